@@ -1,0 +1,112 @@
+"""What the analysis knows about a project: modules, classes, functions, containers. Read-only for everyone after the analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .values import NOTHING, Values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import libcst as cst
+
+
+@dataclass(eq=False)
+class Cell:
+    """A variable, attribute, parameter or result: what it may hold, and which functions must be looked at again when that grows."""
+
+    values: Values = NOTHING
+    readers: set[FunctionInfo] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Site:
+    """A place in the code that makes a container. `kind`: list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList, ParameterDict.
+
+    `ordered` holds the elements by position while the length is known, then None; `elements` joins all of them; `named` holds
+    elements under literal keys, `patterns` those under computed keys (`unit*`).
+    """
+
+    kind: str
+    node: cst.CSTNode | None = None
+    ordered: list[Cell] | None = None
+    elements: Cell = field(default_factory=Cell)
+    named: dict[str, Cell] = field(default_factory=dict)
+    patterns: dict[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class FunctionInfo:
+    """A function, method, lambda, or the body of a module or class (`node` is then the Module or ClassDef)."""
+
+    name: str
+    qualname: str
+    node: cst.CSTNode
+    module: ModuleInfo
+    cls: ClassInfo | None = None
+    outer: FunctionInfo | None = None
+    variables: dict[str, Cell] = field(default_factory=dict)
+    parameters: list[str] = field(default_factory=list)
+    result: Cell = field(default_factory=Cell)
+    decorators: list[str] = field(default_factory=list)
+    # effects, closed over calls
+    builds: bool = False  # makes layers or parameters, or initialises them: needs random keys at construction
+    draws: bool = False  # draws random numbers when called
+
+
+@dataclass(eq=False)
+class ClassInfo:
+    """A class of the project. `attributes` joins what any method (or base of the project) stores on self; for an nn.Module class,
+    `parameters`, `buffers` name the attributes that are trained tensors and state."""
+
+    name: str
+    qualname: str
+    node: cst.ClassDef
+    module: ModuleInfo
+    bases: list[Values] = field(default_factory=list)
+    methods: dict[str, FunctionInfo] = field(default_factory=dict)
+    attributes: dict[str, Cell] = field(default_factory=dict)
+    attribute_patterns: dict[str, Cell] = field(default_factory=dict)  # setattr(self, f"layer{i}", ...) -> "layer*"
+    persistent: dict[str, bool] = field(default_factory=dict)  # buffers: kept in checkpoints?
+    is_module: bool = False  # inherits from the framework's module class
+    container: str | None = None  # 'Sequential' | 'ModuleList' | 'ModuleDict' when it inherits from that
+    layer: str | None = None  # hub name when it inherits from a framework's layer
+    self_site: Site | None = None  # children of a class that is itself a container
+
+    def mro(self) -> list[ClassInfo]:
+        """The classes of the project among the bases, this one first, in the order in which attributes are looked up."""
+        from .values import ClassRef
+
+        seen: list[ClassInfo] = [self]
+        for base in self.bases:
+            for value in base:
+                if isinstance(value, ClassRef):
+                    for cls in value.cls.mro():
+                        if cls not in seen:
+                            seen.append(cls)
+        return seen
+
+    def attribute(self, name: str) -> Values:
+        """What `self.name` may hold, over the class and its bases."""
+        found = NOTHING
+        for cls in self.mro():
+            cell = cls.attributes.get(name)
+            if cell is not None:
+                found |= cell.values
+        return found
+
+
+@dataclass(eq=False)
+class ModuleInfo:
+    """One file."""
+
+    name: str  # dotted name from the project's root ("timm.layers.drop")
+    path: Path | None
+    tree: cst.Module
+    is_package: bool = False
+    body: FunctionInfo | None = None
+    globals: dict[str, Cell] = field(default_factory=dict)
+    classes: dict[str, ClassInfo] = field(default_factory=dict)
+    functions: dict[str, FunctionInfo] = field(default_factory=dict)

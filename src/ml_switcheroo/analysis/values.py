@@ -1,0 +1,137 @@
+"""Abstract values: what the analysis knows about an expression without running it.
+
+An expression has a *set* of abstract values (`Values`, a frozenset): one entry for each thing that it may be. The empty set means
+"never reached"; `UNKNOWN` in the set means "may also be something that nobody has seen".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from .model import ClassInfo, FunctionInfo, ModuleInfo, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something without evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor. `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (a bare argument of
+    forward)."""
+
+    role: str = "value"
+    weak: bool = False
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A Python value of a known type and unknown content: int, float, number, bool, str, dtype, device, shape, generator, ndarray."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A known Python literal: int, float, bool, str, bytes or None."""
+
+    value: object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Const) and type(self.value) is type(other.value) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string known up to its computed parts: `pattern` is its text with `*` for each part that is not known."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A list, tuple, dict, or a module container, told apart by the place that made it."""
+
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An instance of a framework's layer (`op` is the hub name). `site` is where it is built, if known."""
+
+    op: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance of a class of the project."""
+
+    cls: ClassInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRef:
+    """A class of the project, as a value."""
+
+    cls: ClassInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A public name of a framework or library, as a value (`torch.nn.Conv2d`, `torch.nn.functional`, `functools.partial`)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """A function, method or lambda of the project; `receiver` is the instance it is bound to."""
+
+    function: FunctionInfo
+    receiver: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """`functools.partial(target, ...)`."""
+
+    target: Values
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRef:
+    """A method of a value that is not an object of the project: `x.view` before it is called."""
+
+    receiver: Values
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRef:
+    """A module of the project."""
+
+    module: ModuleInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Super:
+    """What `super()` gives inside a method of `cls`."""
+
+    cls: ClassInfo
+
+
+Value: TypeAlias = (
+    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Super
+)
+Values: TypeAlias = frozenset[Value]
+
+UNKNOWN = Unknown()
+NOTHING: Values = frozenset()
+UNKNOWNS: Values = frozenset({UNKNOWN})

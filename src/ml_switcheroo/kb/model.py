@@ -1,0 +1,90 @@
+"""The knowledge base as Python objects. Row formats: docs/knowledge-base.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A hub parameter: its type text ('tensor', 'int', 'dtype?') and default (Python literal text), if it has one."""
+
+    name: str
+    type: str
+    default: str | None = None  # source text of a literal, None = required
+
+
+@dataclass(frozen=True, slots=True)
+class HubOp:
+    """What an abstract op means."""
+
+    name: str
+    kind: str = "function"  # function | layer | property | constant | type | inplace
+    params: dict[str, Param] = field(default_factory=dict)
+    returns: str = "any"
+    call: dict[str, str] = field(default_factory=dict)  # layers: the parameters of its forward, and 'returns'
+    weights: dict[str, str] = field(default_factory=dict)
+    effects: tuple[str, ...] = ()
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParam:
+    """One parameter of a public API. `kind`: 'po' positional only, 'pk' either, 'va' *args, 'ko' keyword only, 'vk' **kwargs."""
+
+    name: str
+    kind: str = "pk"
+    default: str | None = None  # source text; None = required
+
+
+Signature = tuple[ApiParam, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """One spelling in the source framework that means `op`."""
+
+    op: str
+    api: str
+    signatures: tuple[Signature, ...]
+    args: dict[str, str] = field(default_factory=dict)  # api argument -> hub parameter
+    extra: dict[str, str] = field(default_factory=dict)
+    when: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write an op in the target: exactly one of emit, api, helper, refuse, plugin is set."""
+
+    when: str | None = None
+    emit: str | None = None
+    api: str | None = None
+    helper: str | None = None
+    refuse: str | None = None
+    plugin: str | None = None
+    args: dict[str, str] = field(default_factory=dict)
+    signature: Signature | None = None  # of api or helper
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRow:
+    """How the target framework writes `op`: the first form that holds."""
+
+    op: str
+    forms: tuple[Form, ...] = ()
+    helper: str | None = None  # layers: the class with the hub's constructor
+    isinstance: str | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, object] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A definition that is copied into the output: its text, the helpers it uses and the import aliases it uses."""
+
+    name: str
+    text: str
+    uses: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    kind: str = "function"  # function | class | constant

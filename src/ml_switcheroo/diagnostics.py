@@ -58,9 +58,7 @@ class Diagnostic:
 
     def at(self, path: str, line: int | None = None, col: int | None = None) -> Diagnostic:
         """The same finding in another file or place (a cell of a notebook, the file that a worker was given)."""
-        return replace(
-            self, path=path, line=self.line if line is None else line, col=self.col if col is None else col
-        )
+        return replace(self, path=path, line=self.line if line is None else line, col=self.col if col is None else col)
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -142,6 +140,15 @@ _TABLE = (
         "The name given with --source or --target is not one that is installed.",
         "ml_switcheroo convert model.py --target no_such_framework",
         "leave --source out to have it detected from the imports",
+    ),
+    Code(
+        "SW0008",
+        "info",
+        "notebook code that is left alone",
+        "A cell with a magic such as `%%bash` is not Python, and the code after `%timeit` belongs to the magic. Both stay as they "
+        "are.",
+        "%timeit model(x)",
+        "move the code into a cell of its own if it uses the framework",
     ),
     # --- SW1: names and kinds of values
     Code(
@@ -374,7 +381,12 @@ def render_docs() -> str:
         lines += ["", f"## {prefix}: {group}"]
         for row in sorted((r for r in _TABLE if r.code.startswith(prefix)), key=lambda r: r.code):
             lines += ["", f"### {row.code}: {row.title}", "", f"*{row.severity}.* {row.explanation}"]
-            lines += ["", "```python" if not row.example.startswith(("ml_switcheroo", "(")) else "```text", row.example, "```"]
+            lines += [
+                "",
+                "```python" if not row.example.startswith(("ml_switcheroo", "(")) else "```text",
+                row.example,
+                "```",
+            ]
             if row.hint:
                 lines += ["", f"What to do: {row.hint}."]
     return "\n".join(lines) + "\n"

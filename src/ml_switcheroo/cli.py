@@ -1,0 +1,202 @@
+"""The command line. Each command is thin and imports what it needs when it runs, so that the others start fast."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from .diagnostics import Diagnostic
+    from .project import FileResult, Result
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Convert model source code from one machine-learning framework to another.",
+)
+
+
+def main() -> None:
+    """The console script: every failure is one clear line and an exit code, never a trace."""
+    try:
+        app(prog_name="ml_switcheroo")
+    except KeyboardInterrupt:
+        _say("interrupted; nothing half-written is left behind")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone (`| head`)
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ml_switcheroo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before the command."""
+
+
+Src = Annotated[str, typer.Argument(metavar="SRC", help="A .py file, a folder, an .ipynb notebook, or - for stdin.")]
+Source = Annotated[
+    str | None, typer.Option(help="The framework that SRC uses. Detected from its imports when left out.")
+]
+Target = Annotated[str, typer.Option(help="The framework to convert to.")]
+
+
+@app.command()
+def convert(
+    src: Src,
+    target: Target = "jax",
+    source: Source = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the result goes: a file, or a folder. A single file goes to stdout without it."),
+    ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Print a diff instead of the result.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say what could not be converted.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a report: a .json or an .html file.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Explain each decision.")] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes for a folder.")] = None,
+) -> None:
+    """Convert source code. Exit code 0: converted; 1: written, but parts could not be converted; 2: nothing written."""
+    from .project import convert_path, summary
+    from .report import SUFFIXES, write_report
+    from .source import STDIN
+
+    folder = src != STDIN and Path(src).is_dir()
+    if check and (out is not None or diff):
+        raise typer.BadParameter("--check writes nothing: leave --out and --diff out")
+    if folder and out is None and not (check or diff):
+        raise typer.BadParameter("a folder needs a destination: add --out, or look first with --check or --diff")
+    if report is not None and report.suffix not in SUFFIXES:
+        raise typer.BadParameter("--report takes a .json or an .html file")
+    with _one_line_errors(), _progress(folder) as (on_start, on_file):
+        result = convert_path(src, out, source=source, target=target, jobs=jobs, on_start=on_start, on_file=on_file)
+    with _one_line_errors():
+        if report is not None:
+            write_report(result, report)
+    _show(result, verbose=verbose)
+    if diff:
+        _print_diff(result)
+    elif out is None and not check and result.files[0].content is not None:
+        _to_stdout(result.files[0].content)
+    if folder:
+        _say(summary(result))
+    raise typer.Exit(result.exit_code)
+
+
+@app.command("gen-weight-script")
+def gen_weight_script(
+    src: Annotated[str, typer.Argument(metavar="SRC", help="The .py file or folder that defines the model.")],
+    target: Target = "jax",
+    source: Source = None,
+    out: Annotated[Path | None, typer.Option(help="Where the script goes; stdout without it.")] = None,
+) -> None:
+    """Write a standalone script that turns the model's trained weights into the target's."""
+    from .project import weight_script
+    from .source import write_atomic
+
+    with _one_line_errors():
+        script, diagnostics = weight_script(src, source=source, target=target)
+        _print_diagnostics(diagnostics)
+        if out is None:
+            _to_stdout(script.encode())
+        else:
+            write_atomic(out, script)
+    raise typer.Exit(int(any(diagnostic.severity == "error" for diagnostic in diagnostics)))
+
+
+def _show(result: Result, *, verbose: bool) -> None:
+    for file in result.files:
+        _print_diagnostics(file.diagnostics)
+        if verbose:
+            for decision in file.decisions:
+                _say(f"{file.path}: {decision}")
+
+
+def _print_diagnostics(diagnostics: list[Diagnostic]) -> None:
+    for diagnostic in diagnostics:
+        _say(diagnostic.format())
+
+
+def _print_diff(result: Result) -> None:
+    import difflib
+
+    for file in result.files:
+        lines = difflib.unified_diff(
+            file.before.splitlines(keepends=True),
+            file.after.splitlines(keepends=True),
+            f"a/{file.name}",
+            f"b/{file.name}",
+        )
+        _to_stdout(
+            "".join(
+                line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+            ).encode()
+        )
+
+
+def _to_stdout(data: bytes) -> None:
+    # Bytes, because the text keeps its own encoding and line endings.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Bad input ends the command with one line and exit code 2."""
+    from .diagnostics import diagnose
+    from .errors import SwitcherooError
+
+    try:
+        yield
+    except SwitcherooError as error:
+        finding = diagnose(
+            error.code, error.message, hint=error.hint or None, path=error.path, line=error.line, col=error.col
+        )
+        _say(finding.format())
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _progress(folder: bool) -> Iterator[tuple[Callable[[int], None] | None, Callable[[FileResult], None] | None]]:
+    """A progress bar on a terminal; nothing in a pipe, where it would only fill the log."""
+    if not (folder and sys.stderr.isatty()):
+        yield None, None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    # No refreshing thread: workers are forked, and forking beside threads is not safe.
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def on_start(total: int) -> None:
+            bar.update(task, total=total, description="analysing", refresh=True)
+
+        def on_file(file: FileResult) -> None:
+            bar.update(task, advance=1, description=file.name, refresh=True)
+
+        yield on_start, on_file

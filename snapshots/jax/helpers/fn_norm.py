@@ -1,0 +1,69 @@
+"""Normalisation functions on channels-first arrays."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def batch_norm(
+    x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+) -> jax.Array:
+    """Normalises each channel (axis 1) by the running statistics, or by the batch's where there are none or in training."""
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    if training or running_mean is None:
+        axes = (0, *range(2, x.ndim))
+        mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    else:
+        mean, var = running_mean.reshape(shape), running_var.reshape(shape)
+    x = (x - mean) * lax.rsqrt(var + eps)
+    x = x if weight is None else x * weight.reshape(shape)
+    return x if bias is None else x + bias.reshape(shape)
+
+
+def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5) -> jax.Array:
+    """Normalises over the last axes (those of normalized_shape) to mean 0 and variance 1."""
+    axes = tuple(range(-len(tuple(normalized_shape)), 0))
+    x = (x - x.mean(axes, keepdims=True)) * lax.rsqrt(x.var(axes, keepdims=True) + eps)
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5) -> jax.Array:
+    """Normalises each of num_groups groups of channels (axis 1) to mean 0 and variance 1."""
+    groups = x.reshape(x.shape[0], num_groups, -1)
+    groups = (groups - groups.mean(-1, keepdims=True)) * lax.rsqrt(groups.var(-1, keepdims=True) + eps)
+    x, shape = groups.reshape(x.shape), (-1,) + (1,) * (x.ndim - 2)
+    x = x if weight is None else x * weight.reshape(shape)
+    return x if bias is None else x + bias.reshape(shape)
+
+
+def instance_norm(
+    x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
+) -> jax.Array:
+    """Normalises each channel (axis 1) of each sample to mean 0 and variance 1."""
+    axes, shape = tuple(range(2, x.ndim)), (-1,) + (1,) * (x.ndim - 2)
+    x = (x - x.mean(axes, keepdims=True)) * lax.rsqrt(x.var(axes, keepdims=True) + eps)
+    x = x if weight is None else x * weight.reshape(shape)
+    return x if bias is None else x + bias.reshape(shape)
+
+
+def rms_norm(x, normalized_shape, weight=None, eps=None) -> jax.Array:
+    """Divides by the root mean square over the last axes (those of normalized_shape)."""
+    axes = tuple(range(-len(tuple(normalized_shape)), 0))
+    eps = jnp.finfo(x.dtype).eps if eps is None else eps
+    x = x * lax.rsqrt((x * x).mean(axes, keepdims=True) + eps)
+    return x if weight is None else x * weight
+
+
+def local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1.0) -> jax.Array:
+    """Divides by (k + alpha * mean square of `size` neighbouring channels) ** beta."""
+    around = [(0, 0)] * x.ndim
+    around[1] = (size // 2, (size - 1) // 2)
+    window = (1, size) + (1,) * (x.ndim - 2)
+    total = lax.reduce_window(jnp.pad(x * x, around), 0.0, lax.add, window, (1,) * x.ndim, "VALID")
+    return x / (k + alpha * total / size) ** beta
+
+
+def normalize(x, p=2.0, dim=1, eps=1e-12) -> jax.Array:
+    """x divided by its p-norm along dim (at least eps)."""
+    return x / jnp.maximum(vector_norm(x, p, dim, True), eps)

@@ -1,0 +1,288 @@
+"""Pooling on channels-first arrays."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+
+def pool_length(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+    """Number of windows along one axis; with ceil_mode a last one may overhang the end, if it starts inside."""
+    span = size + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil_mode:
+        return span // stride + 1
+    count = -(-span // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + padding else count
+
+
+def pool_windows(shape: Sequence[int], kernel, stride, padding, dilation, ceil_mode) -> list[tuple[int, ...]]:
+    """For each spatial axis: (size, kernel, stride, padding, dilation, number of windows)."""
+    rank = len(shape)
+    kernel = to_tuple(kernel, rank)
+    stride = kernel if stride is None or stride == [] else to_tuple(stride, rank)
+    axes = zip(shape, kernel, stride, to_tuple(padding, rank), to_tuple(dilation, rank))
+    return [(*axis, pool_length(*axis, ceil_mode)) for axis in axes]
+
+
+def reduce_windows(x: jax.Array, windows: list[tuple[int, ...]], init, reducer) -> jax.Array:
+    """Reduces the windows over the last axes of x; what lies outside x counts as init."""
+    lead = x.ndim - len(windows)
+    pads = [(p, (n - 1) * s + d * (k - 1) + 1 - size - p) for size, k, s, p, d, n in windows]
+    x = lax.pad(x, jnp.asarray(init, x.dtype), [(0, 0, 0)] * lead + [(lo, hi, 0) for lo, hi in pads])
+    return lax.reduce_window(
+        x,
+        init,
+        reducer,
+        (1,) * lead + tuple(w[1] for w in windows),
+        (1,) * lead + tuple(w[2] for w in windows),
+        "VALID",
+        window_dilation=(1,) * lead + tuple(w[4] for w in windows),
+    )
+
+
+def max_pool_nd(x, rank, kernel_size, stride, padding, dilation, ceil_mode) -> jax.Array:
+    """Largest value of each window over the last `rank` axes of x."""
+    windows = pool_windows(x.shape[-rank:], kernel_size, stride, padding, dilation, ceil_mode)
+    floating = jnp.issubdtype(x.dtype, jnp.floating)
+    return reduce_windows(x, windows, -np.inf if floating else jnp.iinfo(x.dtype).min, lax.max)
+
+
+def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> jax.Array:
+    """Largest value of each window over the last axis."""
+    return max_pool_nd(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> jax.Array:
+    """Largest value of each window over the last two axes."""
+    return max_pool_nd(x, 2, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> jax.Array:
+    """Largest value of each window over the last three axes."""
+    return max_pool_nd(x, 3, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def pick_largest(x: jax.Array, positions: list[np.ndarray]) -> tuple[jax.Array, jax.Array]:
+    """Largest value of each window and its flat position; positions[axis] is [windows, kernel], -1 marks padding."""
+    rank = len(positions)
+    shape = x.shape[-rank:]
+    index, flat, outside = [], np.zeros((1,) * 2 * rank, np.int32), np.zeros((1,) * 2 * rank, bool)
+    for axis, where in enumerate(positions):  # window axes first, then kernel axes
+        form = [1] * 2 * rank
+        form[axis], form[rank + axis] = where.shape
+        where = where.reshape(form)
+        index.append(np.maximum(where, 0))
+        flat = flat * shape[axis] + np.maximum(where, 0)
+        outside = outside | (where < 0)
+    lead, counts = x.shape[: x.ndim - rank], flat.shape[:rank]
+    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    patches = jnp.where(outside, lowest, x[(..., *index)]).reshape(*lead, *counts, -1)
+    best = patches.argmax(-1)[..., None]
+    flat = jnp.broadcast_to(flat.reshape(*counts, -1).astype(np.int32), patches.shape)
+    return jnp.take_along_axis(patches, best, -1)[..., 0], jnp.take_along_axis(flat, best, -1)[..., 0]
+
+
+def max_pool_nd_with_indices(x, rank, kernel_size, stride, padding, dilation, ceil_mode):
+    """Largest value of each window over the last `rank` axes of x, and its flat position."""
+    positions = []
+    for size, k, s, p, d, n in pool_windows(x.shape[-rank:], kernel_size, stride, padding, dilation, ceil_mode):
+        where = np.arange(n)[:, None] * s + np.arange(k) * d - p
+        positions.append(np.where(where < size, where, -1))
+    return pick_largest(x, positions)
+
+
+def max_pool1d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """Largest value of each window over the last axis, and its position."""
+    return max_pool_nd_with_indices(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """Largest value of each window over the last two axes, and its position in the flattened image."""
+    return max_pool_nd_with_indices(x, 2, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """Largest value of each window over the last three axes, and its position in the flattened volume."""
+    return max_pool_nd_with_indices(x, 3, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_unpool_nd(x, indices, rank, kernel_size, stride, padding, output_size) -> jax.Array:
+    """Puts the values of x at their positions (as max_pool gave them), zeros elsewhere."""
+    kernel = to_tuple(kernel_size, rank)
+    stride = kernel if stride is None else to_tuple(stride, rank)
+    if output_size is None:
+        axes = zip(x.shape[-rank:], kernel, stride, to_tuple(padding, rank))
+        output_size = [(size - 1) * s - 2 * p + k for size, k, s, p in axes]
+    shape = tuple(output_size)[-rank:]
+    lead = x.shape[: x.ndim - rank]
+    rows = int(np.prod(lead))
+    flat = jnp.zeros((rows, int(np.prod(shape))), x.dtype)
+    flat = flat.at[np.arange(rows)[:, None], indices.reshape(rows, -1)].set(x.reshape(rows, -1))
+    return flat.reshape(*lead, *shape)
+
+
+def max_unpool1d(x, indices, kernel_size, stride=None, padding=0, output_size=None) -> jax.Array:
+    """The opposite of max_pool1d: values at their positions, zeros elsewhere."""
+    return max_unpool_nd(x, indices, 1, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(x, indices, kernel_size, stride=None, padding=0, output_size=None) -> jax.Array:
+    """The opposite of max_pool2d: values at their positions, zeros elsewhere."""
+    return max_unpool_nd(x, indices, 2, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(x, indices, kernel_size, stride=None, padding=0, output_size=None) -> jax.Array:
+    """The opposite of max_pool3d: values at their positions, zeros elsewhere."""
+    return max_unpool_nd(x, indices, 3, kernel_size, stride, padding, output_size)
+
+
+def avg_pool_nd(
+    x, rank, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None
+) -> jax.Array:
+    """Mean of each window over the last `rank` axes of x."""
+    windows = pool_windows(x.shape[-rank:], kernel_size, stride, padding, 1, ceil_mode)
+    total = reduce_windows(x, windows, 0, lax.add)
+    if divisor_override is not None:
+        return total / divisor_override
+    counts = np.ones((1,) * rank, np.float32)
+    for axis, (size, k, s, p, _, n) in enumerate(windows):
+        start = np.arange(n) * s - p
+        if count_include_pad:  # what ceil_mode adds beyond the padding never counts
+            count = np.minimum(start + k, size + p) - start
+        else:
+            count = np.minimum(start + k, size) - np.maximum(start, 0)
+        counts = counts * count.reshape([-1 if i == axis else 1 for i in range(rank)])
+    return total / counts.astype(x.dtype)
+
+
+def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> jax.Array:
+    """Mean of each window over the last axis."""
+    return avg_pool_nd(x, 1, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(
+    x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> jax.Array:
+    """Mean of each window over the last two axes."""
+    return avg_pool_nd(x, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> jax.Array:
+    """Mean of each window over the last three axes."""
+    return avg_pool_nd(x, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> jax.Array:
+    """p-norm of each window over the last `rank` axes of x."""
+    mean = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
+    total = jax.nn.relu(mean) * int(np.prod(to_tuple(kernel_size, rank)))
+    # The slope of the root at 0 is infinite: keep it out of the gradient.
+    return jnp.where(total > 0, jnp.where(total > 0, total, 1) ** (1 / norm_type), 0)
+
+
+def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> jax.Array:
+    """p-norm of each window over the last axis."""
+    return lp_pool_nd(x, 1, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> jax.Array:
+    """p-norm of each window over the last two axes."""
+    return lp_pool_nd(x, 2, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> jax.Array:
+    """p-norm of each window over the last three axes."""
+    return lp_pool_nd(x, 3, norm_type, kernel_size, stride, ceil_mode)
+
+
+def adaptive_sizes(shape: Sequence[int], output_size) -> list[int]:
+    """Output length of each spatial axis; None keeps the length."""
+    if output_size is None or isinstance(output_size, int):
+        output_size = [output_size] * len(shape)
+    return [size if out is None else out for size, out in zip(shape, output_size)]
+
+
+def adaptive_bounds(size: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends of the windows that divide an axis into parts (they overlap where it does not divide evenly)."""
+    index = np.arange(parts)
+    return index * size // parts, -(-(index + 1) * size // parts)
+
+
+def adaptive_avg_pool_nd(x: jax.Array, rank: int, output_size) -> jax.Array:
+    """Means of windows that divide each of the last `rank` axes into output_size parts."""
+    for axis, parts in enumerate(adaptive_sizes(x.shape[-rank:], output_size), x.ndim - rank):
+        size = x.shape[axis]
+        if size % parts == 0:
+            x = x.reshape(*x.shape[:axis], parts, size // parts, *x.shape[axis + 1 :]).mean(axis + 1)
+        else:
+            start, end = adaptive_bounds(size, parts)
+            x = jnp.stack([lax.slice_in_dim(x, a, b, axis=axis).mean(axis) for a, b in zip(start, end)], axis)
+    return x
+
+
+def adaptive_avg_pool1d(x, output_size) -> jax.Array:
+    """Means of windows that divide the last axis into output_size parts."""
+    return adaptive_avg_pool_nd(x, 1, output_size)
+
+
+def adaptive_avg_pool2d(x, output_size) -> jax.Array:
+    """Means of windows that divide each of the last two axes into output_size parts."""
+    return adaptive_avg_pool_nd(x, 2, output_size)
+
+
+def adaptive_avg_pool3d(x, output_size) -> jax.Array:
+    """Means of windows that divide each of the last three axes into output_size parts."""
+    return adaptive_avg_pool_nd(x, 3, output_size)
+
+
+def adaptive_positions(shape: Sequence[int], output_size) -> list[np.ndarray]:
+    """For each axis the positions in each window [windows, longest]; shorter windows repeat their last position."""
+    positions = []
+    for size, parts in zip(shape, adaptive_sizes(shape, output_size)):
+        start, end = adaptive_bounds(size, parts)
+        longest = int((end - start).max())
+        positions.append(np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1))
+    return positions
+
+
+def adaptive_max_pool_nd(x: jax.Array, rank: int, output_size) -> jax.Array:
+    """Largest values of windows that divide each of the last `rank` axes into output_size parts."""
+    positions = adaptive_positions(x.shape[-rank:], output_size)
+    for axis, where in enumerate(positions, x.ndim - rank):
+        if where.size != x.shape[axis]:  # windows overlap: lay them side by side
+            x = jnp.take(x, where.reshape(-1), axis=axis)
+    return max_pool_nd(x, rank, tuple(where.shape[1] for where in positions), None, 0, 1, False)
+
+
+def adaptive_max_pool1d(x, output_size) -> jax.Array:
+    """Largest values of windows that divide the last axis into output_size parts."""
+    return adaptive_max_pool_nd(x, 1, output_size)
+
+
+def adaptive_max_pool2d(x, output_size) -> jax.Array:
+    """Largest values of windows that divide each of the last two axes into output_size parts."""
+    return adaptive_max_pool_nd(x, 2, output_size)
+
+
+def adaptive_max_pool3d(x, output_size) -> jax.Array:
+    """Largest values of windows that divide each of the last three axes into output_size parts."""
+    return adaptive_max_pool_nd(x, 3, output_size)
+
+
+def adaptive_max_pool1d_with_indices(x, output_size) -> tuple[jax.Array, jax.Array]:
+    """As adaptive_max_pool1d, and the positions of the largest values."""
+    return pick_largest(x, adaptive_positions(x.shape[-1:], output_size))
+
+
+def adaptive_max_pool2d_with_indices(x, output_size) -> tuple[jax.Array, jax.Array]:
+    """As adaptive_max_pool2d, and the positions of the largest values in the flattened image."""
+    return pick_largest(x, adaptive_positions(x.shape[-2:], output_size))
+
+
+def adaptive_max_pool3d_with_indices(x, output_size) -> tuple[jax.Array, jax.Array]:
+    """As adaptive_max_pool3d, and the positions of the largest values in the flattened volume."""
+    return pick_largest(x, adaptive_positions(x.shape[-3:], output_size))

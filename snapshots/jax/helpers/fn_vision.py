@@ -1,0 +1,205 @@
+"""Resizing, padding and sampling of channels-first images."""
+
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+
+def pad(x, pad, mode="constant", value=None) -> jax.Array:
+    """Pads the last axes of x; `pad` lists (before, after) pairs from the last axis on, negative numbers cut."""
+    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(len(pad) - 2, -1, -2)]
+    pairs = [(0, 0)] * (x.ndim - len(pairs)) + pairs
+    if mode == "constant":
+        fill = jnp.asarray(0 if value is None else value, x.dtype)
+        return lax.pad(x, fill, [(before, after, 0) for before, after in pairs])
+    grown = [(max(before, 0), max(after, 0)) for before, after in pairs]
+    x = jnp.pad(x, grown, mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
+    return x[tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, pairs))]
+
+
+def resize_nearest(size: int, out: int, scale: float, exact: bool) -> np.ndarray:
+    """Which source position each output position copies."""
+    where = (np.arange(out) + (0.5 if exact else 0)) * np.float32(scale)
+    return np.minimum(np.floor(where).astype(int), size - 1)
+
+
+def resize_weights(size: int, out: int, scale: float, cubic: bool, align_corners: bool) -> np.ndarray:
+    """Matrix [out, size] of linear or cubic interpolation along one axis."""
+    if align_corners:
+        where = np.arange(out) * ((size - 1) / (out - 1) if out > 1 else 0)
+    else:
+        where = (np.arange(out) + 0.5) * scale - 0.5
+        where = where if cubic else np.maximum(where, 0)
+    first = np.floor(where).astype(int)
+    weights = np.zeros((out, size), np.float32)
+    for tap in (-1, 0, 1, 2) if cubic else (0, 1):
+        weight = cubic_kernel(where - first - tap, -0.75) if cubic else 1 - np.abs(where - first - tap)
+        np.add.at(weights, (np.arange(out), np.clip(first + tap, 0, size - 1)), weight)
+    return weights
+
+
+def cubic_kernel(x: np.ndarray, a: float) -> np.ndarray:
+    """The cubic convolution kernel at distance x."""
+    x = np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x * a - 4 * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+
+
+def resize_weights_antialias(size: int, out: int, scale: float, cubic: bool, align_corners: bool) -> np.ndarray:
+    """Matrix [out, size] of linear or cubic interpolation whose kernel widens when the image shrinks."""
+    if align_corners:
+        scale = (size - 1) / (out - 1) if out > 1 else 0
+    widen = max(scale, 1)
+    support = (2 if cubic else 1) * widen
+    weights = np.zeros((out, size), np.float32)
+    for i in range(out):
+        center = scale * (i + 0.5)
+        taps = np.arange(max(int(center - support + 0.5), 0), min(int(center + support + 0.5), size))
+        x = (taps - center + 0.5) / widen
+        weight = cubic_kernel(x, -0.5) if cubic else np.maximum(1 - np.abs(x), 0)
+        weights[i, taps] = weight / weight.sum()
+    return weights
+
+
+def interpolate(
+    x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False
+) -> jax.Array:
+    """Resizes the spatial axes of x [N C *spatial] as torch does."""
+    rank = x.ndim - 2
+    spatial = x.shape[2:]
+    factors = [None] * rank
+    if size is None:
+        factors = [scale_factor] * rank if np.ndim(scale_factor) == 0 else list(scale_factor)
+        size = [math.floor(n * factor) for n, factor in zip(spatial, factors)]
+        if recompute_scale_factor:
+            factors = [None] * rank
+    elif np.ndim(size) == 0:
+        size = [size] * rank
+    if mode == "area":
+        return adaptive_avg_pool_nd(x, rank, tuple(size))
+    cubic = mode == "bicubic"
+    for axis, (n, out, factor) in enumerate(zip(spatial, size, factors), 2):
+        # The positions follow from the factor where one was given, even if out / n rounds it.
+        scale = n / out if factor is None else 1 / factor
+        if n == out and factor in (None, 1):
+            continue
+        if mode in ("nearest", "nearest-exact"):
+            x = jnp.take(x, resize_nearest(n, out, scale, mode == "nearest-exact"), axis=axis)
+        else:
+            weigh = resize_weights_antialias if antialias else resize_weights
+            weights = jnp.asarray(weigh(n, out, scale, cubic, bool(align_corners)), x.dtype)
+            x = jnp.moveaxis(jnp.tensordot(x, weights, ((axis,), (1,)), precision="highest"), -1, axis)
+    return x
+
+
+def upsample_bilinear(x, size=None, scale_factor=None) -> jax.Array:
+    """Resizes the two spatial axes of x bilinearly with aligned corners."""
+    return interpolate(x, size, scale_factor, "bilinear", align_corners=True)
+
+
+def sample_positions(where: jax.Array, size: int, padding_mode: str, align_corners: bool) -> jax.Array:
+    """Coordinates from -1..1 as positions along an axis of the given size."""
+    where = (where + 1) / 2 * (size - 1) if align_corners else ((where + 1) * size - 1) / 2
+    return keep_inside(where, size, padding_mode, align_corners)
+
+
+def keep_inside(where: jax.Array, size: int, padding_mode: str, align_corners: bool) -> jax.Array:
+    """Positions brought into the axis by its padding mode ('zeros' leaves them)."""
+    if padding_mode == "reflection":
+        low, span = (0, size - 1) if align_corners else (-0.5, size)
+        if span == 0:
+            return jnp.zeros_like(where)
+        gap = jnp.abs(where - low)
+        turns, rest = jnp.floor(gap / span), jnp.fmod(gap, span)
+        where = jnp.where(turns % 2 == 0, rest + low, span - rest + low)
+    return where if padding_mode == "zeros" else jnp.clip(where, 0, size - 1)
+
+
+def read_positions(x: jax.Array, positions: list[jax.Array]) -> jax.Array:
+    """Values of x [C *spatial] at whole positions, zero outside: [C *positions]."""
+    inside = jnp.ones(positions[0].shape, bool)
+    index = []
+    for where, size in zip(positions, x.shape[1:]):
+        inside &= (where >= 0) & (where <= size - 1)
+        index.append(jnp.clip(where, 0, size - 1).astype(jnp.int32))
+    return jnp.where(inside, x[(slice(None), *index)], 0)
+
+
+def cubic_weights(t: jax.Array) -> list[jax.Array]:
+    """Weights of the four neighbours of a position that lies t behind the second of them."""
+    a = -0.75
+    return [
+        ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a,
+        ((a + 2) * t - (a + 3)) * t * t + 1,
+        ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1,
+        ((a * (2 - t) - 5 * a) * (2 - t) + 8 * a) * (2 - t) - 4 * a,
+    ]
+
+
+def grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=None) -> jax.Array:
+    """Reads x [N C *spatial] at the positions of grid [N *out rank], whose last axis is (x, y[, z]) from -1 to 1."""
+    sizes = x.shape[2:]
+    align_corners = bool(align_corners)
+    # bicubic brings each neighbour inside by itself, the others bring the position inside first
+    first = "zeros" if mode == "bicubic" else padding_mode
+    where = [
+        sample_positions(grid[..., -1 - axis], size, first, align_corners) for axis, size in enumerate(sizes)
+    ]
+    read = jax.vmap(read_positions)
+    if mode == "nearest":
+        return read(x, [jnp.round(w) for w in where])
+    floor = [jnp.floor(w) for w in where]
+    if mode == "bicubic":
+        weights = [cubic_weights(w - f) for w, f in zip(where, floor)]
+        offsets = (-1, 0, 1, 2)
+    else:
+        weights = [[f + 1 - w, w - f] for w, f in zip(where, floor)]
+        offsets = (0, 1)
+    total = 0
+    for taps in itertools.product(range(len(offsets)), repeat=len(sizes)):
+        place = [f + offsets[tap] for f, tap in zip(floor, taps)]
+        if mode == "bicubic":
+            place = [keep_inside(p, size, padding_mode, align_corners) for p, size in zip(place, sizes)]
+        weight = math.prod(w[tap] for w, tap in zip(weights, taps))
+        total = total + read(x, place) * weight[:, None]
+    return total
+
+
+def affine_grid(theta, size, align_corners=None) -> jax.Array:
+    """Positions (x, y[, z]) from -1 to 1 of a grid of the given size [N C *spatial] under the affine maps theta."""
+    axes = []
+    for n in size[2:]:
+        line = np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
+        axes.append(line if align_corners else line * (n - 1) / n)
+    mesh = np.meshgrid(*axes, indexing="ij")
+    points = jnp.asarray(np.stack([*mesh[::-1], np.ones_like(mesh[0])], -1), theta.dtype)
+    return jnp.einsum("...j,nij->n...i", points, theta, precision="highest")
+
+
+def pixel_shuffle(x, upscale_factor) -> jax.Array:
+    """[*, C r^2, H, W] to [*, C, H r, W r]."""
+    *lead, channels, height, width = x.shape
+    r = upscale_factor
+    x = x.reshape(*lead, channels // r**2, r, r, height, width)
+    x = jnp.moveaxis(x, (-4, -3), (-3, -1))
+    return x.reshape(*lead, channels // r**2, height * r, width * r)
+
+
+def pixel_unshuffle(x, downscale_factor) -> jax.Array:
+    """[*, C, H r, W r] to [*, C r^2, H, W]."""
+    *lead, channels, height, width = x.shape
+    r = downscale_factor
+    x = x.reshape(*lead, channels, height // r, r, width // r, r)
+    x = jnp.moveaxis(x, (-3, -1), (-4, -3))
+    return x.reshape(*lead, channels * r**2, height // r, width // r)
+
+
+def channel_shuffle(x, groups) -> jax.Array:
+    """Spreads each group of channels (axis 1) evenly over all channels."""
+    parts = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+    return parts.swapaxes(1, 2).reshape(x.shape)

@@ -64,6 +64,7 @@ class Form:
     plugin: str | None = None
     args: dict[str, str] = field(default_factory=dict)
     signature: Signature | None = None  # of api or helper
+    covers: tuple[str, ...] = ()  # hub parameters that this form writes, or whose value its own `when` fixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class WriteRow:
     attributes: dict[str, str] = field(default_factory=dict)
     weights: dict[str, object] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()  # hub parameters that no form writes because they cannot change the numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,11 +163,11 @@ def _collect(snapshot: Snapshot, prefix: str, module: types.ModuleType) -> None:
     """Notes the public attributes of one module that belong to the framework."""
     exported = set(getattr(module, "__all__", ()))
     for name in sorted(set(dir(module)) | exported):
-        if name.startswith("_") and name not in exported:
-            continue
         try:
             value = getattr(module, name)
         except Exception:  # noqa: BLE001 - deprecated names raise on access
+            continue
+        if name.startswith("_") and name not in exported and (name.startswith("__") or not _defined_in(value, prefix)):
             continue
         full = f"{prefix}.{name}"
         if isinstance(value, types.ModuleType):
@@ -177,6 +177,11 @@ def _collect(snapshot: Snapshot, prefix: str, module: types.ModuleType) -> None:
         if _foreign(snapshot.plan, value) and name not in exported:
             continue
         snapshot.objects[full] = value
+
+
+def _defined_in(value: object, module: str) -> bool:
+    """Whether a class or function is at home in this module. Real code uses such private names (`_BatchNorm`, `_pair`)."""
+    return (inspect.isclass(value) or inspect.isfunction(value)) and _get(value, "__module__") == module
 
 
 def _foreign(plan: Plan, value: object) -> bool:
@@ -369,7 +374,8 @@ def stub_signatures(text: str, cls: str | None = None) -> dict[str, list[str]]:
     for node in body:
         if isinstance(node, ast.FunctionDef):
             static = any(isinstance(d, ast.Name) and d.id in {"staticmethod"} for d in node.decorator_list)
-            _add(found, node.name, _arguments_text(node.args, skip=cls is not None and not static))
+            text = _arguments_text(node.args, skip=cls is not None and not static)
+            _add(found, node.name, text.replace("(self", "(input") if cls is None else text)
         elif isinstance(node, ast.ClassDef) and cls is None:
             for item in node.body:
                 if isinstance(item, ast.FunctionDef) and item.name in {"__init__", "__new__"}:

@@ -1,0 +1,246 @@
+"""Loads the compiled knowledge base: `kb.load("torch", "jax")`. Needs neither YAML nor a framework."""
+
+from __future__ import annotations
+
+import json
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from . import paths
+from .model import ApiParam, Form, Helper, HubOp, Param, ReadRow, Signature, WriteRow
+from .stamp import stamp
+
+
+class Table:
+    """One compiled table: texts by key, parsed when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            text = ""
+        self.texts: dict[str, str] = dict([line.split("\t", 1) for line in text.split("\n")]) if text else {}  # type: ignore[misc]
+
+    def get(self, key: str) -> Any:
+        """The parsed entry, or None."""
+        text = self.texts.get(key)
+        return None if text is None else json.loads(text)
+
+
+class Spoke:
+    """The compiled tables of one framework, read when first needed."""
+
+    def __init__(self, folder: Path, name: str, framework: dict[str, Any]) -> None:
+        self.folder, self.name, self.framework = folder, name, framework
+
+    @cached_property
+    def rows(self) -> Table:
+        """Reading rows by canonical api name."""
+        return Table(self.folder / f"{self.name}.read.tsv")
+
+    @cached_property
+    def writes(self) -> Table:
+        """Writing rows by op."""
+        return Table(self.folder / f"{self.name}.write.tsv")
+
+    @cached_property
+    def helpers(self) -> Table:
+        """Helper definitions by name."""
+        return Table(self.folder / f"{self.name}.helpers.tsv")
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """All public names; the value is the canonical name of an alias, else empty."""
+        return Table(self.folder / f"{self.name}.names.tsv").texts
+
+
+class KnowledgeBase:
+    """What is known about converting one framework into another."""
+
+    def __init__(self, folder: Path, source: list[Spoke], target: list[Spoke]) -> None:
+        self._hub = Table(folder / "hub.tsv")
+        self._source, self._target = source, target
+        self.source_framework = _layered(source)
+        self.target_framework = _layered(target)
+        self._ops: dict[str, HubOp | None] = {}
+        self._reads: dict[str, list[ReadRow]] = {}
+        self._writes: dict[str, WriteRow | None] = {}
+        self._helpers: dict[str, Helper | None] = {}
+
+    def hub(self, op: str) -> HubOp | None:
+        """The meaning of an abstract op."""
+        if op not in self._ops:
+            packed = self._hub.get(op)
+            self._ops[op] = None if packed is None else _hub_op(op, packed)
+        return self._ops[op]
+
+    def ops(self) -> list[str]:
+        """Names of all abstract ops."""
+        return list(self._hub.texts)
+
+    def read(self, api_name: str) -> list[ReadRow]:
+        """All meanings of a source name, in the order in which they are to be tried; empty when nothing is known."""
+        name = self.canonical(api_name)
+        if name not in self._reads:
+            packed = [row for spoke in self._source for row in spoke.rows.get(name) or ()]
+            self._reads[name] = [_read_row(row) for row in packed]
+        return self._reads[name]
+
+    def write(self, op: str) -> WriteRow | None:
+        """How the target writes an op; the nearest spoke of the target wins."""
+        if op not in self._writes:
+            packed = next((found for spoke in self._target if (found := spoke.writes.get(op)) is not None), None)
+            self._writes[op] = None if packed is None else _write_row(op, packed)
+        return self._writes[op]
+
+    def source_row(self, op: str) -> WriteRow | None:
+        """How the source itself spells an op when it is written (`isinstance`, `attributes` of its layers)."""
+        packed = next((found for spoke in self._source if (found := spoke.writes.get(op)) is not None), None)
+        return None if packed is None else _write_row(op, packed)
+
+    def helper(self, name: str) -> Helper | None:
+        """A definition to copy into the output."""
+        if name not in self._helpers:
+            packed = next((found for spoke in self._target if (found := spoke.helpers.get(name)) is not None), None)
+            self._helpers[name] = None if packed is None else Helper(name, packed[0], tuple(packed[1]), tuple(packed[2]), packed[3])
+        return self._helpers[name]
+
+    def imports(self) -> dict[str, str]:
+        """Import statements of the target by alias: `{"jnp": "import jax.numpy as jnp"}`."""
+        return dict(self.target_framework.get("imports", {}))
+
+    def is_known_api(self, name: str) -> bool:
+        """Whether the source framework has this public name, or a row claims it."""
+        return any(name in spoke.names or name in spoke.rows.texts for spoke in self._source)
+
+    def canonical(self, name: str) -> str:
+        """The one name for all spellings of a source api: `torch.nn.modules.conv.Conv2d` -> `torch.nn.Conv2d`."""
+        for spoke in self._source:
+            alias = spoke.names.get(name)
+            if alias is not None:
+                return alias or name
+        head, dot, last = name.rpartition(".")
+        if dot and head and any(spoke.names.get(head) for spoke in self._source):  # a method of a class named by another path
+            return f"{self.canonical(head)}.{last}"
+        return name
+
+    def api_names(self, prefix: str) -> list[str]:
+        """The public names right under a module or class, for `from torch.nn import *`."""
+        start, length = f"{prefix}.", len(prefix) + 1
+        names = [name[length:] for spoke in self._source for name in spoke.names if name.startswith(start)]
+        return sorted({name for name in names if "." not in name and not name.startswith("_")})
+
+    def tensor_methods(self) -> set[str]:
+        """Names of the methods and properties of the source's tensors."""
+        tensor = self.source_framework.get("tensor")
+        return set(self.api_names(tensor)) if tensor else set()
+
+
+def _layered(spokes: list[Spoke]) -> dict[str, Any]:
+    """The data of a framework over that of what it extends; imports and roots are joined."""
+    merged: dict[str, Any] = {}
+    for spoke in reversed(spokes):
+        imports = {**merged.get("imports", {}), **(spoke.framework.get("imports") or {})}
+        roots = [*(spoke.framework.get("roots") or []), *merged.get("roots", [])]
+        merged = {**merged, **spoke.framework, "imports": imports, "roots": list(dict.fromkeys(roots))}
+    return merged
+
+
+def _hub_op(op: str, packed: list[Any]) -> HubOp:
+    kind, params, returns, call, weights, effects, doc = packed
+    return HubOp(op, kind, {name: Param(name, type_, default) for name, type_, default in params}, returns, call, weights, tuple(effects), doc)
+
+
+def _signature(packed: list[list[Any]]) -> Signature:
+    return tuple(ApiParam(name, kind, default) for name, kind, default in packed)
+
+
+def _read_row(packed: list[Any]) -> ReadRow:
+    op, api, signatures, args, extra, when = packed
+    return ReadRow(op, api, tuple(_signature(one) for one in signatures), args, extra, when)
+
+
+def _write_row(op: str, packed: dict[str, Any]) -> WriteRow:
+    return WriteRow(
+        op,
+        tuple(_form(form) for form in packed["forms"]),
+        packed.get("helper"),
+        packed.get("isinstance"),
+        packed.get("attributes", {}),
+        packed.get("weights", {}),
+        tuple(packed.get("needs", ())),
+        tuple(packed.get("ignore", ())),
+    )
+
+
+def _form(packed: dict[str, Any]) -> Form:
+    values = dict(packed)
+    if "signature" in values:
+        values["signature"] = _signature(values["signature"])
+    values["covers"] = tuple(values.get("covers", ()))
+    return Form(**values)
+
+
+@cache
+def _frameworks(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "frameworks.json").read_text(encoding="utf-8"))
+    return found
+
+
+def framework_names(folder: Path | None = None) -> dict[str, str]:
+    """Every name and alias that `load` takes, with the spoke it stands for."""
+    data = _frameworks(_ready() if folder is None else folder)
+    names = {name: name for name in data}
+    for name, framework in data.items():
+        for alias in framework.get("aliases") or ():
+            names[alias] = name
+    return names
+
+
+def _stack(folder: Path, name: str) -> list[Spoke]:
+    data = _frameworks(folder)
+    known = framework_names(folder)
+    if name not in known:
+        raise InputError("SW0001", f"unknown framework {name!r}", f"known: {', '.join(sorted(known))}")
+    spoke: str | None = known[name]
+    found: list[Spoke] = []
+    while spoke in data and spoke not in [one.name for one in found]:
+        found.append(_spoke(folder, spoke))
+        spoke = data[spoke].get("extends")
+    return found
+
+
+@cache
+def _spoke(folder: Path, name: str) -> Spoke:
+    return Spoke(folder, name, _frameworks(folder)[name])
+
+
+@cache
+def _ready() -> Path:
+    """The folder of the compiled tables, built anew in a checkout whose rows have changed."""
+    top = paths.checkout()
+    folder = paths.COMPILED
+    if top is not None:
+        try:
+            fresh = (folder / "stamp").read_text(encoding="utf-8") == stamp(top)
+        except FileNotFoundError:
+            fresh = False
+        if not fresh:
+            from .build import build
+
+            build(top, folder)
+    return folder
+
+
+@cache
+def load(source: str, target: str) -> KnowledgeBase:
+    """The knowledge base for one direction, by framework names (`torch`, `jax`, `flax_nnx`)."""
+    folder = _ready()
+    return KnowledgeBase(folder, _stack(folder, source), _stack(folder, target))
+
+
+def load_from(folder: Path, source: str, target: str) -> KnowledgeBase:
+    """As `load`, from another compiled folder: for tests and for third-party knowledge bases."""
+    return KnowledgeBase(folder, _stack(folder, source), _stack(folder, target))

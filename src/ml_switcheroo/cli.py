@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,8 @@ import typer
 from . import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .diagnostics import Diagnostic
     from .project import FileResult, Result
 
@@ -54,7 +55,7 @@ def options(
 
 Src = Annotated[str, typer.Argument(metavar="SRC", help="A .py file, a folder, an .ipynb notebook, or - for stdin.")]
 Source = Annotated[
-    str | None, typer.Option(help="The framework that SRC uses. Detected from its imports when left out.")
+    str | None, typer.Option(help="The framework that SRC uses; detected from its imports when left out.")
 ]
 Target = Annotated[str, typer.Option(help="The framework to convert to.")]
 
@@ -66,7 +67,7 @@ def convert(
     source: Source = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Where the result goes: a file, or a folder. A single file goes to stdout without it."),
+        typer.Option(help="Where the result goes: a file or folder. A single file goes to stdout without it."),
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print a diff instead of the result.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only say what could not be converted.")] = False,

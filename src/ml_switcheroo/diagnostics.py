@@ -26,7 +26,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Code:
-    """One kind of diagnostic. `example` is source code that raises it; `hint` is the next step, used where a diagnostic has none."""
+    """One kind of diagnostic. `example` raises it; `hint` is used where a diagnostic has none."""
 
     code: str
     severity: Severity
@@ -61,6 +61,7 @@ class Diagnostic:
         return replace(self, path=path, line=self.line if line is None else line, col=self.col if col is None else col)
 
     def as_dict(self) -> dict[str, object]:
+        """Its fields, for reports."""
         return asdict(self)
 
 
@@ -74,7 +75,7 @@ def diagnose(
     col: int = 0,
     severity: Severity | None = None,
 ) -> Diagnostic:
-    """A diagnostic with the severity and hint of its row in the table, unless given. An unknown code is a mistake of ours."""
+    """A diagnostic with the severity and hint of its row in the table, unless given. An unknown code is our mistake."""
     row = CODES[code]
     return Diagnostic(code, severity or row.severity, message, row.hint if hint is None else hint, path, line, col)
 
@@ -85,8 +86,8 @@ _TABLE = (
         "SW0001",
         "error",
         "path cannot be read",
-        "The path does not exist, is no file of a kind that is read (a `.py` file, a folder, an `.ipynb`, or `-`), or may not be "
-        "opened. Nothing is written.",
+        "The path does not exist, is no file of a kind that is read (a `.py` file, a folder, an `.ipynb`, or "
+        "`-`), or may not be opened. Nothing is written.",
         "ml_switcheroo convert no_such_file.py",
         "check the spelling of the path and its permissions",
     ),
@@ -94,8 +95,8 @@ _TABLE = (
         "SW0002",
         "error",
         "wrong encoding",
-        "The bytes of the file are not text in the encoding that it declares (UTF-8 where it declares none). Guessing another "
-        "encoding could change string constants without anyone noticing.",
+        "The bytes of the file are not text in the encoding that it declares (UTF-8 where it declares none). "
+        "Guessing another encoding could change string constants without anyone noticing.",
         "# -*- coding: no-such-codec -*-",
         "save the file as UTF-8, or declare its encoding in the first line: # -*- coding: latin-1 -*-",
     ),
@@ -111,8 +112,8 @@ _TABLE = (
         "SW0004",
         "error",
         "syntax error",
-        "The text is not Python that the parser understands, so it has no meaning that could be kept. In a folder the file is "
-        "left out of the result; a notebook cell is left as it was.",
+        "The text is not Python that the parser understands, so it has no meaning that could be kept. In a "
+        "folder the file is left out of the result; a notebook cell is left as it was.",
         "def f(:",
         "the file must be valid Python 3",
     ),
@@ -120,8 +121,8 @@ _TABLE = (
         "SW0005",
         "error",
         "output cannot be written",
-        "The destination is not writable, is of the wrong kind (a folder where a file is needed), or overlaps the source. What "
-        "was there before is untouched.",
+        "The destination is not writable, is of the wrong kind (a folder where a file is needed), or overlaps "
+        "the source. What was there before is untouched.",
         "ml_switcheroo convert model.py --out /no/such/place/model.py",
         "choose another destination with --out",
     ),
@@ -145,8 +146,8 @@ _TABLE = (
         "SW0008",
         "info",
         "notebook code that is left alone",
-        "A cell with a magic such as `%%bash` is not Python, and the code after `%timeit` belongs to the magic. Both stay as they "
-        "are.",
+        "A cell with a magic such as `%%bash` is not Python, and the code after `%timeit` belongs to the "
+        "magic. Both stay as they are.",
         "%timeit model(x)",
         "move the code into a cell of its own if it uses the framework",
     ),
@@ -155,8 +156,8 @@ _TABLE = (
         "SW1001",
         "error",
         "name of the framework not known",
-        "The name resolves to the source framework, but the knowledge base has no row that says what it means. That is different "
-        "from SW2003, which is known to have no counterpart.",
+        "The name resolves to the source framework, but the knowledge base has no row that says what it means."
+        " That is different from SW2003, which is known to have no counterpart.",
         "import torch\n\ny = torch.no_such_function(x)",
         "add a row for it (EXTENDING.md), or rewrite the line with operations that are known",
     ),
@@ -164,8 +165,8 @@ _TABLE = (
         "SW1002",
         "error",
         "kind of a value not known",
-        "What the code means depends on whether a value is a tensor, a layer, a number or something else, and nothing in the "
-        "project shows which. A guess could be silently wrong.",
+        "What the code means depends on whether a value is a tensor, a layer, a number or something else, and "
+        "nothing in the project shows which. A guess could be silently wrong.",
         "def f(x):\n    return x.view(-1)  # a tensor, or an object of your own with a method view?",
         "an annotation on the parameter (x: torch.Tensor) is enough evidence",
     ),
@@ -173,8 +174,8 @@ _TABLE = (
         "SW1003",
         "error",
         "star import of a module that is not known",
-        "`from module import *` brings names that cannot be listed, because the module is neither part of the project nor in the "
-        "knowledge base. Names used below it may come from there.",
+        "`from module import *` brings names that cannot be listed, because the module is neither part of the "
+        "project nor in the knowledge base. Names used below it may come from there.",
         "from some_library import *",
         "import the names that the file uses one by one",
     ),
@@ -206,8 +207,8 @@ _TABLE = (
         "SW2004",
         "error",
         "arguments fit no known form of the operation",
-        "No signature of the operation accepts the arguments as they are written: too many, a misspelt keyword, or kinds that "
-        "exclude each other.",
+        "No signature of the operation accepts the arguments as they are written: too many, a misspelt "
+        "keyword, or kinds that exclude each other.",
         "y = torch.softmax(x, axis_of_rows=1)",
         "compare the call with the documentation of the source framework",
     ),
@@ -224,8 +225,8 @@ _TABLE = (
         "SW3001",
         "error",
         "order of axes not known",
-        "The target stores this tensor with its axes in another order, and here the code works on the axes themselves, so the "
-        "order would have to be known.",
+        "The target stores this tensor with its axes in another order, and here the code works on the axes "
+        "themselves, so the order would have to be known.",
         "w = conv.weight.flatten(1)",
         "permute the tensor explicitly to the order that the code expects",
     ),
@@ -233,8 +234,8 @@ _TABLE = (
         "SW3002",
         "warning",
         "narrower dtype",
-        "The target computes in 32 bits by default: 64-bit integers become int32 and 64-bit floats float32. Values outside their "
-        "range or precision change.",
+        "The target computes in 32 bits by default: 64-bit integers become int32 and 64-bit floats float32. "
+        "Values outside their range or precision change.",
         "x = torch.zeros(3, dtype=torch.float64)",
         "where 64 bits matter, enable them in the target and set the dtype by hand",
     ),
@@ -243,8 +244,8 @@ _TABLE = (
         "SW4001",
         "error",
         "no random stream here",
-        "The code draws random numbers at a place to which no random stream can be passed, such as a callback with a fixed "
-        "signature.",
+        "The code draws random numbers at a place to which no random stream can be passed, such as a callback "
+        "with a fixed signature.",
         "handlers = {'noise': torch.randn_like}",
         "draw in a method of a module, or pass an nnx.Rngs to the function",
     ),
@@ -252,8 +253,8 @@ _TABLE = (
         "SW4002",
         "error",
         "write through an alias",
-        "A tensor is written in place while another name refers to the same memory and is read afterwards. In the target, arrays "
-        "do not change, so the other name would keep the old values.",
+        "A tensor is written in place while another name refers to the same memory and is read afterwards. In "
+        "the target, arrays do not change, so the other name would keep the old values.",
         "row = x[0]\nrow.add_(1)  # x changes too\nreturn x",
         "write to the original tensor: x[0] = x[0] + 1",
     ),
@@ -269,8 +270,8 @@ _TABLE = (
         "SW4004",
         "warning",
         "control flow that depends on the values of a tensor",
-        "The code is converted and works when run eagerly, but a branch or loop on the values of an array cannot be traced: "
-        "`jax.jit` and `nnx.jit` will refuse it.",
+        "The code is converted and works when run eagerly, but a branch or loop on the values of an array "
+        "cannot be traced: `jax.jit` and `nnx.jit` will refuse it.",
         "if x.sum() > 0:\n    x = x - 1",
         "use jnp.where or jax.lax.cond where the function must be compiled",
     ),
@@ -279,8 +280,8 @@ _TABLE = (
         "SW5001",
         "error",
         "shape of a class that cannot be converted",
-        "The class builds itself in a way that has no counterpart in the target: a metaclass, `__new__`, or a constructor that is "
-        "not run in order.",
+        "The class builds itself in a way that has no counterpart in the target: a metaclass, `__new__`, or a "
+        "constructor that is not run in order.",
         "class Net(nn.Module, metaclass=Registry): ...",
         "build the class in a plain __init__ that calls super().__init__() first",
     ),
@@ -296,7 +297,8 @@ _TABLE = (
         "SW5003",
         "error",
         "attribute with a name that is only known at run time",
-        "An attribute is read or written under a name that the code computes, and what it holds matters for the conversion.",
+        "An attribute is read or written under a name that the code computes, and what it holds matters for "
+        "the conversion.",
         "layer = getattr(self, name_from_config)",
         "keep the layers in an nn.ModuleDict",
     ),
@@ -304,8 +306,8 @@ _TABLE = (
         "SW5004",
         "error",
         "base class not known",
-        "A class inherits from something that is neither part of the project nor in the knowledge base, so what it inherits "
-        "cannot be seen.",
+        "A class inherits from something that is neither part of the project nor in the knowledge base, so "
+        "what it inherits cannot be seen.",
         "from some_library import Backbone\n\n\nclass Net(Backbone): ...",
         "convert the file that defines the base class together with this one (give the folder)",
     ),
@@ -314,8 +316,8 @@ _TABLE = (
         "SW6001",
         "error",
         "part of a training loop that cannot be converted",
-        "The code trains a model in a way that has no counterpart in the target, or whose counterpart depends on more than this "
-        "place shows.",
+        "The code trains a model in a way that has no counterpart in the target, or whose counterpart depends "
+        "on more than this place shows.",
         "scaler = torch.amp.GradScaler()",
         "the model converts without it; write the training step with nnx.value_and_grad and nnx.Optimizer",
     ),
@@ -332,8 +334,8 @@ _TABLE = (
         "SW7001",
         "error",
         "checkpoint or pretrained download",
-        "Loading a checkpoint of the source framework makes no sense in the converted file: its weights have other names and "
-        "axis orders.",
+        "Loading a checkpoint of the source framework makes no sense in the converted file: its weights have "
+        "other names and axis orders.",
         "state = load_state_dict_from_url(url)",
         "convert the checkpoint once with gen-weight-script, and load the result",
     ),
@@ -358,7 +360,8 @@ _TABLE = (
         "SW9001",
         "error",
         "internal error",
-        "The converter failed where it should not. Nothing is written for this file; other files of the folder are converted.",
+        "The converter failed where it should not. Nothing is written for this file; other files of the folder"
+        " are converted.",
         "(no code is meant to raise this)",
         "please report it with the file, or the smallest part of it that still fails",
     ),
@@ -372,10 +375,11 @@ def render_docs() -> str:
     lines = [
         "# Diagnostics",
         "",
-        "Generated from `src/ml_switcheroo/diagnostics.py` by `python -m ml_switcheroo.diagnostics`; do not edit by hand.",
+        "Generated by `python -m ml_switcheroo.diagnostics` from that file's table; do not edit by hand.",
         "",
-        "An *error* means that a part of the file could not be converted: the original line stays under a TODO with the code, and",
-        "the command ends with exit code 1. A *warning* means that the code is converted and there is something to know.",
+        "An *error* means that a part of the file could not be converted: the original line stays under a TODO with the",
+        "code, and the command ends with exit code 1. A *warning* means that the code is converted and that there is",
+        "something to know about it.",
     ]
     for prefix, group in GROUPS.items():
         lines += ["", f"## {prefix}: {group}"]

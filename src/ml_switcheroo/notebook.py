@@ -1,8 +1,8 @@
 """Notebooks: the code cells become one text for the analysis, and the converted text goes back into the cells.
 
-Lines that only IPython understands (`%matplotlib inline`, `!pip install x`, `x = !ls`, `name?`) are swapped for string statements
-while the text is converted and put back afterwards. A statement of the same kind marks where a cell begins: unlike a comment, it
-cannot be moved together with the statement that follows it.
+Lines that only IPython understands (`%matplotlib inline`, `!pip install x`, `x = !ls`, `name?`) are swapped for string
+statements while the text is converted and put back afterwards. A statement of the same kind marks where a cell begins:
+unlike a comment, it cannot be moved together with the statement that follows it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from .diagnostics import Diagnostic, diagnose
 from .errors import InputError, SwitcherooError
@@ -28,7 +28,7 @@ _RUNS_PYTHON = re.compile(r"^%(?:time|timeit|prun)\s+\S")
 
 @dataclass
 class Notebook:
-    """A notebook taken apart. `text` is the Python of all code cells that can be read; `diagnostics` says what was left alone."""
+    """A notebook taken apart. `text` is the Python of its code cells; `diagnostics` says what was left."""
 
     data: dict[str, Any]
     path: str
@@ -50,7 +50,7 @@ class Notebook:
         return f"{self.path}#cell{cell + 1}"
 
     def with_code(self, code: str) -> str:
-        """The notebook as text, its cells replaced by the parts of `code`. Outputs, which the old code made, are cleared."""
+        """The notebook as text, with `code` in its cells. The outputs were made by the old code: they are cleared."""
         sources = self._split(code)
         for number, cell in enumerate(self.data["cells"]):
             if cell.get("cell_type") != "code":
@@ -125,7 +125,7 @@ def read_notebook(content: bytes, path: str) -> Notebook:
 
 
 def _protected(source: str, swapped: list[str], first: int) -> str | None:
-    """The cell's Python, with IPython's own lines swapped for strings and added to `swapped`; None if the cell is not Python."""
+    """The cell's Python, IPython's own lines swapped for strings and added to `swapped`; None if it is not Python."""
     magic = re.match(r"\s*%%(\w+)", source)
     if magic and magic[1] not in _PYTHON_BODIES:
         return None
@@ -153,7 +153,7 @@ class _Nesting:
     """Is the next line inside a bracket, a triple-quoted string, or after a backslash?"""
 
     _TOKEN = re.compile(r"#.*|'''|\"\"\"|'(?:\\.|[^'\\])*'?|\"(?:\\.|[^\"\\])*\"?|[\[\](){}]|\\$")
-    _END = {quote: re.compile(rf"(?:\\.|[^\\])*?{quote}") for quote in ("'''", '"""')}
+    _END: ClassVar = {quote: re.compile(rf"(?:\\.|[^\\])*?{quote}") for quote in ("'''", '"""')}
 
     def __init__(self) -> None:
         self._quote = ""

@@ -1,7 +1,8 @@
 """Converting paths: a file, a notebook, standard input, or a folder whose tree is kept.
 
-A folder is analysed once and its files are converted by worker processes. What goes wrong in one file, our own bugs included, is
-reported there and leaves the others converted. Results are collected first and then put in place, each file in one step.
+A folder is analysed once and its files are converted by worker processes. What goes wrong in one file, our own bugs
+included, is reported there and leaves the others converted. Results are collected first and then put in place, each
+file in one step.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -25,6 +25,8 @@ from .errors import InputError, SwitcherooError
 from .source import STDIN, SourceText, decode_source, read_bytes, read_source, write_atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from .pipeline import Project
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ MIN_FILES_FOR_WORKERS = 4
 
 @dataclass
 class FileResult:
-    """What became of one file. `path` is the source, `name` its place in the tree; `content` is None where nothing is written."""
+    """What became of one file. `name` is its place in the tree; `content` is None where nothing is written."""
 
     path: str
     name: str
@@ -66,7 +68,7 @@ class FileResult:
 
 @dataclass
 class Result:
-    """What became of everything that was asked for. `generated` holds files that no source file stands behind, by name."""
+    """What became of everything that was asked for. `generated` holds new files, such as `_compat.py`, by name."""
 
     files: list[FileResult]
     target: str
@@ -94,7 +96,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """One file to convert, and where its helpers come from (`compat`: dotted module, None where they are written into the file)."""
+    """One file to convert. `compat` is the dotted module of its helpers, None where they are written into the file."""
 
     path: str
     name: str
@@ -122,8 +124,8 @@ def convert_path(
 ) -> Result:
     """Convert a file, a notebook, a folder or standard input (`-`), and write the result to `out` if that is given.
 
-    Raises InputError where there is nothing to convert or `out` cannot be written. `on_start` and `on_file` are told how many files
-    there are and what became of each, as it happens.
+    Raises InputError where there is nothing to convert or `out` cannot be written. `on_start` and `on_file` are told
+    how many files there are and what became of each, as it happens.
     """
     settings = Settings(source, target)
     src = Path(src)
@@ -174,7 +176,7 @@ def with_deep_stack(function: Callable[[], T]) -> T:
     return outcome[0]
 
 
-# --- one file ---------------------------------------------------------------------------------------------------------------------
+# --- one file -------------------------------------------------------------------------------------------------------
 
 
 def _convert_one(job: Job, settings: Settings, project: Project | None) -> FileResult:
@@ -251,7 +253,7 @@ def _internal(error: BaseException, path: str) -> Diagnostic:
     return diagnose("SW9001", message, path=path, line=line if isinstance(line, int) else 0)
 
 
-# --- folders ----------------------------------------------------------------------------------------------------------------------
+# --- folders --------------------------------------------------------------------------------------------------------
 
 
 def _checked_destination(src: Path, out: Path) -> Path:
@@ -293,7 +295,7 @@ def plan_jobs(folder: Path, files: Sequence[Path]) -> list[Job]:
 
 
 def _compat_module(folder: Path, name: Path, names: set[Path]) -> tuple[str | None, str]:
-    """From where a file imports shared helpers: `.._compat` inside a package, `_compat` beside scripts, else nowhere (None)."""
+    """From where a file imports helpers: `.._compat` in a package, `_compat` beside scripts, else nowhere (None)."""
     top = name.parent
     levels = 0
     inside = (folder / top / "__init__.py").exists()
@@ -452,7 +454,7 @@ def _size(path: str) -> int:
 
 
 def _write_tree(src: Path, out: Path, result: Result) -> None:
-    """Put the results in place. A new destination appears complete in one step; in an existing one each file is replaced in one step."""
+    """Put the results in place. A new destination appears complete in one step; in an existing one, file by file."""
     if not out.exists():
         staging = out.parent / f".{out.name}.{os.getpid()}.tmp"
         try:

@@ -1,7 +1,7 @@
-"""Reading source text from files as they are found in the world, and writing results so that nothing is ever half-written.
+"""Reading source text from files as they are found in the world, and writing results so that nothing is half-written.
 
-Kept exactly: encoding (PEP 263), byte order mark, line endings. Refused with one clear line: binary files, text in another encoding
-than declared, destinations that cannot be written.
+Kept exactly: encoding (PEP 263), byte order mark, line endings. Refused with one clear line: binary files, text in
+another encoding than declared, destinations that cannot be written.
 """
 
 from __future__ import annotations

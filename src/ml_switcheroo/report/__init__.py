@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..source import write_atomic
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..project import Result
 
 SUFFIXES = (".json", ".html")

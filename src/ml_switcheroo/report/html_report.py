@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from ..project import FileResult, Result
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
+body { color: #222; background: #fff; }
 code, pre { font: 13px/1.45 ui-monospace, monospace; }
 pre { overflow-x: auto; background: #f6f6f6; padding: .75rem; }
 table { border-collapse: collapse; }
 td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
 summary { cursor: pointer; padding: .3rem 0; }
 .error { color: #a4001d; } .warning { color: #8a5a00; } .info { color: #555; }
-.add { background: #e2f5e4; display: block; } .del { background: #fbe3e4; display: block; } .at { color: #555; display: block; }
+.add { background: #e2f5e4; display: block; } .del { background: #fbe3e4; display: block; }
+.at { color: #555; display: block; }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #181818; } pre { background: #242424; }
   .error { color: #ff8a93; } .warning { color: #e9b765; } .info, .at { color: #aaa; }
@@ -68,8 +70,9 @@ def _file(file: FileResult) -> str:
         for found in file.diagnostics:
             row = CODES.get(found.code)
             hint = f'<br><span class="info">{escape(found.hint)}</span>' if found.hint else ""
+            title = escape(row.title) if row else ""
             parts.append(
-                f'<tr><td>{found.line or ""}</td><td class="{found.severity}" title="{escape(row.title if row else "")}">'
+                f'<tr><td>{found.line or ""}</td><td class="{found.severity}" title="{title}">'
                 f"{found.code}</td><td>{escape(found.message)}{hint}</td></tr>"
             )
         parts.append("</table>")

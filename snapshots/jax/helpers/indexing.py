@@ -1,0 +1,86 @@
+"""Gather and scatter by torch's rules: the index may be smaller than x, and nothing is broadcast."""
+
+import jax
+import jax.numpy as jnp
+
+
+def gather(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
+    """Elements of x along dim at the places that index names; the other places are those of index."""
+    window = tuple(slice(None) if axis == dim % x.ndim else slice(size) for axis, size in enumerate(index.shape))
+    return jnp.take_along_axis(x[window], index, axis=dim)
+
+
+def scatter_places(dim: int, index: jax.Array) -> tuple[jax.Array, ...]:
+    """Index arrays that name, for each element of index, its place in the target of a scatter."""
+    places = list(jnp.indices(index.shape, sparse=True))
+    places[dim] = index
+    return tuple(places)
+
+
+def scatter(x: jax.Array, dim: int, index: jax.Array, src: jax.Array | float) -> jax.Array:
+    """x with the elements of src (or one number) put along dim at the places that index names."""
+    if jnp.ndim(src) > 0:
+        src = src[tuple(slice(size) for size in index.shape)]
+    return x.at[scatter_places(dim, index)].set(src)
+
+
+def scatter_add(x: jax.Array, dim: int, index: jax.Array, src: jax.Array) -> jax.Array:
+    """x with the elements of src added along dim at the places that index names."""
+    return x.at[scatter_places(dim, index)].add(src[tuple(slice(size) for size in index.shape)])
+
+
+def scatter_reduce(
+    x: jax.Array, dim: int, index: jax.Array, src: jax.Array | float, reduce: str, include_self: bool = True
+) -> jax.Array:
+    """x with the elements of src combined along dim into the places that index names."""
+    if jnp.ndim(src) > 0:
+        src = src[tuple(slice(size) for size in index.shape)]
+    places = scatter_places(dim, index)
+    lowest, highest = (
+        (-jnp.inf, jnp.inf)
+        if jnp.issubdtype(x.dtype, jnp.floating)
+        else (jnp.iinfo(x.dtype).min, jnp.iinfo(x.dtype).max)
+    )
+    if not include_self:
+        neutral = {"sum": 0, "mean": 0, "prod": 1, "amax": lowest, "amin": highest}[reduce]
+        start = x.at[places].set(neutral)
+    else:
+        start = x
+    if reduce in ("sum", "add"):
+        return start.at[places].add(src)
+    if reduce in ("prod", "multiply"):
+        return start.at[places].multiply(src)
+    if reduce == "amax":
+        return start.at[places].max(src)
+    if reduce == "amin":
+        return start.at[places].min(src)
+    if reduce != "mean":
+        raise ValueError(f"unknown reduction {reduce!r}")
+    count = jnp.full(x.shape, int(include_self)).at[places].add(1)
+    total = start.at[places].add(src)
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        return total / jnp.maximum(count, 1).astype(x.dtype)
+    return total // jnp.maximum(count, 1)
+
+
+def index_add(x: jax.Array, dim: int, index: jax.Array, source: jax.Array, alpha: float = 1) -> jax.Array:
+    """x with the slices of source, times alpha, added along dim at the given indices."""
+    return x.at[(slice(None),) * (dim % x.ndim) + (index,)].add(alpha * source)
+
+
+def index_copy(x: jax.Array, dim: int, index: jax.Array | int, source: jax.Array | float) -> jax.Array:
+    """x with the slices of source (or one number) put along dim at the given indices."""
+    return x.at[(slice(None),) * (dim % x.ndim) + (index,)].set(source)
+
+
+def masked_select(x: jax.Array, mask: jax.Array) -> jax.Array:
+    """The elements of x where mask is true, along one axis. Its size depends on values: not for jit."""
+    x, mask = jnp.broadcast_arrays(x, mask)
+    return x[mask]
+
+
+def masked_scatter(x: jax.Array, mask: jax.Array, source: jax.Array) -> jax.Array:
+    """x with the elements of source, in order, wherever mask is true."""
+    x, mask = jnp.broadcast_arrays(x, mask)
+    order = jnp.cumsum(mask.reshape(-1)).reshape(mask.shape) - 1
+    return jnp.where(mask, source.reshape(-1)[jnp.clip(order, 0, source.size - 1)], x)

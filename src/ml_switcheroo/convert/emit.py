@@ -1,0 +1,418 @@
+"""From a hub op to a target expression: the first form of the target's row that holds, filled with the arguments of the call.
+
+softmax(x=scores, dim=-1)   ->   jax.nn.softmax(scores, axis=-1)
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import libcst as cst
+
+from ml_switcheroo.kb.model import ApiParam, Form, Signature, WriteRow
+
+from .base import Bound, CallArg, Emission, KnowledgeBase, Misfit, OpCall, Place
+from .conditions import Facts, holds
+from .conditions import names as condition_names
+from .layout import lay_out
+from .literals import literal, parse_value, same, same_text, spell
+from .precedence import EXPRESSION, dotted_node, fit
+from .template import Hole, UnfitError, fill, unpacked
+
+__all__ = ["Emission", "Misfit", "Place", "emit", "emit_helper_call", "literal"]
+
+
+class _NoRngsError(Exception):
+    """The form draws random numbers, and there is no random stream here."""
+
+
+def emit(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit:
+    """The target expression for a hub call."""
+    row = kb.write(call.op.name)
+    if row is None:
+        return Misfit("SW2001", f"{call.row.api} has no counterpart in the target's knowledge base", _HINTS["SW2001"])
+    try:
+        return _Emitter(kb, call, place, row).emit()
+    except _NoRngsError:
+        return Misfit(
+            "SW4001", f"{call.row.api} needs random numbers, and there is no random stream here", _HINTS["SW4001"]
+        )
+
+
+def emit_helper_call(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit:
+    """The construction of a layer through its helper class, whose constructor is the source's."""
+    row = kb.write(call.op.name)
+    if row is None or row.helper is None:
+        return Misfit("SW2001", f"{call.row.api} has no helper class in the target's knowledge base", _HINTS["SW2001"])
+    emitter = _Emitter(kb, call, place, row)
+    try:
+        return emitter.finish(emitter.layer_helper(row.helper))
+    except _NoRngsError:
+        return Misfit(
+            "SW4001", f"{call.row.api} needs random numbers, and there is no random stream here", _HINTS["SW4001"]
+        )
+    except UnfitError as reason:
+        return emitter.nothing_fits([str(reason)])
+
+
+_HINTS = {
+    "SW2001": "add a row to the target's spoke, or rewrite the line with operations that have one",
+    "SW2002": "leave the argument out, or do its work in a line of its own",
+    "SW2003": "rewrite the line with operations that have a counterpart",
+    "SW2005": "write the arguments out at the call",
+    "SW4001": "draw in a method of a module, or pass a random stream to the function",
+}
+
+
+@dataclass(slots=True)
+class _Emitter:
+    kb: KnowledgeBase
+    call: OpCall
+    place: Place
+    row: WriteRow
+    settled: set[str] = field(default_factory=set)  # arguments whose value a condition has looked at
+    undecided: set[str] = field(default_factory=set)  # arguments on which a condition hangs that is not known
+
+    def emit(self) -> Emission | Misfit:
+        reasons: list[str] = []
+        for duplicate in (False, True):
+            self.settled.clear()
+            for form in self.row.forms:
+                verdict = holds(form.when, self.facts)
+                mentioned = condition_names(form.when) if form.when else frozenset()
+                if not verdict:
+                    (self.undecided if verdict is None else self.settled).update(mentioned)
+                    continue
+                try:
+                    return self.finish(self.form(form, mentioned, duplicate))
+                except UnfitError as reason:
+                    reasons.append(str(reason))
+            if self.row.helper is not None:
+                try:
+                    return self.finish(self.layer_helper(self.row.helper))
+                except UnfitError as reason:
+                    reasons.append(str(reason))
+        return self.nothing_fits(reasons)
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(self.kb, self.call)
+
+    def finish(self, result: Emission | Misfit) -> Emission | Misfit:
+        """Carries the parentheses of the source call over."""
+        source = self.call.source
+        if isinstance(result, Emission) and source is not None and source.lpar:
+            return replace(result, node=result.node.with_changes(lpar=source.lpar, rpar=source.rpar))
+        return result
+
+    def nothing_fits(self, reasons: list[str]) -> Misfit:
+        name = self.call.row.api
+        if self.call.rest:
+            index, arg = self.call.rest[0]
+            return Misfit("SW2005", f"{arg.star}arguments of {name} hide what is passed", _HINTS["SW2005"], index)
+        if reasons:
+            return Misfit("SW2002", f"{name} cannot be converted here: {reasons[0]}", _HINTS["SW2002"])
+        if self.undecided:
+            listed = ", ".join(sorted(self.undecided))
+            hint = "write the value out at the call"
+            bound = next((self.call.args[n] for n in sorted(self.undecided) if n in self.call.args), None)
+            problem = f"what {name} means in the target depends on {listed}, which is not a literal here"
+            return Misfit("SW2002", problem, hint, None if bound is None else bound.index)
+        return Misfit("SW2001", f"no form of {name} is known in the target for these arguments", _HINTS["SW2001"])
+
+    # --- forms
+
+    def form(self, form: Form, mentioned: frozenset[str], duplicate: bool) -> Emission | Misfit:
+        if form.refuse is not None:
+            return Misfit("SW2003", f"{self.call.row.api}: {form.refuse}", _HINTS["SW2003"])
+        if form.plugin is not None:
+            plugin = self.place.plugins.get(form.plugin)
+            if plugin is None:
+                return Misfit(
+                    "SW9001", f"the plugin {form.plugin} does not exist", "this is a bug of the knowledge base"
+                )
+            return plugin(self.call, self.place)
+        if form.emit is not None:
+            return self.text(form.emit, mentioned, duplicate)
+        if form.helper is not None:
+            signature = form.signature or helper_signature(self.kb, form.helper) or self.hub_signature()
+            built = self.plain_call(cst.Name(form.helper), signature, form.args, mentioned)
+            return Emission(built, frozenset(), frozenset({form.helper}))
+        assert form.api is not None
+        name = spell_api(self.kb, form.api)
+        signature = form.signature or target_signature(self.kb, form.api) or self.hub_signature(form.args)
+        built = self.plain_call(dotted_node(name), signature, form.args, mentioned)
+        return Emission(built, frozenset({name.split(".")[0]}), frozenset())
+
+    def layer_helper(self, name: str) -> Emission:
+        signature = helper_signature(self.kb, name) or self.hub_signature()
+        built = self.plain_call(cst.Name(name), signature, {}, frozenset())
+        return Emission(built, frozenset(), frozenset({name}))
+
+    def hub_signature(self, names: dict[str, str] | None = None) -> Signature:
+        """Where no signature is known, the target's call is taken to have the hub's parameters in their order."""
+        targets = {hub: api for api, hub in (names or {}).items()}
+        params = [
+            ApiParam(targets.get(p.name, p.name), "pk", None if names else p.default)
+            for p in self.call.op.params.values()
+        ]
+        if "rngs" in self.row.needs:
+            params.append(ApiParam("rngs", "ko"))
+        return tuple(params)
+
+    def rngs(self) -> cst.BaseExpression:
+        if self.place.rngs is None:
+            raise _NoRngsError
+        return self.place.rngs.deep_clone()
+
+    # --- a text with holes
+
+    def text(self, text: str, mentioned: frozenset[str], duplicate: bool) -> Emission:
+        if self.call.rest:
+            raise UnfitError("star arguments hide what is passed")
+        holes: dict[str, Hole] = {}
+        for name in self.call.op.params:
+            bound = self.call.args.get(name)
+            default = self.call.default(name)
+            if bound is not None:
+                holes[name] = Hole(bound.node, bound.index)
+            elif default is not None:
+                holes[name] = Hole(spell(default))
+        if "rngs" not in holes and self.place.rngs is not None:
+            holes["rngs"] = Hole(self.place.rngs.deep_clone())
+        filled = fill(text, holes, lambda name: target_signature(self.kb, name), duplicate)
+        if "rngs" in filled.free:
+            raise _NoRngsError
+        self.check_ignored(filled.used | mentioned)
+        node = filled.node
+        if isinstance(node, cst.Call) and not node.lpar:
+            node = lay_out(node, filled.origins, self.call.source)
+        helpers = frozenset(name for name in filled.free if self.kb.helper(name) is not None)
+        return Emission(node, filled.free - helpers, helpers)
+
+    def check_ignored(self, used: frozenset[str] | set[str]) -> None:
+        """A form may only leave out arguments that say what holds anyway or that a condition has looked at."""
+        for name, bound in self.call.args.items():
+            if name in used or name in self.settled or name in self.row.ignore:
+                continue
+            known, value = literal(bound.node)
+            default = self.call.op.params[name].default
+            if known and default is not None and same(value, parse_value(default)[1]):
+                continue
+            raise UnfitError(f"the argument {name} has no counterpart in this form")
+        for name, text in self.call.defaults.items():
+            if name not in used | self.settled | set(self.row.ignore) and not same_text(
+                text, self.call.op.params[name].default
+            ):
+                raise UnfitError(f"{name}={text}, the default of the source, has no counterpart in this form")
+
+    # --- a plain call, in the style of the source call
+
+    def plain_call(
+        self, func: cst.BaseExpression, signature: Signature, names: dict[str, str], mentioned: frozenset[str]
+    ) -> cst.Call:
+        caller = _PlainCall(self, signature, names)
+        caller.collect()
+        self.check_ignored(set(caller.by_hub) | mentioned)
+        args, origins = caller.arguments()
+        return lay_out(cst.Call(func=func, args=args), origins, self.call.source)
+
+
+@dataclass(slots=True)
+class _PlainCall:
+    """The arguments of an api or helper call: positional where the source's were and the orders agree, else by keyword."""
+
+    emitter: _Emitter
+    signature: Signature
+    names: dict[str, str]
+    by_hub: dict[str, ApiParam] = field(default_factory=dict)
+    positional: list[tuple[cst.Arg, int | None]] = field(default_factory=list)
+    keywords: list[tuple[cst.Arg, int | None]] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+
+    def collect(self) -> None:
+        params = self.emitter.call.op.params
+        for param in self.signature:
+            hub = self.names.get(param.name, param.name)
+            if hub in params and param.kind != "vk":
+                self.by_hub[hub] = param
+        self.order = [param.name for param in self.signature if param.kind in ("po", "pk")]
+
+    def arguments(self) -> tuple[list[cst.Arg], list[int | None]]:
+        call = self.emitter.call
+        needs_position = self._positional_only()
+        for hub, bound in call.args.items():
+            param = self.by_hub.get(hub)
+            if param is None:
+                continue
+            if param.kind == "va":
+                self._spread(param, bound)
+            elif (
+                param.kind != "ko"
+                and (bound.positional or param.name in needs_position)
+                and self._is_next(param, needs_position)
+            ):
+                self._add_position(bound.node, bound.index)
+            elif param.kind == "po":
+                raise UnfitError(f"{param.name} cannot be passed by position here")
+            else:
+                self._add_keyword(param.name, bound.node, bound.index)
+        stars = self._stars()
+        self._left_out()
+        self._own_needs()
+        pairs = [*self.positional, *stars["*"], *self.keywords, *stars["**"]]
+        return [arg for arg, _ in pairs], [origin for _, origin in pairs]
+
+    def _positional_only(self) -> set[str]:
+        return {param.name for param in self.signature if param.kind == "po"}
+
+    def _is_next(self, param: ApiParam, needs_position: set[str]) -> bool:
+        """Whether the next free position is this parameter's; defaults fill positions that can be passed in no other way."""
+        if self.keywords and param.name not in needs_position:
+            return False
+        while len(self.positional) < len(self.order) and self.order[len(self.positional)] != param.name:
+            skipped = self.order[len(self.positional)]
+            if param.name not in needs_position or self.order.index(param.name) < len(self.positional):
+                return False
+            self._fill_position(skipped)
+        return len(self.positional) < len(self.order)
+
+    def _fill_position(self, name: str) -> None:
+        hub = self.names.get(name, name)
+        bound = self.emitter.call.args.get(hub)
+        default = self.emitter.call.default(hub)
+        if bound is not None:
+            raise UnfitError(f"{name} stands in another place in the target")
+        if default is None:
+            raise UnfitError(f"{name} is needed in the target and has no value here")
+        self._add_position(spell(default), None)
+
+    def _spread(self, param: ApiParam, bound: Bound) -> None:
+        """`*args` of the target: the elements of a tuple that is written out, else the whole with a star."""
+        if self.order[len(self.positional) :]:
+            raise UnfitError(f"{param.name} cannot be reached by position")
+        if isinstance(bound.node, (cst.Tuple, cst.List)):
+            self.positional += [(unpacked(element), bound.index) for element in bound.node.elements]
+        else:
+            self.positional.append((cst.Arg(fit(bound.node, EXPRESSION, True), star="*"), bound.index))
+
+    def _add_position(self, node: cst.BaseExpression, origin: int | None) -> None:
+        self.positional.append((cst.Arg(fit(node, EXPRESSION, True)), origin))
+
+    def _add_keyword(self, name: str, node: cst.BaseExpression, origin: int | None) -> None:
+        equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+        self.keywords.append((cst.Arg(fit(node, EXPRESSION, True), keyword=cst.Name(name), equal=equal), origin))
+
+    def _left_out(self) -> None:
+        """What the source call left out is written where the target's default is another."""
+        call = self.emitter.call
+        may_come = {call.row.args.get(param.name, param.name) for param in call.open}
+        for hub, param in self.by_hub.items():
+            if hub in call.args or hub in may_come or param.kind == "va":
+                continue
+            default = call.default(hub)
+            if default is None:
+                if param.default is None:
+                    raise UnfitError(f"{param.name} is needed in the target and has no value here")
+            elif not same_text(default, param.default) and default.strip() != (param.default or "").strip():
+                if param.kind == "po":
+                    self._fill_position(param.name)
+                else:
+                    self._add_keyword(param.name, spell(default), None)
+
+    def _own_needs(self) -> None:
+        """Parameters that only the target has: the random stream, or nothing that lacks a default."""
+        known = {param.name for param in self.by_hub.values()}
+        for param in self.signature:
+            if param.name in known or param.kind in ("va", "vk"):
+                continue
+            if param.name == "rngs":
+                if self.emitter.place.rngs is not None or param.default is None:
+                    self._add_keyword("rngs", self.emitter.rngs(), None)
+            elif param.default is None:
+                raise UnfitError(f"the target needs {param.name}")
+
+    def _stars(self) -> dict[str, list[tuple[cst.Arg, int | None]]]:
+        """`*args` and `**kwargs` go through where every parameter that they may hold has the same name and place in the target."""
+        call = self.emitter.call
+        found: dict[str, list[tuple[cst.Arg, int | None]]] = {"*": [], "**": []}
+        for index, arg in call.rest:
+            for place, param in enumerate(call.open):
+                target = self.by_hub.get(call.row.args.get(param.name, param.name))
+                if target is None:
+                    if param.name in call.row.extra:
+                        continue  # the target has no such parameter and will say so
+                    raise UnfitError(f"{arg.star} may hold {param.name}, which the target lacks")
+                if arg.star == "**" and target.name != param.name:
+                    raise UnfitError(f"{arg.star} may hold {param.name}, which has another name in the target")
+                if arg.star == "*" and self.order[len(self.positional) + place : len(self.positional) + place + 1] != [
+                    target.name
+                ]:
+                    raise UnfitError(f"{arg.star} may hold {param.name}, which has another place in the target")
+                if not same_text(param.default, target.default) and param.default != target.default:
+                    raise UnfitError(f"{arg.star} may leave out {param.name}, whose default differs in the target")
+            found[arg.star].append((_star_arg(arg), index))
+        return found
+
+
+def _star_arg(arg: CallArg) -> cst.Arg:
+    value = fit(arg.node, EXPRESSION, True)
+    return cst.Arg(value, star="**") if arg.star == "**" else cst.Arg(value, star="*")
+
+
+# --- names and signatures of the target
+
+
+def target_signature(kb: KnowledgeBase, name: str) -> Signature | None:
+    """The signature of a target name as templates write it (`jnp.sum`), or of a helper."""
+    found = kb.target_signature(name) if hasattr(kb, "target_signature") else None
+    if found is None and "." not in name:
+        return helper_signature(kb, name)
+    return found
+
+
+def spell_api(kb: KnowledgeBase, api: str) -> str:
+    """A full name as the output writes it: `jax.numpy.sum` -> `jnp.sum`."""
+    best, spelled = "", api
+    for alias, statement in kb.imports().items():
+        words = statement.split()
+        module = ".".join(words[i] for i in (1, 3) if i < len(words) and words[i - 1] in ("from", "import"))
+        if f"{api}.".startswith(f"{module}.") and len(module) > len(best):
+            best, spelled = module, alias + api[len(module) :]
+    return spelled
+
+
+def helper_signature(kb: KnowledgeBase, name: str) -> Signature | None:
+    """The parameters of a helper function, or of a helper class's constructor; None where the class inherits it."""
+    helper = kb.helper(name)
+    return _signature_of_text(helper.text) if helper is not None else None
+
+
+@lru_cache(maxsize=1024)
+def _signature_of_text(text: str) -> Signature | None:
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef):
+            return _signature_of_def(node.args)
+        if isinstance(node, ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                    return _signature_of_def(item.args)[1:]
+    return None
+
+
+def _signature_of_def(args: ast.arguments) -> Signature:
+    found: list[ApiParam] = []
+    positional = [*args.posonlyargs, *args.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(args.defaults)) + list(args.defaults)
+    for index, (arg, default) in enumerate(zip(positional, defaults, strict=True)):
+        kind = "po" if index < len(args.posonlyargs) else "pk"
+        found.append(ApiParam(arg.arg, kind, None if default is None else ast.unparse(default)))
+    if args.vararg is not None:
+        found.append(ApiParam(args.vararg.arg, "va"))
+    for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True):
+        found.append(ApiParam(arg.arg, "ko", None if default is None else ast.unparse(default)))
+    if args.kwarg is not None:
+        found.append(ApiParam(args.kwarg.arg, "vk"))
+    return tuple(found)

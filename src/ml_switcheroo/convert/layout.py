@@ -1,0 +1,106 @@
+"""Line breaks and comments of a source call, kept for the call that replaces it.
+
+nn.Conv2d(                          Conv2d(
+    3,                                  3,
+    dim,  # out channels      ->        dim,  # out channels
+    bias=False,                         bias=False,
+)                                       rngs=rngs,
+                                    )
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def spread(call: cst.Call) -> bool:
+    """Whether the arguments of a call stand on several lines."""
+    if _breaks(call.whitespace_before_args):
+        return True
+    return any(_breaks(arg.whitespace_after_arg) or _breaks_after(arg.comma) for arg in call.args)
+
+
+def lay_out(built: cst.Call, origins: Sequence[int | None], source: cst.Call | None) -> cst.Call:
+    """`built` with the line breaks and comments of `source`; `origins` says which source argument each argument came from."""
+    if source is None or not source.args or not built.args or not spread(source):
+        return built
+    last_source = len(source.args) - 1
+    trailing = source.args[-1]
+    separator = _separator(source)
+    used: set[int] = set()
+    args: list[cst.Arg] = []
+    for place, (arg, origin) in enumerate(zip(built.args, origins, strict=True)):
+        old = source.args[origin] if origin is not None and 0 <= origin <= last_source and origin not in used else None
+        if old is not None and origin is not None:
+            used.add(origin)
+        if place == len(built.args) - 1:
+            args.append(_last(arg, old, trailing))
+        elif (
+            old is None
+            or not isinstance(old.comma, cst.Comma)
+            or (origin == last_source and not _breaks_after(old.comma))
+        ):
+            first_inline = place == 0 and not _breaks(source.whitespace_before_args)
+            comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")) if first_inline else separator.deep_clone()
+            args.append(arg.with_changes(comma=comma))
+        elif origin == last_source:
+            args.append(arg.with_changes(comma=_with_indent(old.comma, separator)))
+        else:
+            args.append(arg.with_changes(comma=old.comma))
+    return built.with_changes(args=args, whitespace_before_args=source.whitespace_before_args)
+
+
+def _breaks(space: cst.CSTNode) -> bool:
+    return isinstance(space, cst.ParenthesizedWhitespace)
+
+
+def _breaks_after(comma: cst.Comma | cst.MaybeSentinel) -> bool:
+    return isinstance(comma, cst.Comma) and _breaks(comma.whitespace_after)
+
+
+def _separator(source: cst.Call) -> cst.Comma:
+    """The comma between two arguments that the source call uses, without comments."""
+    for arg in source.args[:-1]:
+        if isinstance(arg.comma, cst.Comma) and isinstance(arg.comma.whitespace_after, cst.ParenthesizedWhitespace):
+            return cst.Comma(whitespace_after=_plain(arg.comma.whitespace_after))
+    space = source.whitespace_before_args
+    if len(source.args) == 1 and isinstance(space, cst.ParenthesizedWhitespace):
+        return cst.Comma(whitespace_after=_plain(space))
+    return cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+
+
+def _plain(space: cst.ParenthesizedWhitespace) -> cst.ParenthesizedWhitespace:
+    return cst.ParenthesizedWhitespace(indent=space.indent, last_line=space.last_line)
+
+
+def _with_indent(comma: cst.Comma, separator: cst.Comma) -> cst.Comma:
+    """The comma of the source's last argument, now followed by another: its comment stays, the next line is an argument's."""
+    after, model = comma.whitespace_after, separator.whitespace_after
+    if isinstance(after, cst.ParenthesizedWhitespace) and isinstance(model, cst.ParenthesizedWhitespace):
+        return comma.with_changes(whitespace_after=after.with_changes(indent=model.indent, last_line=model.last_line))
+    return separator.deep_clone()
+
+
+def _last(arg: cst.Arg, old: cst.Arg | None, trailing: cst.Arg) -> cst.Arg:
+    """The last argument: a comma behind it only if the source had one, and the closing bracket where the source has it."""
+    if old is trailing:
+        return arg.with_changes(comma=old.comma, whitespace_after_arg=old.whitespace_after_arg)
+    if not isinstance(trailing.comma, cst.Comma):
+        return arg.with_changes(
+            comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=_quiet(trailing.whitespace_after_arg)
+        )
+    end = _quiet(trailing.comma.whitespace_after)
+    if old is not None and isinstance(old.comma, cst.Comma) and isinstance(end, cst.ParenthesizedWhitespace):
+        after = old.comma.whitespace_after
+        if isinstance(after, cst.ParenthesizedWhitespace):
+            end = after.with_changes(indent=end.indent, last_line=end.last_line)
+    return arg.with_changes(comma=cst.Comma(whitespace_after=end))
+
+
+def _quiet(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+    return _plain(space) if isinstance(space, cst.ParenthesizedWhitespace) else space

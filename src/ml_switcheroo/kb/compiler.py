@@ -228,7 +228,7 @@ def misfit(row: Row, hub: HubRow, signature: list[Entry], method: bool) -> str |
         target = args.get(str(name), name if name in hub.params else None)
         if target is not None:
             covered.add(str(target))
-        elif name not in extra and default is None and kind in {"po", "pk", "ko", "va"}:
+        elif name not in extra and default is None and kind in {"po", "pk", "ko"}:
             return f"{name!r} is no parameter of {hub.op}: map it in args or name it in extra"
     missing = [name for name in hub.required if name not in covered]
     return f"gives no {', '.join(missing)}" if missing else None

@@ -36,6 +36,7 @@ class Plan:
     walk: tuple[str, ...] = ()  # packages whose modules only give aliases
     stubs: tuple[tuple[str, str], ...] = ()  # (stub file inside the package, prefix of the public names it declares)
     value_stubs: tuple[tuple[str, str, str], ...] = ()  # (stub file, class in it, public class)
+    friends: tuple[str, ...] = ("jaxlib", "numpy", "ml_dtypes")  # packages whose functions and classes it offers as its own
 
 
 PLANS = {
@@ -72,6 +73,7 @@ PLANS = {
         "flax",
         "flax",
         modules="flax.nnx flax.nnx.initializers flax.nnx.statelib flax.nnx.graphlib flax.nnx.bridge flax.struct flax.traverse_util".split(),
+        friends=("jax",),
     ),
 }
 
@@ -190,7 +192,7 @@ def _foreign(plan: Plan, value: object) -> bool:
         return True
     module = _get(value, "__module__")
     if isinstance(module, str) and (inspect.isclass(value) or inspect.isroutine(value)):
-        return module.split(".")[0].lstrip("_") not in {plan.root, "jaxlib", plan.distribution, "numpy", "ml_dtypes"}
+        return module.split(".")[0].lstrip("_") not in {plan.root, *plan.friends}
     return False
 
 

@@ -5,12 +5,6 @@ from flax import nnx
 from jax import lax
 
 
-def per_axis(value, rank):
-    """A tuple with one int per spatial axis; a single int stands for all of them."""
-    value = (value,) if isinstance(value, int) else tuple(value)
-    return value * rank if len(value) == 1 else value
-
-
 class _ConvNd(nnx.Conv):
     """Convolution with torch's constructor and axis order (channels first); its kernel is stored channels-last."""
 
@@ -21,12 +15,12 @@ class _ConvNd(nnx.Conv):
         padding_mode="zeros", device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         super().__init__(
-            in_channels, out_channels, per_axis(kernel_size, self.rank), feature_group_count=groups, use_bias=bias,
+            in_channels, out_channels, to_tuple(kernel_size, self.rank), feature_group_count=groups, use_bias=bias,
             param_dtype=dtype or jnp.float32, rngs=rngs,
         )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.stride, self.dilation = per_axis(stride, self.rank), per_axis(dilation, self.rank)
-        self.padding = padding if isinstance(padding, str) else per_axis(padding, self.rank)
+        self.stride, self.dilation = to_tuple(stride, self.rank), to_tuple(dilation, self.rank)
+        self.padding = padding if isinstance(padding, str) else to_tuple(padding, self.rank)
         self.padding_mode = padding_mode
 
     def __call__(self, input):
@@ -82,14 +76,14 @@ class _ConvTransposeNd(nnx.ConvTranspose):
             raise ValueError('Only "zeros" padding mode is supported for transposed convolutions')
         dtype = dtype or jnp.float32
         super().__init__(
-            in_channels, out_channels // groups, per_axis(kernel_size, self.rank), use_bias=False, param_dtype=dtype,
+            in_channels, out_channels // groups, to_tuple(kernel_size, self.rank), use_bias=False, param_dtype=dtype,
             transpose_kernel=True, rngs=rngs,
         )
         if bias:
             self.bias = nnx.Param(jnp.zeros(out_channels, dtype))
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.stride, self.dilation = per_axis(stride, self.rank), per_axis(dilation, self.rank)
-        self.padding, self.output_padding = per_axis(padding, self.rank), per_axis(output_padding, self.rank)
+        self.stride, self.dilation = to_tuple(stride, self.rank), to_tuple(dilation, self.rank)
+        self.padding, self.output_padding = to_tuple(padding, self.rank), to_tuple(output_padding, self.rank)
         self.padding_mode = padding_mode
 
     def __call__(self, input, output_size=None):

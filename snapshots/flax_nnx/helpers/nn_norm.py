@@ -136,9 +136,6 @@ class LayerNorm(nnx.LayerNorm):
             self.scale = nnx.data(nnx.Param(jnp.ones(shape, dtype)) if self.use_scale else None)
             self.bias = nnx.data(nnx.Param(jnp.zeros(shape, dtype)) if self.use_bias else None)
 
-    def __call__(self, input):
-        return super().__call__(input)
-
 
 class RMSNorm(nnx.RMSNorm):
     """Root-mean-square normalisation over the last axes, with torch's constructor."""
@@ -154,9 +151,6 @@ class RMSNorm(nnx.RMSNorm):
         if len(shape) > 1 and elementwise_affine:
             self.scale = nnx.Param(jnp.ones(shape, dtype))
 
-    def __call__(self, x):
-        return super().__call__(x)
-
 
 class LocalResponseNorm(nnx.Module):
     """Divides every value by a power of the mean square over `size` neighbouring channels."""
@@ -165,7 +159,4 @@ class LocalResponseNorm(nnx.Module):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def __call__(self, input):
-        window = (1, self.size) + (1,) * (input.ndim - 2)
-        pads = [(0, 0), (self.size // 2, (self.size - 1) // 2)] + [(0, 0)] * (input.ndim - 2)
-        total = lax.reduce_window(jnp.square(input), 0.0, lax.add, window, (1,) * input.ndim, pads)
-        return input / (self.k + self.alpha * total / self.size) ** self.beta
+        return local_response_norm(input, self.size, self.alpha, self.beta, self.k)

@@ -1,0 +1,167 @@
+"""Containers and variables: what torch's Sequential, ParameterList and buffers become where the native ones do not do."""
+
+import jax.numpy as jnp
+from flax import nnx
+
+
+class Buffer(nnx.Variable):
+    """State that belongs to the checkpoint and is not trained."""
+
+
+class Constant:
+    """An array that belongs to a module but not to its state: `constant[...]` reads it."""
+
+    def __init__(self, value):
+        self.value = jnp.asarray(value)
+
+    def __getitem__(self, index):
+        return self.value if index is Ellipsis else self.value[index]
+
+    def __jax_array__(self):
+        return self.value
+
+    @property
+    def shape(self):
+        return self.value.shape
+
+    @property
+    def dtype(self):
+        return self.value.dtype
+
+    @property
+    def ndim(self):
+        return self.value.ndim
+
+
+class Sequential(nnx.Sequential):
+    """Layers applied one after the other; as in torch they can be named, indexed, sliced, added and iterated over.
+
+    Layers given by position live in `layers`, named ones in attributes of their name.
+    """
+
+    child_names = ()
+
+    def __init__(self, *layers):
+        super().__init__()
+        named = len(layers) == 1 and isinstance(layers[0], dict)
+        for name, layer in layers[0].items() if named else enumerate(layers):
+            self.add_module(str(name), layer)
+
+    def __setattr__(self, name, value):
+        other = (type, nnx.Variable, nnx.Rngs, nnx.RngStream)  # callable as well, and no layers
+        is_layer = isinstance(value, nnx.Module) or (callable(value) and not isinstance(value, other))
+        if is_layer and name != "layers" and name not in self.child_names:
+            super().__setattr__("child_names", (*self.child_names, name))
+        super().__setattr__(name, value)
+
+    def __call__(self, input):
+        for layer in self:
+            input = layer(input)
+        return input
+
+    def add_module(self, name, layer):
+        if name == str(len(self.layers)) and name not in self.child_names:
+            self.layers.append(layer)
+            super().__setattr__("child_names", (*self.child_names, name))
+        else:
+            setattr(self, name, layer)
+
+    def _place(self, name):
+        """The object and attribute that hold the child of this name."""
+        return (self.layers, name) if hasattr(self.layers, name) else (self, name)
+
+    def items(self):
+        return [(name, getattr(*self._place(name))) for name in self.child_names]
+
+    def __len__(self):
+        return len(self.child_names)
+
+    def __iter__(self):
+        return iter([layer for _, layer in self.items()])
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            part = self.items()[index]
+            return Sequential(*(layer for _, layer in part)) if all(n.isdecimal() for n, _ in part) else Sequential(dict(part))
+        return getattr(*self._place(index if isinstance(index, str) else self.child_names[index]))
+
+    def __setitem__(self, index, layer):
+        owner, name = self._place(self.child_names[index])
+        delattr(owner, name)  # a layer may take the place of a plain function, which is no state
+        setattr(owner, name, layer)
+
+    def __delitem__(self, index):
+        kept = [layer for layer in self.items()]
+        del kept[index]
+        self._rebuild(kept)
+
+    def _rebuild(self, items):
+        """Start again with these (name, layer) pairs; positions are counted anew."""
+        for name in self.child_names:
+            if self._place(name)[0] is self:
+                delattr(self, name)
+        self.layers = nnx.List()
+        super().__setattr__("child_names", ())
+        for name, layer in items:
+            self.add_module(str(len(self)) if name.isdecimal() else name, layer)
+
+    def append(self, layer):
+        self.add_module(str(len(self)), layer)
+        return self
+
+    def extend(self, layers):
+        for layer in layers:
+            self.append(layer)
+        return self
+
+    def insert(self, index, layer):
+        items = self.items()
+        items.insert(index, ("0", layer))
+        self._rebuild(items)
+        return self
+
+    def pop(self, index):
+        layer = self[index]
+        del self[index]
+        return layer
+
+
+class ModuleList(nnx.List):
+    """A list of layers; a slice is a ModuleList again, as in torch."""
+
+    def __init__(self, modules=None, *, rngs: nnx.Rngs | None = None):
+        super().__init__(modules or ())
+
+    def __getitem__(self, index):
+        found = super().__getitem__(index)
+        return ModuleList(found) if isinstance(index, slice) else found
+
+    def __add__(self, other):
+        return ModuleList([*self, *other])
+
+
+class ModuleDict(nnx.Dict):
+    """Layers under names."""
+
+    def __init__(self, modules=None, *, rngs: nnx.Rngs | None = None):
+        super().__init__(modules or {})
+
+
+class ParameterList(nnx.List):
+    """A list of parameters; arrays become parameters when they are put in."""
+
+    def __init__(self, values=None, *, rngs: nnx.Rngs | None = None):
+        super().__init__(values or ())
+
+    def _set_elem(self, key, value):
+        super()._set_elem(key, nnx.Param(value) if isinstance(value, jnp.ndarray) else value)
+
+
+class ParameterDict(nnx.Dict):
+    """Parameters under names; arrays become parameters when they are put in."""
+
+    def __init__(self, parameters=None, *, rngs: nnx.Rngs | None = None):
+        super().__init__(parameters or {})
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, nnx.Param(value) if isinstance(value, jnp.ndarray) else value)

@@ -1,0 +1,185 @@
+"""What code asks of a torch module (its parts, parameters, state) for NNX modules, in torch's order and under torch's names."""
+
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+from flax import nnx
+
+
+def named_children(module):
+    """The direct parts of a module with their names, each once. A function in a container counts: it stands for a layer."""
+    if isinstance(module, nnx.Sequential):
+        items = module.items() if hasattr(module, "items") else enumerate(module.layers)
+    elif isinstance(module, nnx.List):
+        items = enumerate(module)
+    else:
+        items = vars(module).items() if isinstance(module, nnx.Module) else ()
+        items = [(name, value) for name, value in items if isinstance(value, nnx.Module)]
+    seen = set()
+    for name, child in items:
+        if id(child) not in seen and not isinstance(child, nnx.Variable):
+            seen.add(id(child))
+            yield str(name), child
+
+
+def children(module):
+    """The direct parts of a module, each once."""
+    for _, child in named_children(module):
+        yield child
+
+
+def named_modules(module, memo=None, prefix="", remove_duplicate=True):
+    """The module and all modules inside it with their dotted names, parents first, each once."""
+    memo = set() if memo is None else memo
+    if id(module) not in memo:
+        if remove_duplicate:
+            memo.add(id(module))
+        yield prefix, module
+        for name, child in named_children(module):
+            yield from named_modules(child, memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+
+def modules(module):
+    """The module and all modules inside it, parents first, each once."""
+    for _, found in named_modules(module):
+        yield found
+
+
+def named_variables(module, kinds, prefix="", recurse=True):
+    """The variables of these kinds, each once, under torch's names: a native layer's `kernel` or `scale` is a `weight`."""
+    native = (nnx.Linear, nnx.Conv, nnx.ConvTranspose, nnx.Embed, nnx.BatchNorm, nnx.LayerNorm, nnx.GroupNorm, nnx.RMSNorm)
+    names = {"kernel": "weight", "embedding": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
+    seen = set()
+    for path, part in named_modules(module, prefix=prefix) if recurse else [(prefix, module)]:
+        for name, value in vars(part).items() if isinstance(part, nnx.Module) else ():
+            if isinstance(value, kinds) and id(value) not in seen:
+                seen.add(id(value))
+                name = names.get(name, name) if isinstance(part, native) else name
+                yield f"{path}.{name}" if path else name, value
+
+
+def named_parameters(module, prefix="", recurse=True):
+    """The trained variables with their dotted names, each once."""
+    yield from named_variables(module, nnx.Param, prefix, recurse)
+
+
+def parameters(module, recurse=True):
+    """The trained variables, each once."""
+    for _, variable in named_parameters(module, recurse=recurse):
+        yield variable
+
+
+def named_buffers(module, prefix="", recurse=True):
+    """The variables that are state but not trained, and the constants, with their dotted names, each once."""
+    yield from named_variables(module, (nnx.BatchStat, Buffer, Constant), prefix, recurse)
+
+
+def buffers(module, recurse=True):
+    """The variables that are state but not trained, and the constants, each once."""
+    for _, variable in named_buffers(module, recurse=recurse):
+        yield variable
+
+
+def apply(module, fn):
+    """Call fn on every module inside and then on the module itself; gives the module back."""
+    for child in children(module):
+        apply(child, fn)
+    fn(module)
+    return module
+
+
+def get_submodule(module, target):
+    """The module at a dotted path of torch's names."""
+    for name in filter(None, target.split(".")):
+        found = dict(named_children(module))
+        if name not in found:
+            raise AttributeError(f"{type(module).__name__} has no part `{name}`")
+        module = found[name]
+    return module
+
+
+def state_dict(module):
+    """All arrays of a module except its random state, under their dotted paths."""
+    flat = nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))
+    return {".".join(map(str, path)): variable[...] for path, variable in flat}
+
+
+def load_state_dict(module, state_dict, strict=True):
+    """Put arrays into a module by their dotted paths; with strict, the paths must be exactly the module's."""
+    flat = {".".join(map(str, path)): v for path, v in nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))}
+    missing = [path for path in flat if path not in state_dict]
+    unexpected = [path for path in state_dict if path not in flat]
+    if strict and (missing or unexpected):
+        raise ValueError(f"state does not fit the module: missing {missing}, unexpected {unexpected}")
+    for path, variable in flat.items():
+        if path in state_dict:
+            value = jnp.asarray(state_dict[path])
+            if value.shape != variable.shape:
+                raise ValueError(f"{path} has shape {value.shape}, the module needs {variable.shape}")
+            variable.set_value(value.astype(variable.dtype))
+    return SimpleNamespace(missing_keys=missing, unexpected_keys=unexpected)
+
+
+def train_mode(module, mode=True):
+    """Switch a module to training (or evaluation) and give it back."""
+    module.train() if mode else module.eval()
+    return module
+
+
+def cast(module, dtype):
+    """Convert the floating-point arrays of a module to a dtype and give the module back."""
+    for _, variable in named_variables(module, nnx.Variable):
+        if jnp.issubdtype(variable.dtype, jnp.floating):
+            variable.set_value(variable[...].astype(dtype))
+    return module
+
+
+def eval_mode(module):
+    """Switch a module to evaluation and give it back."""
+    module.eval()
+    return module
+
+
+def cast_float32(module):
+    """Convert the floating-point arrays of a module to float32 and give the module back."""
+    return cast(module, jnp.float32)
+
+
+def cast_float16(module):
+    """Convert the floating-point arrays of a module to float16 and give the module back."""
+    return cast(module, jnp.float16)
+
+
+def cast_bfloat16(module):
+    """Convert the floating-point arrays of a module to bfloat16 and give the module back."""
+    return cast(module, jnp.bfloat16)
+
+
+def module_to_dtype(module, target, dtype):
+    """Cast a module to a dtype; the device changes nothing, JAX places arrays itself."""
+    return cast(module, dtype) if dtype is not None else module
+
+
+def module_to(module, target):
+    """Cast a module when target is a dtype; a device changes nothing, JAX places arrays itself."""
+    return cast(module, target) if isinstance(target, (jnp.dtype, type(jnp.float32))) else module
+
+
+def register_buffer(module, name, tensor, persistent=True):
+    """Store an array as untrained state under a name (a constant, if it does not belong to the checkpoint)."""
+    setattr(module, name, nnx.data(None) if tensor is None else Buffer(tensor) if persistent else Constant(tensor))
+
+
+def register_parameter(module, name, param):
+    """Store a parameter, or the lack of one, under a name."""
+    setattr(module, name, nnx.data(param))
+
+
+def add_module(module, name, child):
+    """Store a part under a name."""
+    if hasattr(module, "add_module"):
+        module.add_module(name, child)
+    elif isinstance(module, nnx.List) and name == str(len(module)):
+        module.append(child)
+    else:
+        setattr(module, name, child)

@@ -1,0 +1,126 @@
+"""From the facts of the analysis to the grammar of the module trees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..analysis import values as v
+from .grammar import ANYTHING, TENSOR, ClassRule, ContainerRule, Grammar, container, instance, layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..analysis.model import ClassInfo, ModuleInfo, Site
+
+MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
+
+
+def grammar_of(modules: Iterable[ModuleInfo], is_base: frozenset[str] = frozenset()) -> Grammar:
+    """The grammar of all module classes of these files, and of the classes elsewhere in the project that they contain.
+
+    `is_base` are public names that hold no tensors of their own as a base class (the framework's root class).
+    """
+    return _Collector(is_base).collect(modules)
+
+
+class _Collector:
+    def __init__(self, is_base: frozenset[str]) -> None:
+        self.is_base = is_base
+        self.grammar = Grammar()
+        self.names: dict[ClassInfo, str] = {}
+        self.sites: dict[int, str] = {}
+        self.kept: list[Site] = []  # keeps ids unique
+        self.waiting: list[ClassInfo] = []
+
+    def collect(self, modules: Iterable[ModuleInfo]) -> Grammar:
+        modules = list(modules)
+        for module in modules:
+            for cls in module.classes.values():
+                if cls.is_module:
+                    self.name(cls)
+        for module in modules:
+            self.factories(module)
+        while self.waiting:
+            cls = self.waiting.pop(0)
+            self.grammar.classes[self.names[cls]] = self.rule(cls)
+        self.grammar.classes = dict(
+            sorted(
+                self.grammar.classes.items(),
+                key=lambda item: list(self.names.values()).index(item[0]) if item[0] in self.names.values() else -1,
+            )
+        )
+        return self.grammar
+
+    def name(self, cls: ClassInfo) -> str:
+        """A name for a class; its module comes before it where two files use the same name."""
+        if cls not in self.names:
+            name = cls.qualname if cls.qualname not in self.names.values() else f"{cls.module.name}.{cls.qualname}"
+            while name in self.names.values():
+                name += "_"
+            self.names[cls] = name
+            self.waiting.append(cls)
+        return self.names[cls]
+
+    def factories(self, module: ModuleInfo) -> None:
+        """Functions and globals that are a container or layer: a model need not be a class."""
+        results = [(f"{function.name}()", function.result.values) for function in module.functions.values()]
+        results += [(name, cell.values) for name, cell in module.globals.items()]
+        for name, values in results:
+            found = [child for child in self.children(values) if child.startswith(("container ", "layer "))]
+            if found and name not in self.grammar.classes:
+                self.grammar.classes[name] = ClassRule(itself=found)
+
+    def rule(self, cls: ClassInfo) -> ClassRule:
+        rule = ClassRule(comment=cls.module.name)
+        for owner in cls.mro():
+            for table in (owner.attributes, owner.attribute_patterns):
+                for name, cell in table.items():
+                    self.add(rule.children, name, self.children(cell.values, owner.persistent.get(name, True)))
+            if owner.layer is not None:
+                rule.itself.append(layer(owner.layer))
+            if owner.container is not None:
+                site = owner.self_site
+                rule.itself.append(self.site(site, owner.container) if site is not None else ANYTHING)
+            rule.ties += [tie for tie in owner.ties if tie not in rule.ties]
+            if self.inherits_unknown(owner):
+                self.add(rule.children, "*", [ANYTHING])
+        return rule
+
+    def inherits_unknown(self, cls: ClassInfo) -> bool:
+        return cls.outside
+
+    def children(self, values: v.Values, persistent: bool = True) -> list[str]:
+        """The children that these values are; what cannot hold tensors of the checkpoint is left out."""
+        found: list[str] = []
+        for value in values:
+            if isinstance(value, v.Unknown):
+                found.append(ANYTHING)
+            elif isinstance(value, v.Tensor) and (value.role == "parameter" or (value.role == "buffer" and persistent)):
+                found.append(TENSOR)
+            elif isinstance(value, v.Layer):
+                found.append(ANYTHING if value.op == "Module" else layer(value.op))
+            elif isinstance(value, v.Instance) and value.cls.is_module:
+                found.append(instance(self.name(value.cls)))
+            elif isinstance(value, v.Container) and value.site.kind in MODULE_CONTAINERS:
+                found.append(self.site(value.site, value.site.kind))
+        return sorted(set(found))
+
+    def site(self, site: Site, kind: str) -> str:
+        if id(site) not in self.sites:
+            name = self.sites[id(site)] = f"{len(self.sites) + 1}"
+            self.kept.append(site)
+            rule = self.grammar.containers[name] = ContainerRule(kind)
+            for position, cell in enumerate(site.ordered or ()):
+                self.add(rule.children, str(position), self.children(cell.values))
+            for table in (site.named, site.patterns):
+                for key, cell in table.items():
+                    self.add(rule.children, key, self.children(cell.values))
+            if site.ordered is None:
+                self.add(rule.children, "*", self.children(site.elements.values))
+        return container(self.sites[id(site)])
+
+    def add(self, children: dict[str, list[str]], name: str, found: list[str]) -> None:
+        have = children.setdefault(name, [])
+        have += [child for child in found if child not in have]
+        if not have:
+            del children[name]

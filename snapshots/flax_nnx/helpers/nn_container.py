@@ -1,4 +1,4 @@
-"""Containers and variables: what torch's Sequential, ParameterList and buffers become where the native ones do not do."""
+"""Containers and variables: what torch's become where the native ones do not do."""
 
 import jax.numpy as jnp
 from flax import nnx
@@ -41,10 +41,10 @@ class Sequential(nnx.Sequential):
 
     child_names = ()
 
-    def __init__(self, *layers):
+    def __init__(self, *args, rngs: nnx.Rngs | None = None):
         super().__init__()
-        named = len(layers) == 1 and isinstance(layers[0], dict)
-        for name, layer in layers[0].items() if named else enumerate(layers):
+        named = len(args) == 1 and isinstance(args[0], dict)
+        for name, layer in args[0].items() if named else enumerate(args):
             self.add_module(str(name), layer)
 
     def __setattr__(self, name, value):
@@ -82,7 +82,11 @@ class Sequential(nnx.Sequential):
     def __getitem__(self, index):
         if isinstance(index, slice):
             part = self.items()[index]
-            return Sequential(*(layer for _, layer in part)) if all(n.isdecimal() for n, _ in part) else Sequential(dict(part))
+            return (
+                Sequential(*(layer for _, layer in part))
+                if all(n.isdecimal() for n, _ in part)
+                else Sequential(dict(part))
+            )
         return getattr(*self._place(index if isinstance(index, str) else self.child_names[index]))
 
     def __setitem__(self, index, layer):
@@ -91,7 +95,7 @@ class Sequential(nnx.Sequential):
         setattr(owner, name, layer)
 
     def __delitem__(self, index):
-        kept = [layer for layer in self.items()]
+        kept = self.items()
         del kept[index]
         self._rebuild(kept)
 

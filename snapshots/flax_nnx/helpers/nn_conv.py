@@ -11,12 +11,29 @@ class _ConvNd(nnx.Conv):
     rank = 2
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="zeros", device=None, dtype=None, *, rngs: nnx.Rngs,
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+        *,
+        rngs: nnx.Rngs,
     ):
         super().__init__(
-            in_channels, out_channels, to_tuple(kernel_size, self.rank), feature_group_count=groups, use_bias=bias,
-            param_dtype=dtype or jnp.float32, rngs=rngs,
+            in_channels,
+            out_channels,
+            to_tuple(kernel_size, self.rank),
+            feature_group_count=groups,
+            use_bias=bias,
+            param_dtype=dtype or jnp.float32,
+            rngs=rngs,
         )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.stride, self.dilation = to_tuple(stride, self.rank), to_tuple(dilation, self.rank)
@@ -36,7 +53,12 @@ class _ConvNd(nnx.Conv):
             x, pads = jnp.pad(x, [(0, 0), *pads, (0, 0)], mode=mode), [(0, 0)] * self.rank
         axes = "DHW"[-self.rank :]
         y = lax.conv_general_dilated(
-            x, self.kernel[...], self.stride, pads, rhs_dilation=self.dilation, feature_group_count=self.groups,
+            x,
+            self.kernel[...],
+            self.stride,
+            pads,
+            rhs_dilation=self.dilation,
+            feature_group_count=self.groups,
             dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
         )
         if self.bias is not None:
@@ -64,20 +86,38 @@ class Conv3d(_ConvNd):
 
 
 class _ConvTransposeNd(nnx.ConvTranspose):
-    """Transposed convolution with torch's constructor and axis order; its kernel is stored as (*spatial, out / groups, in)."""
+    """Transposed convolution with torch's constructor and axis order; the kernel is (*spatial, out / groups, in)."""
 
     rank = 2
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1,
-        padding_mode="zeros", device=None, dtype=None, *, rngs: nnx.Rngs,
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+        *,
+        rngs: nnx.Rngs,
     ):
         if padding_mode != "zeros":
             raise ValueError('Only "zeros" padding mode is supported for transposed convolutions')
         dtype = dtype or jnp.float32
         super().__init__(
-            in_channels, out_channels // groups, to_tuple(kernel_size, self.rank), use_bias=False, param_dtype=dtype,
-            transpose_kernel=True, rngs=rngs,
+            in_channels,
+            out_channels // groups,
+            to_tuple(kernel_size, self.rank),
+            use_bias=False,
+            param_dtype=dtype,
+            transpose_kernel=True,
+            rngs=rngs,
         )
         if bias:
             self.bias = nnx.Param(jnp.zeros(out_channels, dtype))
@@ -93,16 +133,20 @@ class _ConvTransposeNd(nnx.ConvTranspose):
         if output_size is not None:
             sizes = zip(output_size[-self.rank :], x.shape[2:], self.stride, self.padding, spans)
             extra = [size - ((n - 1) * s - 2 * p + span + 1) for size, n, s, p, span in sizes]
-        # (*spatial, out / groups, groups * in / groups) -> flipped (*spatial, in / groups, out), as a plain convolution wants it
+        # as a plain convolution wants it: flipped, and (*spatial, in / groups, out)
         kernel = jnp.flip(self.kernel[...], range(self.rank))
         kernel = kernel.reshape(*kernel.shape[:-1], self.groups, -1)
         kernel = jnp.moveaxis(kernel, -1, -3).swapaxes(-1, -2)
         kernel = kernel.reshape(*kernel.shape[:-2], -1)
         axes = "DHW"[-self.rank :]
         y = lax.conv_general_dilated(
-            jnp.moveaxis(x, 1, -1), kernel, (1,) * self.rank,
+            jnp.moveaxis(x, 1, -1),
+            kernel,
+            (1,) * self.rank,
             [(span - p, span - p + e) for span, p, e in zip(spans, self.padding, extra)],
-            lhs_dilation=self.stride, rhs_dilation=self.dilation, feature_group_count=self.groups,
+            lhs_dilation=self.stride,
+            rhs_dilation=self.dilation,
+            feature_group_count=self.groups,
             dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
         )
         if self.bias is not None:

@@ -41,8 +41,18 @@ class Embedding(nnx.Embed):
     """Table of vectors with torch's constructor; the row padding_idx starts at zero and gets no gradient."""
 
     def __init__(
-        self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False,
-        sparse=False, device=None, dtype=None, *, rngs: nnx.Rngs,
+        self,
+        num_embeddings,
+        embedding_dim,
+        padding_idx=None,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        sparse=False,
+        device=None,
+        dtype=None,
+        *,
+        rngs: nnx.Rngs,
     ):
         if max_norm is not None or scale_grad_by_freq:
             raise ValueError("max_norm and scale_grad_by_freq are not supported")
@@ -67,12 +77,26 @@ class EmbeddingBag(nnx.Module):
     """Sum, mean or maximum over bags of rows of a table, with torch's constructor."""
 
     def __init__(
-        self, num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode="mean", sparse=False,
-        include_last_offset=False, padding_idx=None, device=None, dtype=None, *, rngs: nnx.Rngs,
+        self,
+        num_embeddings,
+        embedding_dim,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        mode="mean",
+        sparse=False,
+        include_last_offset=False,
+        padding_idx=None,
+        device=None,
+        dtype=None,
+        *,
+        rngs: nnx.Rngs,
     ):
         if max_norm is not None or scale_grad_by_freq:
             raise ValueError("max_norm and scale_grad_by_freq are not supported")
-        self.embedding = nnx.Param(jax.random.normal(rngs.params(), (num_embeddings, embedding_dim), dtype or jnp.float32))
+        self.embedding = nnx.Param(
+            jax.random.normal(rngs.params(), (num_embeddings, embedding_dim), dtype or jnp.float32)
+        )
         self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
         self.include_last_offset, self.padding_idx = include_last_offset, padding_idx
         if padding_idx is not None:
@@ -80,7 +104,13 @@ class EmbeddingBag(nnx.Module):
 
     def __call__(self, input, offsets=None, per_sample_weights=None):
         return embedding_bag(
-            input, self.embedding[...], offsets, self.mode, per_sample_weights, self.include_last_offset, self.padding_idx
+            input,
+            self.embedding[...],
+            offsets,
+            self.mode,
+            per_sample_weights,
+            self.include_last_offset,
+            self.padding_idx,
         )
 
 

@@ -67,7 +67,12 @@ class CrossEntropyLoss(nnx.Module):
     def __call__(self, input, target):
         weight = None if self.weight is None else self.weight[...]
         return cross_entropy(
-            input, target, weight=weight, ignore_index=self.ignore_index, reduction=self.reduction, label_smoothing=self.label_smoothing
+            input,
+            target,
+            weight=weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
         )
 
 
@@ -213,19 +218,34 @@ class TripletMarginLoss(nnx.Module):
 
     def __call__(self, anchor, positive, negative):
         return triplet_margin_loss(
-            anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap, reduction=self.reduction
+            anchor,
+            positive,
+            negative,
+            margin=self.margin,
+            p=self.p,
+            eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
         )
 
 
 class TripletMarginWithDistanceLoss(nnx.Module):
     """TripletMarginLoss with a distance of one's own."""
 
-    def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean", rngs: nnx.Rngs | None = None):
+    def __init__(
+        self, *, distance_function=None, margin=1.0, swap=False, reduction="mean", rngs: nnx.Rngs | None = None
+    ):
         self.distance_function, self.margin, self.swap, self.reduction = distance_function, margin, swap, reduction
 
     def __call__(self, anchor, positive, negative):
         return triplet_margin_with_distance_loss(
-            anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap, reduction=self.reduction
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
+            reduction=self.reduction,
         )
 
 
@@ -237,5 +257,11 @@ class CTCLoss(nnx.Module):
 
     def __call__(self, log_probs, targets, input_lengths, target_lengths):
         return ctc_loss(
-            log_probs, targets, input_lengths, target_lengths, blank=self.blank, reduction=self.reduction, zero_infinity=self.zero_infinity
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            blank=self.blank,
+            reduction=self.reduction,
+            zero_infinity=self.zero_infinity,
         )

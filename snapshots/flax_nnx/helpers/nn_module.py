@@ -1,13 +1,13 @@
-"""What code asks of a torch module (its parts, parameters, state) for NNX modules, in torch's order and under torch's names."""
+"""What code asks of a torch module (its parts, parameters, state), for NNX modules, in torch's order."""
 
-from types import SimpleNamespace
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from flax import nnx
 
 
 def named_children(module):
-    """The direct parts of a module with their names, each once. A function in a container counts: it stands for a layer."""
+    """The direct parts of a module with their names, each once; a function in a container stands for a layer."""
     if isinstance(module, nnx.Sequential):
         items = module.items() if hasattr(module, "items") else enumerate(module.layers)
     elif isinstance(module, nnx.List):
@@ -46,8 +46,17 @@ def modules(module):
 
 
 def named_variables(module, kinds, prefix="", recurse=True):
-    """The variables of these kinds, each once, under torch's names: a native layer's `kernel` or `scale` is a `weight`."""
-    native = (nnx.Linear, nnx.Conv, nnx.ConvTranspose, nnx.Embed, nnx.BatchNorm, nnx.LayerNorm, nnx.GroupNorm, nnx.RMSNorm)
+    """The variables of these kinds, each once, under torch's names (the `kernel` of a native layer is a `weight`)."""
+    native = (
+        nnx.Linear,
+        nnx.Conv,
+        nnx.ConvTranspose,
+        nnx.Embed,
+        nnx.BatchNorm,
+        nnx.LayerNorm,
+        nnx.GroupNorm,
+        nnx.RMSNorm,
+    )
     names = {"kernel": "weight", "embedding": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
     seen = set()
     for path, part in named_modules(module, prefix=prefix) if recurse else [(prefix, module)]:
@@ -104,6 +113,13 @@ def state_dict(module):
     return {".".join(map(str, path)): variable[...] for path, variable in flat}
 
 
+class LoadedKeys(NamedTuple):
+    """What did not fit when state was loaded."""
+
+    missing_keys: list
+    unexpected_keys: list
+
+
 def load_state_dict(module, state_dict, strict=True):
     """Put arrays into a module by their dotted paths; with strict, the paths must be exactly the module's."""
     flat = {".".join(map(str, path)): v for path, v in nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))}
@@ -117,7 +133,7 @@ def load_state_dict(module, state_dict, strict=True):
             if value.shape != variable.shape:
                 raise ValueError(f"{path} has shape {value.shape}, the module needs {variable.shape}")
             variable.set_value(value.astype(variable.dtype))
-    return SimpleNamespace(missing_keys=missing, unexpected_keys=unexpected)
+    return LoadedKeys(missing_keys=missing, unexpected_keys=unexpected)
 
 
 def train_mode(module, mode=True):

@@ -7,7 +7,14 @@ class _MaxPoolNd(nnx.Module):
     """What the max pooling layers share: their settings."""
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False, *,
+        self,
+        kernel_size,
+        stride=None,
+        padding=0,
+        dilation=1,
+        return_indices=False,
+        ceil_mode=False,
+        *,
         rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
@@ -46,21 +53,27 @@ class MaxPool1dWithIndices(_MaxPoolNd):
     """Largest value of every window over (N, C, L) and its flat position."""
 
     def __call__(self, input):
-        return max_pool1d_with_indices(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return max_pool1d_with_indices(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
 
 
 class MaxPool2dWithIndices(_MaxPoolNd):
     """Largest value of every window over (N, C, H, W) and its flat position."""
 
     def __call__(self, input):
-        return max_pool2d_with_indices(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return max_pool2d_with_indices(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
 
 
 class MaxPool3dWithIndices(_MaxPoolNd):
     """Largest value of every window over (N, C, D, H, W) and its flat position."""
 
     def __call__(self, input):
-        return max_pool3d_with_indices(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return max_pool3d_with_indices(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
 
 
 class MaxUnpool1d(nnx.Module):
@@ -97,7 +110,14 @@ class AvgPool1d(nnx.Module):
     """Mean of every window over (N, C, L)."""
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, *, rngs: nnx.Rngs | None = None
+        self,
+        kernel_size,
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        *,
+        rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
@@ -110,7 +130,14 @@ class AvgPool2d(nnx.Module):
     """Mean of every window over (N, C, H, W)."""
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *,
+        self,
+        kernel_size,
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        divisor_override=None,
+        *,
         rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
@@ -118,7 +145,13 @@ class AvgPool2d(nnx.Module):
 
     def __call__(self, input):
         return avg_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
         )
 
 
@@ -126,7 +159,14 @@ class AvgPool3d(nnx.Module):
     """Mean of every window over (N, C, D, H, W)."""
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *,
+        self,
+        kernel_size,
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        divisor_override=None,
+        *,
         rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
@@ -134,7 +174,13 @@ class AvgPool3d(nnx.Module):
 
     def __call__(self, input):
         return avg_pool3d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
         )
 
 

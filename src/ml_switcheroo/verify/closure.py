@@ -1,0 +1,402 @@
+"""Which files does a model file really need? Its import closure, as a small tree that can be converted and run on its own.
+
+A package's `__init__.py` usually imports everything beside it. Only the statements that supply a name which is really imported
+are kept, so that one model of a large package drags in a dozen files and not a thousand.
+"""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ALL = "*"  # every name of the module is wanted
+
+_BLOCKS = (ast.If, ast.Try, ast.With)
+
+
+@dataclass
+class Module:
+    """One file of the closure: where it was found, and which of its names are wanted."""
+
+    name: str
+    path: Path
+    is_package: bool
+    tree: ast.Module
+    text: str
+    wanted: set[str] = field(default_factory=set)
+    whole: bool = False  # the file itself is wanted, not only names out of it
+    kept: dict[int, set[str] | None] = field(default_factory=dict)  # statement index -> names kept (None = all of it)
+
+    @property
+    def package(self) -> str:
+        """The package against which this file's relative imports count."""
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+
+@dataclass
+class Closure:
+    """A model file and what it imports, ready to be written to a folder."""
+
+    entry: str
+    modules: dict[str, Module]
+    packages: set[str]  # packages without a module of their own here: they become an empty __init__.py
+
+    def files(self) -> dict[Path, str]:
+        """Relative path -> text, for each file of the tree."""
+        out: dict[Path, str] = {}
+        for name in self.packages:
+            out[_relative(name, True)] = ""
+        for module in self.modules.values():
+            out[_relative(module.name, module.is_package)] = _text(module)
+        return out
+
+    @property
+    def entry_file(self) -> Path:
+        """The model file, relative to the tree."""
+        module = self.modules[self.entry]
+        return _relative(module.name, module.is_package)
+
+    def write(self, folder: Path, *, fall_back: bool = False) -> None:
+        """Write the tree. `fall_back`: a package looks for what is not here in the place that it was copied from."""
+        for path, text in self.files().items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if fall_back and path.name == "__init__.py":
+                origin = self._origin(path)
+                if origin is not None:
+                    text = _with_fall_back(text, origin)
+            target.write_text(text, encoding="utf-8")
+
+    def _origin(self, path: Path) -> Path | None:
+        name = ".".join(path.parent.parts)
+        if name in self.modules:
+            return self.modules[name].path.parent
+        for module in self.modules.values():
+            if module.name.startswith(name + "."):
+                up = module.name.count(".") - name.count(".") + (1 if module.is_package else 0)
+                return module.path.parents[up - 1]
+        return None
+
+
+def module_of(path: Path) -> tuple[Path, str]:
+    """The import root and the dotted name of a file: `pkg/models/net.py` -> (folder of pkg, 'pkg.models.net')."""
+    path = path.resolve()
+    parts = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(parts)
+
+
+def import_closure(
+    path: Path, *, frameworks: Sequence[str], known: Iterable[str] = (), search: Sequence[Path] | None = None
+) -> Closure:
+    """The closure of the model file at `path`.
+
+    `frameworks`: top-level names of the source framework; files of other packages are followed only if they import one of them.
+    `known`: packages that the converter itself understands and that are therefore never followed.
+    """
+    root, name = module_of(path)
+    finder = _Finder([root, *(search if search is not None else [Path(p) for p in sys.path if p])])
+    entry = finder.load(name)
+    if entry is None:
+        raise ValueError(f"{path}: not a readable Python file")
+    walker = _Walker(finder, entry, frozenset(frameworks), frozenset(known) | frozenset(frameworks))
+    walker.want(entry, {ALL})
+    walker.run()
+    modules = {m.name: m for m in finder.cache.values() if m is not None and (m.whole or m.wanted)}
+    packages: set[str] = set()
+    for module in modules.values():
+        parent = module.name.rpartition(".")[0]
+        while parent:
+            if parent not in modules:
+                packages.add(parent)
+            parent = parent.rpartition(".")[0]
+    return Closure(name, modules, packages)
+
+
+class _Finder:
+    """Finds and parses modules by dotted name."""
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self.roots = list(dict.fromkeys(p.resolve() for p in roots if p.is_dir()))
+        self.cache: dict[str, Module | None] = {}
+
+    def load(self, name: str) -> Module | None:
+        if name not in self.cache:
+            self.cache[name] = self._load(name)
+        return self.cache[name]
+
+    def _load(self, name: str) -> Module | None:
+        if not name:
+            return None
+        relative = Path(*name.split("."))
+        for root in self.roots:
+            for path, is_package in ((root / relative / "__init__.py", True), (root / relative.with_suffix(".py"), False)):
+                if "." not in name.rpartition(".")[2] and path.is_file():
+                    try:
+                        text = path.read_text(encoding="utf-8-sig")
+                        return Module(name, path, is_package, ast.parse(text), text)
+                    except (SyntaxError, UnicodeDecodeError, OSError, ValueError):
+                        return None
+        return None
+
+    def is_namespace(self, name: str) -> bool:
+        return any((root / Path(*name.split("."))).is_dir() for root in self.roots)
+
+
+class _Walker:
+    """Follows imports until nothing new is wanted."""
+
+    def __init__(self, finder: _Finder, entry: Module, frameworks: frozenset[str], stop: frozenset[str]) -> None:
+        self.finder = finder
+        self.entry = entry
+        self.own = entry.name.partition(".")[0]
+        self.frameworks = frameworks
+        self.stop = stop
+        self.todo: list[Module] = []
+
+    def run(self) -> None:
+        while self.todo:
+            module = self.todo.pop()
+            if module.whole:
+                self._follow_whole(module)
+            else:
+                self._follow_names(module)
+
+    def want(self, module: Module, names: set[str]) -> None:
+        """Note that `names` of a module are wanted; an ordinary file is always wanted whole."""
+        whole = not module.is_package or ALL in names or module is self.entry
+        if whole and not module.whole:
+            module.whole = True
+            self.todo.append(module)
+        elif not module.whole and not names <= module.wanted:
+            module.wanted |= names
+            self.todo.append(module)
+
+    def _follow_whole(self, module: Module) -> None:
+        deep = module is self.entry
+        for node in _imports(module.tree.body, deep):
+            self._follow(module, node, None)
+
+    def _follow_names(self, module: Module) -> None:
+        """Keep the statements of an `__init__` that supply the wanted names, and follow their imports."""
+        pending, done = list(module.wanted), set()
+        while pending:
+            name = pending.pop()
+            if name in done:
+                continue
+            done.add(name)
+            index = self._binder(module, name)
+            if index is None:
+                continue
+            statement = module.tree.body[index]
+            if isinstance(statement, ast.ImportFrom | ast.Import):
+                kept = module.kept.setdefault(index, set())
+                assert kept is not None
+                kept.add(name)
+                self._follow(module, statement, {name})
+            else:
+                module.kept[index] = None
+                for node in _imports([statement], False):
+                    self._follow(module, node, None)
+                pending += _loaded(statement)
+
+    def _binder(self, module: Module, name: str) -> int | None:
+        """The last statement that binds `name` in an `__init__`; a star import that supplies it counts."""
+        for index in range(len(module.tree.body) - 1, -1, -1):
+            statement = module.tree.body[index]
+            if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+                origin = self.finder.load(_absolute(module, statement))
+                if origin is not None and self._exports(origin, name, set()):
+                    return index
+            elif name in _bound(statement):
+                return index
+        return None
+
+    def _exports(self, module: Module, name: str, seen: set[str]) -> bool:
+        if module.name in seen:
+            return False
+        seen.add(module.name)
+        for statement in module.tree.body:
+            if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+                origin = self.finder.load(_absolute(module, statement))
+                if origin is not None and self._exports(origin, name, seen):
+                    return True
+            elif name in _bound(statement):
+                return True
+        return False
+
+    def _follow(self, module: Module, node: ast.Import | ast.ImportFrom, only: set[str] | None) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if only is None or _binds(alias) in only:
+                    self._module(alias.name, {ALL})
+                    if alias.asname is None:
+                        for parent in _parents(alias.name):
+                            self._module(parent, set())
+            return
+        base = _absolute(module, node)
+        if node.names[0].name == "*":
+            self._module(base, {ALL} if only is None else only)
+            return
+        for alias in node.names:
+            if only is not None and (alias.asname or alias.name) not in only:
+                continue
+            self._module(base, {alias.name}, member=alias.name)
+
+    def _module(self, name: str, names: set[str], member: str | None = None) -> None:
+        if not self._followed(name):
+            return
+        found = self.finder.load(name)
+        if found is not None and (member is None or not found.is_package or self._binder(found, member) is not None):
+            if names:
+                self.want(found, names)
+            if member is None or found.is_package and self.finder.load(f"{name}.{member}") is None:
+                return
+        if member is not None and (found is None or found.is_package) and self._followed(f"{name}.{member}"):
+            inner = self.finder.load(f"{name}.{member}")
+            if inner is not None and (found is None or self._binder(found, member) is None):
+                self.want(inner, {ALL} if not inner.is_package else set(names) | {ALL})
+
+    def _followed(self, name: str) -> bool:
+        top = name.partition(".")[0]
+        if top in self.stop or top in sys.stdlib_module_names:
+            return False
+        if top == self.own:
+            return True
+        module = self.finder.load(name)
+        if module is None:
+            return self.finder.is_namespace(name)
+        return self._touches_framework(module, set())
+
+    def _touches_framework(self, module: Module, seen: set[str]) -> bool:
+        """Whether a file of another package imports the source framework, itself or through files of its own package."""
+        if module.name in seen:
+            return False
+        seen.add(module.name)
+        top = module.name.partition(".")[0]
+        for node in _imports(module.tree.body, False):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [_absolute(module, node)]
+            for name in names:
+                first = name.partition(".")[0]
+                if first in self.frameworks:
+                    return True
+                if first == top:
+                    inner = self.finder.load(name)
+                    if inner is not None and self._touches_framework(inner, seen):
+                        return True
+        return False
+
+
+def _absolute(module: Module, node: ast.ImportFrom) -> str:
+    if node.level == 0:
+        return node.module or ""
+    base = module.package.split(".")
+    base = base[: len(base) - (node.level - 1)] if node.level > 1 else base
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def _imports(body: Sequence[ast.stmt], deep: bool) -> list[ast.Import | ast.ImportFrom]:
+    """The import statements that run when the file is imported (`deep`: those inside functions too)."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    for statement in body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            found.append(statement)
+        elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
+            found += _imports(statement.orelse, deep)
+        elif deep or isinstance(statement, (*_BLOCKS, ast.ClassDef)):
+            for inner in _bodies(statement):
+                found += _imports(inner, deep)
+    return found
+
+
+def _bodies(statement: ast.stmt) -> list[list[ast.stmt]]:
+    bodies = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
+    bodies += [handler.body for handler in getattr(statement, "handlers", [])]
+    return [b for b in bodies if isinstance(b, list)]
+
+
+def _binds(alias: ast.alias) -> str:
+    return alias.asname or alias.name.partition(".")[0]
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Names that a top-level statement binds."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {_binds(a) if isinstance(statement, ast.Import) else (a.asname or a.name) for a in statement.names}
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
+        return set().union(*(_bound(s) for s in statement.orelse))
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    if isinstance(statement, _BLOCKS):
+        for body in _bodies(statement):
+            for inner in body:
+                names |= _bound(inner)
+    return names
+
+
+def _loaded(statement: ast.stmt) -> list[str]:
+    return sorted({n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)})
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def _relative(name: str, is_package: bool) -> Path:
+    path = Path(*name.split("."))
+    return path / "__init__.py" if is_package else path.with_suffix(".py")
+
+
+def _text(module: Module) -> str:
+    if module.whole:
+        return module.text
+    lines: list[str] = []
+    for index in sorted(module.kept):
+        statement, names = module.tree.body[index], module.kept[index]
+        if names is None:
+            lines.append(ast.get_source_segment(module.text, statement) or ast.unparse(statement))
+        else:
+            lines.append(_import_text(statement, names))
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _import_text(statement: ast.stmt, names: set[str]) -> str:
+    if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+        aliases = [ast.alias(name=name) for name in sorted(names)]
+        return ast.unparse(ast.ImportFrom(statement.module, aliases, statement.level))
+    assert isinstance(statement, ast.Import | ast.ImportFrom)
+    if isinstance(statement, ast.Import):
+        return ast.unparse(ast.Import([a for a in statement.names if _binds(a) in names]))
+    kept = [a for a in statement.names if (a.asname or a.name) in names]
+    return ast.unparse(ast.ImportFrom(statement.module, kept, statement.level))
+
+
+def _with_fall_back(text: str, origin: Path) -> str:
+    """Let a trimmed package find the files that were left out, after its `from __future__` lines."""
+    line = f"__path__.append({str(origin)!r})\n"
+    future = [i for i, row in enumerate(text.splitlines(keepends=True)) if row.startswith("from __future__")]
+    rows = text.splitlines(keepends=True)
+    at = future[-1] + 1 if future else _after_docstring(text)
+    return "".join([*rows[:at], line, *rows[at:]])
+
+
+def _after_docstring(text: str) -> int:
+    body = ast.parse(text).body
+    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and body[0].end_lineno:
+        return body[0].end_lineno
+    return 0
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a tree, replacing what was there."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)

@@ -1,0 +1,159 @@
+"""Runs a PyTorch model: its checkpoint, outputs, gradients and training losses are what the converted model must reproduce."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .common import STEP_SIZE, STEPS, Worker, cotangents, flatten, is_float, run, to_numpy, zero_rates
+
+Tensors = dict[str, torch.Tensor]
+
+
+def main(worker: Worker) -> None:
+    """All steps of the source side."""
+    warnings.simplefilter("ignore")
+    job = worker.job
+    torch.set_num_threads(int(job.get("threads", 1)))
+    with worker.step("imports"):
+        module = worker.import_model()
+    with worker.step("builds") as line:
+        torch.manual_seed(job["seed"])
+        model = eval(job["build"], dict(vars(module)))
+        if not isinstance(model, torch.nn.Module):
+            raise TypeError(f"the build expression gives {type(model).__name__}, not a torch.nn.Module")
+        line["parameters"] = sum(p.numel() for p in model.parameters())
+    args, kwargs = worker.arguments(lambda array: torch.from_numpy(array.copy()))
+    if job.get("trace"):
+        model.load_state_dict(torch.load(worker.folder / "checkpoint.pth", weights_only=False))
+        _trace(worker, model, args, kwargs)
+        return
+    _vary(model, job["seed"])
+    torch.save(model.state_dict(), worker.folder / "checkpoint.pth")
+    with worker.step("forward"):
+        model.eval()
+        with torch.no_grad():
+            outputs = flatten(model(*args, **kwargs))
+        if not outputs:
+            raise TypeError("the model returns no tensor")
+        worker.save("forward.npz", outputs)
+    weights = cotangents(outputs, job["seed"])
+    worker.save("cotangents.npz", weights)
+    if not weights:
+        return
+    with worker.step("gradients"):
+        _gradients(worker, model, args, kwargs, weights)
+    with worker.step("training") as line:
+        line |= _training(worker, model, args, kwargs)
+
+
+def _vary(model: torch.nn.Module, seed: int) -> None:
+    """Move away from the initial values, as training would: zero-initialised branches and fresh statistics prove nothing."""
+    generator = torch.Generator().manual_seed(seed)
+    seen: set[int] = set()
+    with torch.no_grad():
+        for _, parameter in model.named_parameters():
+            if parameter.is_floating_point() and id(parameter) not in seen:
+                seen.add(id(parameter))
+                parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.add_(0.1 * torch.randn(buffer.shape, generator=generator))
+            elif name.endswith("running_var"):
+                buffer.mul_(torch.exp(0.2 * torch.randn(buffer.shape, generator=generator)))
+
+
+def _reduce(outputs: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> torch.Tensor:
+    """The loss of the gradient step: the outputs times fixed random numbers."""
+    total = torch.zeros(())
+    for name, weight in weights.items():
+        value = outputs[name]
+        value = value.real + value.imag if value.is_complex() else value
+        total = total + (value.float() * torch.from_numpy(weight)).sum() / max(weight.size, 1) ** 0.5
+    return total
+
+
+def _gradients(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any, weights: dict[str, NDArray[Any]]) -> None:
+    """Save the gradients as if they were a checkpoint: the migration script then maps them to the target's paths."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
+        parameter.grad = None
+    before = {name: value.clone() for name, value in model.state_dict().items() if torch.is_tensor(value)}
+    loss = _reduce(flatten(model(*args, **kwargs)), weights)
+    loss.backward()  # type: ignore[no-untyped-call]
+    named = {n: p.grad for n, p in model.named_parameters(remove_duplicate=False)}
+    found = {n: named[n] if named.get(n) is not None else torch.zeros_like(v) if n in named else v for n, v in before.items()}
+    torch.save(found, worker.folder / "gradients.pth")
+    model.zero_grad(set_to_none=True)
+
+
+def training_loss(outputs: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> torch.Tensor:
+    """A loss with a minimum: a random linear part and a square."""
+    total = torch.zeros(())
+    for name, weight in weights.items():
+        value = outputs[name]
+        value = value.real + value.imag if value.is_complex() else value
+        total = total + (value.float() * torch.from_numpy(weight)).mean() + 0.5 * value.float().square().mean()
+    return total
+
+
+def _training(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
+    """A few steps of gradient descent without dropout, and the loss in evaluation mode afterwards."""
+    for child in model.modules():
+        zero_rates(child)
+    model.train(bool(worker.job["train"]))
+    seed, losses, rate, scale = worker.job["seed"], [], 0.0, 0.0
+    weights: dict[str, NDArray[Any]] = {}
+    for step in range(STEPS + 1):
+        if step == STEPS:
+            model.eval()
+        outputs = flatten(model(*args, **kwargs))
+        if not step:
+            weights = cotangents(outputs, seed)
+            worker.save("training_weights.npz", weights)
+        loss = training_loss(outputs, weights if step < STEPS else cotangents(outputs, seed))
+        losses.append(float(loss))
+        if step == STEPS:
+            break
+        model.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            moved = [p for p in model.parameters() if p.grad is not None]
+            if not step:
+                rate = STEP_SIZE * _norm(moved) / max(_norm([p.grad for p in moved]), 1e-12)
+                scale = sum(float(np.abs(to_numpy(o)).mean()) for o in outputs.values() if is_float(o))
+            for parameter in moved:
+                parameter -= rate * parameter.grad
+    torch.save(model.state_dict(), worker.folder / "trained.pth")
+    return {"losses": losses, "rate": rate, "scale": scale}
+
+
+def _norm(tensors: list[Any]) -> float:
+    return float(sum(float(t.detach().abs().double().square().sum()) for t in tensors)) ** 0.5
+
+
+def _trace(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) -> None:
+    """Save what each submodule returns at its first call, in the order in which they finish."""
+    seen: dict[str, Tensors] = {}
+
+    def keep(name: str) -> Any:
+        def hook(_module: Any, _args: Any, output: Any) -> None:
+            seen.setdefault(name, {n: v.detach().clone() for n, v in flatten(output).items()})
+
+        return hook
+
+    for name, child in model.named_modules():
+        child.register_forward_hook(keep(name))
+    with worker.step("trace") as line, torch.no_grad():
+        model.eval()(*args, **kwargs)
+        line["order"] = list(seen)
+        worker.save("trace.npz", {f"{n}|{k}": v for n, outs in seen.items() for k, v in outs.items()})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -282,8 +282,8 @@ class _Reader:
         if base_word(hub_type) in ("list", "tuple"):
             if certain:
                 return not certain & {"list", "tuple", "shape", "module"}
-            # A function of nothing but tensors gets one argument only if that is the list of them; behind other parameters
-            # (`einsum(equation, x)`) a lone argument is an operand.
+            # A function of nothing but tensors gets one argument only if that is the list of them; behind other
+            # parameters (`einsum(equation, x)`) a lone argument is an operand.
             return not leads
         if base_word(hub_type) == "dims":
             return False
@@ -401,7 +401,7 @@ def _element(arg: CallArg, node: cst.BaseExpression, comma: cst.Comma | cst.Mayb
 
 
 def _as_written(node: cst.BaseExpression, values: Values, hub_type: str, kinds: set[str]) -> cst.BaseExpression:
-    """The argument in the form that the hub type promises: shapes and dims are tuples, never lists; a shape is never an int."""
+    """The argument as the hub type promises it: shapes and dims are tuples, never lists; a shape is never an int."""
     words = {base_word(text) for text in base_types(hub_type)}
     if not words <= {"shape", "dims", "pair", "triple", "int"} or words == {"int"}:
         return node

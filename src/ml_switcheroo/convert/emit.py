@@ -1,20 +1,18 @@
-"""From a hub op to a target expression: the first form of the target's row that holds, filled with the arguments of the call.
+"""From a hub op to a target expression: the first form of the target's row that holds, with the call's arguments.
 
 softmax(x=scores, dim=-1)   ->   jax.nn.softmax(scores, axis=-1)
 """
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import libcst as cst
 
 from ml_switcheroo.kb.model import ApiParam, Form, Signature, WriteRow
 
 from .base import Bound, CallArg, Emission, KnowledgeBase, Misfit, OpCall, Place
-from .conditions import Facts, holds
+from .conditions import ConditionError, Facts, holds
 from .conditions import names as condition_names
 from .layout import lay_out
 from .literals import literal, parse_value, same, same_text, spell
@@ -137,17 +135,17 @@ class _Emitter:
         if form.emit is not None:
             return self.text(form.emit, mentioned, duplicate)
         if form.helper is not None:
-            signature = form.signature or helper_signature(self.kb, form.helper) or self.hub_signature()
+            signature = form.signature or self.kb.target_signature(form.helper) or self.hub_signature()
             built = self.plain_call(cst.Name(form.helper), signature, form.args, mentioned)
             return Emission(built, frozenset(), frozenset({form.helper}))
         assert form.api is not None
         name = spell_api(self.kb, form.api)
-        signature = form.signature or target_signature(self.kb, form.api) or self.hub_signature(form.args)
+        signature = form.signature or self.kb.target_signature(name) or self.hub_signature(form.args)
         built = self.plain_call(dotted_node(name), signature, form.args, mentioned)
         return Emission(built, frozenset({name.split(".")[0]}), frozenset())
 
     def layer_helper(self, name: str) -> Emission:
-        signature = helper_signature(self.kb, name) or self.hub_signature()
+        signature = self.kb.target_signature(name) or self.hub_signature()
         built = self.plain_call(cst.Name(name), signature, {}, frozenset())
         return Emission(built, frozenset(), frozenset({name}))
 
@@ -182,7 +180,7 @@ class _Emitter:
                 holes[name] = Hole(spell(default))
         if "rngs" not in holes and self.place.rngs is not None:
             holes["rngs"] = Hole(self.place.rngs.deep_clone())
-        filled = fill(text, holes, lambda name: target_signature(self.kb, name), duplicate)
+        filled = fill(text, holes, self.kb.target_signature, self.decide, duplicate)
         if "rngs" in filled.free:
             raise _NoRngsError
         self.check_ignored(filled.used | mentioned)
@@ -191,6 +189,13 @@ class _Emitter:
             node = lay_out(node, filled.origins, self.call.source)
         helpers = frozenset(name for name in filled.free if self.kb.helper(name) is not None)
         return Emission(node, filled.free - helpers, helpers)
+
+    def decide(self, test: str) -> bool | None:
+        """Whether a test in a template is known to hold."""
+        try:
+            return holds(test, self.facts)
+        except ConditionError:
+            return None
 
     def check_ignored(self, used: frozenset[str] | set[str]) -> None:
         """A form may only leave out arguments that say what holds anyway or that a condition has looked at."""
@@ -222,7 +227,7 @@ class _Emitter:
 
 @dataclass(slots=True)
 class _PlainCall:
-    """The arguments of an api or helper call: positional where the source's were and the orders agree, else by keyword."""
+    """The arguments of an api or helper call: by position where the source's were and the orders agree, else by name."""
 
     emitter: _Emitter
     signature: Signature
@@ -269,7 +274,7 @@ class _PlainCall:
         return {param.name for param in self.signature if param.kind == "po"}
 
     def _is_next(self, param: ApiParam, needs_position: set[str]) -> bool:
-        """Whether the next free position is this parameter's; defaults fill positions that can be passed in no other way."""
+        """Whether the next free position is this parameter's; defaults fill positions where nothing else is possible."""
         if self.keywords and param.name not in needs_position:
             return False
         while len(self.positional) < len(self.order) and self.order[len(self.positional)] != param.name:
@@ -335,7 +340,7 @@ class _PlainCall:
                 raise UnfitError(f"the target needs {param.name}")
 
     def _stars(self) -> dict[str, list[tuple[cst.Arg, int | None]]]:
-        """`*args` and `**kwargs` go through where every parameter that they may hold has the same name and place in the target."""
+        """`*args` and `**kwargs` go through where all that they may hold has the same name and place in the target."""
         call = self.emitter.call
         found: dict[str, list[tuple[cst.Arg, int | None]]] = {"*": [], "**": []}
         for index, arg in call.rest:
@@ -362,15 +367,7 @@ def _star_arg(arg: CallArg) -> cst.Arg:
     return cst.Arg(value, star="**") if arg.star == "**" else cst.Arg(value, star="*")
 
 
-# --- names and signatures of the target
-
-
-def target_signature(kb: KnowledgeBase, name: str) -> Signature | None:
-    """The signature of a target name as templates write it (`jnp.sum`), or of a helper."""
-    found = kb.target_signature(name) if hasattr(kb, "target_signature") else None
-    if found is None and "." not in name:
-        return helper_signature(kb, name)
-    return found
+# --- names of the target
 
 
 def spell_api(kb: KnowledgeBase, api: str) -> str:
@@ -382,37 +379,3 @@ def spell_api(kb: KnowledgeBase, api: str) -> str:
         if f"{api}.".startswith(f"{module}.") and len(module) > len(best):
             best, spelled = module, alias + api[len(module) :]
     return spelled
-
-
-def helper_signature(kb: KnowledgeBase, name: str) -> Signature | None:
-    """The parameters of a helper function, or of a helper class's constructor; None where the class inherits it."""
-    helper = kb.helper(name)
-    return _signature_of_text(helper.text) if helper is not None else None
-
-
-@lru_cache(maxsize=1024)
-def _signature_of_text(text: str) -> Signature | None:
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef):
-            return _signature_of_def(node.args)
-        if isinstance(node, ast.ClassDef):
-            for item in node.body:
-                if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-                    return _signature_of_def(item.args)[1:]
-    return None
-
-
-def _signature_of_def(args: ast.arguments) -> Signature:
-    found: list[ApiParam] = []
-    positional = [*args.posonlyargs, *args.args]
-    defaults: list[ast.expr | None] = [None] * (len(positional) - len(args.defaults)) + list(args.defaults)
-    for index, (arg, default) in enumerate(zip(positional, defaults, strict=True)):
-        kind = "po" if index < len(args.posonlyargs) else "pk"
-        found.append(ApiParam(arg.arg, kind, None if default is None else ast.unparse(default)))
-    if args.vararg is not None:
-        found.append(ApiParam(args.vararg.arg, "va"))
-    for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True):
-        found.append(ApiParam(arg.arg, "ko", None if default is None else ast.unparse(default)))
-    if args.kwarg is not None:
-        found.append(ApiParam(args.kwarg.arg, "vk"))
-    return tuple(found)

@@ -235,5 +235,5 @@ def match(kinds: Iterable[str], takes: frozenset[str] | None) -> int | None:
 
 
 def is_exotic(takes: frozenset[str] | None) -> bool:
-    """A parameter that takes none of the common kinds: its arguments are nearly always written as names of the framework."""
+    """A parameter that takes none of the common kinds: its arguments are nearly always names of the framework."""
     return takes is not None and not (takes & _COMMON)

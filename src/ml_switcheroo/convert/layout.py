@@ -26,7 +26,7 @@ def spread(call: cst.Call) -> bool:
 
 
 def lay_out(built: cst.Call, origins: Sequence[int | None], source: cst.Call | None) -> cst.Call:
-    """`built` with the line breaks and comments of `source`; `origins` says which source argument each argument came from."""
+    """`built` with the line breaks and comments of `source`; `origins`: which source argument each argument came from."""
     if source is None or not source.args or not built.args or not spread(source):
         return built
     last_source = len(source.args) - 1
@@ -79,7 +79,7 @@ def _plain(space: cst.ParenthesizedWhitespace) -> cst.ParenthesizedWhitespace:
 
 
 def _with_indent(comma: cst.Comma, separator: cst.Comma) -> cst.Comma:
-    """The comma of the source's last argument, now followed by another: its comment stays, the next line is an argument's."""
+    """The comma of the source's last argument where another one follows now: its comment stays."""
     after, model = comma.whitespace_after, separator.whitespace_after
     if isinstance(after, cst.ParenthesizedWhitespace) and isinstance(model, cst.ParenthesizedWhitespace):
         return comma.with_changes(whitespace_after=after.with_changes(indent=model.indent, last_line=model.last_line))
@@ -87,7 +87,7 @@ def _with_indent(comma: cst.Comma, separator: cst.Comma) -> cst.Comma:
 
 
 def _last(arg: cst.Arg, old: cst.Arg | None, trailing: cst.Arg) -> cst.Arg:
-    """The last argument: a comma behind it only if the source had one, and the closing bracket where the source has it."""
+    """The last argument: with a comma and a line break behind it only if the source had them."""
     if old is trailing:
         return arg.with_changes(comma=old.comma, whitespace_after_arg=old.whitespace_after_arg)
     if not isinstance(trailing.comma, cst.Comma):

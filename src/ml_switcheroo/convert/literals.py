@@ -11,7 +11,7 @@ _NAMED: dict[str, object] = {"None": None, "True": True, "False": False}
 
 
 def literal(node: cst.BaseExpression) -> tuple[bool, object]:
-    """Whether `node` spells out a value (numbers, strings, None, True, False, tuples and lists of such), and that value."""
+    """Whether `node` spells out a value (a number, a string, None, a bool, a tuple or list of such), and that value."""
     if isinstance(node, cst.Name):
         return (True, _NAMED[node.value]) if node.value in _NAMED else (False, None)
     if isinstance(node, (cst.Integer, cst.Float, cst.Imaginary)):
@@ -41,7 +41,7 @@ def literal(node: cst.BaseExpression) -> tuple[bool, object]:
 
 
 def same(a: object, b: object) -> bool:
-    """Equal for every purpose of an argument: 1 and 1.0 are, 1 and True are not, a list and a tuple of the same values are."""
+    """Equal as arguments: 1 and 1.0 are, 1 and True are not, a list and a tuple of the same values are."""
     if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, bool) or isinstance(b, bool) or a is None or b is None:

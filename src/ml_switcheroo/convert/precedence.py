@@ -1,7 +1,7 @@
 """Where an expression needs parentheses: how tightly it binds, and how tightly the place that takes it binds.
 
-`fit(node, slot(parent, "left"))` gives the node as it must stand there: `a + b` on the left of `*` comes back in parentheses,
-`(a + b)` as an argument of a call comes back without.
+`fit(node, slot(parent, "left"))` gives the node as it must stand there: `a + b` on the left of `*` comes back in
+parentheses, `(a + b)` as an argument of a call comes back without.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 ANYTHING, EXPRESSION, CONDITIONAL, OR, AND, NOT, COMPARE, BIT_OR, BIT_XOR, BIT_AND = range(10)
 SHIFT, SUM, TERM, SIGN, POWER, AWAIT, PRIMARY, OBJECT = range(10, 18)
-# ANYTHING: `a := b`, `yield`, a bare tuple. EXPRESSION: also a lambda. PRIMARY: names, calls, brackets. OBJECT: those that may
-# stand before a dot (an integer may not: `5.real`).
+# ANYTHING: `a := b`, `yield`, a bare tuple. EXPRESSION: also a lambda. PRIMARY: names, calls, brackets. OBJECT: those that
+# may stand before a dot (an integer may not: `5.real`).
 
 _BINARY: dict[type[cst.BaseBinaryOp], int] = {
-    cst.BitOr: BIT_OR, cst.BitXor: BIT_XOR, cst.BitAnd: BIT_AND, cst.LeftShift: SHIFT, cst.RightShift: SHIFT, cst.Add: SUM,
-    cst.Subtract: SUM, cst.Multiply: TERM, cst.Divide: TERM, cst.FloorDivide: TERM, cst.Modulo: TERM, cst.MatrixMultiply: TERM,
-    cst.Power: POWER,
+    cst.BitOr: BIT_OR, cst.BitXor: BIT_XOR, cst.BitAnd: BIT_AND, cst.LeftShift: SHIFT, cst.RightShift: SHIFT,
+    cst.Add: SUM, cst.Subtract: SUM, cst.Multiply: TERM, cst.Divide: TERM, cst.FloorDivide: TERM, cst.Modulo: TERM,
+    cst.MatrixMultiply: TERM, cst.Power: POWER,
 }  # fmt: skip
 _SIMPLE: dict[type[cst.CSTNode], int] = {
-    cst.NamedExpr: ANYTHING, cst.Yield: ANYTHING, cst.GeneratorExp: ANYTHING, cst.Lambda: EXPRESSION, cst.IfExp: CONDITIONAL,
-    cst.Comparison: COMPARE, cst.Await: AWAIT, cst.Integer: PRIMARY,
+    cst.NamedExpr: ANYTHING, cst.Yield: ANYTHING, cst.GeneratorExp: ANYTHING, cst.Lambda: EXPRESSION,
+    cst.IfExp: CONDITIONAL, cst.Comparison: COMPARE, cst.Await: AWAIT, cst.Integer: PRIMARY,
 }  # fmt: skip
 _NEVER_BARE = (cst.NamedExpr, cst.Yield, cst.GeneratorExp, cst.Tuple)
 
@@ -111,7 +111,7 @@ def spans_lines(node: cst.CSTNode) -> bool:
 
 
 def bare(node: cst.BaseExpression) -> cst.BaseExpression:
-    """`node` without its outer parentheses, where that loses no comment and leaves an expression that can stand alone."""
+    """`node` without its outer parentheses, where that loses no comment and what is left can stand alone."""
     if not node.lpar or isinstance(node, _NEVER_BARE):
         return node
     spaces = [paren.whitespace_after for paren in node.lpar] + [paren.whitespace_before for paren in node.rpar]

@@ -1,7 +1,7 @@
 """Target text with holes: `jnp.sum(x, axis=dim)` becomes an expression in which arguments stand for the hub names.
 
 A text is parsed once. `fill` copies the parsed tree, puts the arguments in (with the parentheses that their place
-needs), leaves out keywords that say what holds anyway, and computes what became plain arithmetic (`1 - momentum` with 0.1).
+needs), leaves out keywords that say what holds anyway, and computes what became plain arithmetic (`1 - 0.1`).
 """
 
 from __future__ import annotations
@@ -84,11 +84,13 @@ def fill(
     text: str,
     holes: Mapping[str, Hole],
     signature: Callable[[str], Signature | None],
+    decide: Callable[[str], bool | None] = lambda _: None,
     duplicate: bool = False,
 ) -> Filled:
     """The template's expression with the holes filled.
 
-    `signature` finds that of a dotted target name; `duplicate` allows an expression without calls to be written twice.
+    `signature` finds that of a dotted target name, `decide` says whether a test over hub names is known to hold (then
+    only that branch of `a if test else b` is written); `duplicate` allows an expression without calls to be written twice.
     """
     template = _parse(text)
     bound = _bound_names(text)
@@ -96,7 +98,7 @@ def fill(
         for name in names(text) & holes.keys():
             if bound & names_in(holes[name].node):
                 raise UnfitError(f"{name} uses a name that the target expression binds")
-    filler = _Filler(holes, signature, duplicate, bound)
+    filler = _Filler(holes, signature, decide, duplicate, bound)
     node = filler.expression(template, ANYTHING, False)
     return Filled(node, frozenset(filler.counts), frozenset(filler.free), tuple(filler.origins))
 
@@ -105,6 +107,7 @@ def fill(
 class _Filler:
     holes: Mapping[str, Hole]
     signature: Callable[[str], Signature | None]
+    decide: Callable[[str], bool | None]
     duplicate: bool
     bound: frozenset[str]
     counts: dict[str, int] = field(default_factory=dict)
@@ -116,6 +119,12 @@ class _Filler:
     def expression(self, node: cst.BaseExpression, needed: int, enclosed: bool) -> cst.BaseExpression:
         if isinstance(node, cst.Name) and node.value in self.holes:
             return fit(self.take(node.value), needed, enclosed)
+        if isinstance(node, cst.IfExp):
+            tested = names_in(node.test)
+            truth = self.decide(_code(node.test)) if tested <= self.holes.keys() else None
+            if truth is not None:
+                self.counts = {name: 0 for name in tested} | self.counts
+                return self.expression(node.body if truth else node.orelse, needed, enclosed)
         self.depth += 1
         built = self.call(node) if isinstance(node, cst.Call) else self.copy(node, enclosed)
         self.depth -= 1
@@ -197,6 +206,10 @@ class _Filler:
             return []
         equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
         return [(cst.Arg(value, keyword=cst.Name(arg.keyword.value), equal=equal), origin)]
+
+
+def _code(node: cst.BaseExpression) -> str:
+    return cst.Module(()).code_for_node(node)
 
 
 def _says_default(value: cst.BaseExpression, keyword: str, signature: Signature) -> bool:

@@ -4,11 +4,12 @@
 
 A compiled table is a text file with one entry a line, `key<TAB>JSON`, so that loading it costs one read and one split, and only the
 entries that are asked for are parsed. Tables: `hub`; for each spoke `SPOKE.read` (rows by canonical api name), `SPOKE.write` (by op),
-`SPOKE.helpers`, `SPOKE.names` (all public names; the value is the canonical name of an alias); `frameworks.json` and `stamp`.
+`SPOKE.helpers`, `SPOKE.calls` (signatures of what `write` texts call, and of helpers), `SPOKE.names` (all public names; the value is the canonical name of an alias); `frameworks.json` and `stamp`.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
@@ -41,6 +42,7 @@ def compile_sources(sources: Sources) -> tuple[dict[str, Table], dict[str, Any],
         tables[f"{spoke.name}.read"] = _read_table(sources, spoke, hub, problems)
         tables[f"{spoke.name}.write"] = _write_table(sources, spoke, hub, problems)
         tables[f"{spoke.name}.helpers"] = _helper_table(sources, spoke)
+        tables[f"{spoke.name}.calls"] = _call_table(sources, spoke)
         tables[f"{spoke.name}.names"] = {name: entry.alias_of or "" for name, entry in spoke.api.items()}
         frameworks[spoke.name] = {"name": spoke.name, "version": spoke.version, **spoke.framework}
     return tables, frameworks, problems
@@ -111,6 +113,35 @@ def _helper_table(sources: Sources, spoke: Spoke) -> Table:
         signature = sources.helper_signature(spoke, definition)
         found[name] = _json([definition.text, uses, aliases, definition.kind, None if signature is None else show(signature)])
     return found
+
+
+def _call_table(sources: Sources, spoke: Spoke) -> Table:
+    """Signatures by the name that `write` texts use (`jnp.sum`), and of every helper: for leaving out what is the default anyway."""
+    found: Table = {}
+    for name, definition in spoke.helpers.items():
+        signature = sources.helper_signature(spoke, definition)
+        if signature is not None:
+            found[name] = _json(signature)
+    for rows in spoke.rows.values():
+        for row in rows:
+            written = row.data.get("write")
+            for one in written if isinstance(written, list) else [written]:
+                text = one.get("emit") if isinstance(one, dict) else one
+                for name in called_names(text) if isinstance(text, str) else ():
+                    signatures = [] if name in found else sources.api_signatures(spoke, sources.dotted(spoke, name) or "")
+                    if signatures:
+                        found[name] = _json(max(signatures, key=len))
+    return found
+
+
+def called_names(text: str) -> set[str]:
+    """The dotted names that an expression calls."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except SyntaxError:
+        return set()  # reported with the row
+    names = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {name for name in names if all(part.isidentifier() for part in name.split("."))}
 
 
 def write_tables(folder: Path, tables: dict[str, Table], frameworks: dict[str, Any], mark: str) -> None:

@@ -51,6 +51,11 @@ class Spoke:
         return Table(self.folder / f"{self.name}.helpers.tsv")
 
     @cached_property
+    def calls(self) -> Table:
+        """Signatures of what the write texts call, by the name that they use."""
+        return Table(self.folder / f"{self.name}.calls.tsv")
+
+    @cached_property
     def names(self) -> dict[str, str]:
         """All public names; the value is the canonical name of an alias, else empty."""
         return Table(self.folder / f"{self.name}.names.tsv").texts
@@ -68,6 +73,7 @@ class KnowledgeBase:
         self._reads: dict[str, list[ReadRow]] = {}
         self._writes: dict[str, WriteRow | None] = {}
         self._helpers: dict[str, Helper | None] = {}
+        self._calls: dict[str, Signature | None] = {}
 
     def hub(self, op: str) -> HubOp | None:
         """The meaning of an abstract op."""
@@ -106,6 +112,13 @@ class KnowledgeBase:
             packed = next((found for spoke in self._target if (found := spoke.helpers.get(name)) is not None), None)
             self._helpers[name] = None if packed is None else Helper(name, packed[0], tuple(packed[1]), tuple(packed[2]), packed[3])
         return self._helpers[name]
+
+    def target_signature(self, name: str) -> Signature | None:
+        """The signature of a helper, or of a name that write texts call (`jnp.sum`)."""
+        if name not in self._calls:
+            packed = next((found for spoke in self._target if (found := spoke.calls.get(name)) is not None), None)
+            self._calls[name] = None if packed is None else _signature(packed)
+        return self._calls[name]
 
     def imports(self) -> dict[str, str]:
         """Import statements of the target by alias: `{"jnp": "import jax.numpy as jnp"}`."""

@@ -111,7 +111,9 @@ def _helper_table(sources: Sources, spoke: Spoke) -> Table:
         uses = [other for other in definition.names if other != name and sources.helper(spoke, other) is not None]
         aliases = [alias for alias in definition.names if alias in imports]
         signature = sources.helper_signature(spoke, definition)
-        found[name] = _json([definition.text, uses, aliases, definition.kind, None if signature is None else show(signature)])
+        found[name] = _json(
+            [definition.text, uses, aliases, definition.kind, None if signature is None else show(signature)]
+        )
     return found
 
 
@@ -128,7 +130,9 @@ def _call_table(sources: Sources, spoke: Spoke) -> Table:
             for one in written if isinstance(written, list) else [written]:
                 text = one.get("emit") if isinstance(one, dict) else one
                 for name in called_names(text) if isinstance(text, str) else ():
-                    signatures = [] if name in found else sources.api_signatures(spoke, sources.dotted(spoke, name) or "")
+                    signatures = (
+                        [] if name in found else sources.api_signatures(spoke, sources.dotted(spoke, name) or "")
+                    )
                     if signatures:
                         found[name] = _json(max(signatures, key=len))
     return found

@@ -19,10 +19,25 @@ NEEDS = frozenset({"rngs"})
 LADDER = ("emit", "api", "helper", "refuse", "plugin")
 HUB_KEYS = frozenset({"doc", "kind", "params", "returns", "call", "weights", "effects", "where", "layout", "see"})
 ROW_KEYS = frozenset(
-    {"api", "args", "extra", "sig", "when", "write", "helper", "plugin", "refuse", "isinstance", "attributes", "weights", "needs", "ignore"}
+    {
+        "api",
+        "args",
+        "extra",
+        "sig",
+        "when",
+        "write",
+        "helper",
+        "plugin",
+        "refuse",
+        "isinstance",
+        "attributes",
+        "weights",
+        "needs",
+        "ignore",
+    }
     | {"layout", "other_layout", "doc"}
 )
-FORM_KEYS = frozenset({"when", "args", *LADDER})
+FORM_KEYS = frozenset({"when", "args", "ignore", *LADDER})
 WHEN_FUNCTIONS = frozenset({"given", "literal", "kind", "len"})
 
 
@@ -126,7 +141,15 @@ def pack_hub(hub: HubRow) -> list[Any]:
     call = {name: str(text) for name, text in _mapping(data, "call").items()}
     weights = {name: str(layout) for name, layout in _mapping(data, "weights").items()}
     params = [[name, kind, default] for name, (kind, default) in hub.params.items()]
-    return [hub.kind, params, str(data.get("returns", "any")), call, weights, _texts(data, "effects"), str(data.get("doc") or "")]
+    return [
+        hub.kind,
+        params,
+        str(data.get("returns", "any")),
+        call,
+        weights,
+        _texts(data, "effects"),
+        str(data.get("doc") or ""),
+    ]
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------
@@ -134,14 +157,18 @@ def pack_hub(hub: HubRow) -> list[Any]:
 
 def receiver_prefix(sources: Sources, spoke: Spoke) -> str:
     """Names that start so are methods and properties of a tensor."""
-    tensor = next((one.framework.get("tensor") for one in sources.stack(spoke.name) if one.framework.get("tensor")), None)
+    tensor = next(
+        (one.framework.get("tensor") for one in sources.stack(spoke.name) if one.framework.get("tensor")), None
+    )
     return f"{tensor}." if tensor else "\0"
 
 
 def is_method(sources: Sources, spoke: Spoke, api: str) -> bool:
     """Whether the first hub parameter is the receiver of this api."""
     known = sources.lookup(spoke, api)
-    return api.startswith(receiver_prefix(sources, spoke)) or (known is not None and known.kind in {"method", "property"})
+    return api.startswith(receiver_prefix(sources, spoke)) or (
+        known is not None and known.kind in {"method", "property"}
+    )
 
 
 def read_apis(row: Row) -> list[str]:
@@ -154,10 +181,16 @@ def pack_read(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, api: str) -
     args, extra = _mapping(row.data, "args"), _mapping(row.data, "extra")
     for name, target in args.items():
         if target not in hub.params:
-            raise RowError(f"args: {name}: {hub.op} has no parameter {target!r}; it has {', '.join(hub.params) or 'none'}", "args", name)
+            raise RowError(
+                f"args: {name}: {hub.op} has no parameter {target!r}; it has {', '.join(hub.params) or 'none'}",
+                "args",
+                name,
+            )
     for name, action in extra.items():
         if action != "drop" and not (isinstance(action, str) and action.startswith(("refuse", "only "))):
-            raise RowError(f"extra: {name}: expected drop, 'refuse: reason' or 'only VALUE', got {action!r}", "extra", name)
+            raise RowError(
+                f"extra: {name}: expected drop, 'refuse: reason' or 'only VALUE', got {action!r}", "extra", name
+            )
         if isinstance(action, str) and action.startswith("only "):
             _check_expression(action.removeprefix("only "), "extra", name)
     when = row.data.get("when")
@@ -174,7 +207,12 @@ def row_signatures(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, api: s
     if known is not None and known.kind in {"property", "constant", "module"}:
         return []
     args = _mapping(row.data, "args")
-    if known is not None and not hub.params and hub.kind in {"type", "constant", "property"} and row.data.get("sig") is None:
+    if (
+        known is not None
+        and not hub.params
+        and hub.kind in {"type", "constant", "property"}
+        and row.data.get("sig") is None
+    ):
         return []
     if row.data.get("sig") is not None:
         try:
@@ -262,7 +300,7 @@ def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> 
             if need not in NEEDS:
                 raise RowError(f"unknown need {need!r}; known: {', '.join(sorted(NEEDS))}", "needs")
     if merged.get("ignore"):
-        packed["ignore"] = list(merged["ignore"])
+        packed["ignore"] = _texts(merged, "ignore")
     return packed
 
 
@@ -278,16 +316,34 @@ def row_forms(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> list[dic
         last = found[-1]
         if data.get("helper") is not None and ("when" in last or "refuse" not in last and "helper" not in last):
             found.append(_form(sources, spoke, hub, {"helper": data["helper"]}, ("helper",)))
-        return found
+        return [_ignoring(hub, form, _texts(data, "ignore")) for form in found]
     for rung in ("plugin", "refuse", "helper"):
         if data.get(rung) is not None:
-            return [_form(sources, spoke, hub, {rung: data[rung]}, (rung,))]
+            form = _form(
+                sources, spoke, hub, {rung: data[rung], "args": data.get("args") if rung == "helper" else None}, (rung,)
+            )
+            return [_ignoring(hub, form, _texts(data, "ignore"))]
     for api in read_apis(row)[:1]:
-        form = _form(sources, spoke, hub, {"api": api, "args": data.get("args") or {}}, ("api",), sig=data.get("sig"), extra=data.get("extra"))
+        form = _form(
+            sources,
+            spoke,
+            hub,
+            {"api": api, "args": data.get("args") or {}},
+            ("api",),
+            sig=data.get("sig"),
+            extra=data.get("extra"),
+        )
         if data.get("when") is not None:
             form["when"] = str(data["when"])
         found.append(form)
     return found
+
+
+def _ignoring(hub: HubRow, form: dict[str, Any], ignored: list[str]) -> dict[str, Any]:
+    for name in ignored:
+        if name not in hub.params:
+            raise RowError(f"ignore: {hub.op} has no parameter {name!r}", "ignore")
+    return {**form, "covers": [name for name in hub.params if name in form["covers"] or name in ignored]}
 
 
 def _form(
@@ -300,7 +356,9 @@ def _form(
             raise RowError(f"unknown key {key!r} in a form; known: {', '.join(sorted(FORM_KEYS))}", *keys, key)
     rungs = [rung for rung in LADDER if data.get(rung) is not None]
     if len(rungs) != 1:
-        raise RowError(f"a form needs exactly one of {', '.join(LADDER)}; this one has {', '.join(rungs) or 'none'}", *keys)
+        raise RowError(
+            f"a form needs exactly one of {', '.join(LADDER)}; this one has {', '.join(rungs) or 'none'}", *keys
+        )
     form: dict[str, Any] = {}
     if data.get("when") is not None:
         form["when"] = str(data["when"])
@@ -315,7 +373,12 @@ def _form(
         form["args"] = args
     for name, target in args.items():
         if target not in hub.params:
-            raise RowError(f"args: {name}: {hub.op} has no parameter {target!r}; it has {', '.join(hub.params) or 'none'}", *keys, "args", name)
+            raise RowError(
+                f"args: {name}: {hub.op} has no parameter {target!r}; it has {', '.join(hub.params) or 'none'}",
+                *keys,
+                "args",
+                name,
+            )
     used = _names(form["when"]) & set(hub.params) if "when" in form else set()
     if rung == "emit":
         tree = _check_expression(text, *keys, *(("emit",) if keys[-1:] != ("write",) else ()))
@@ -331,16 +394,27 @@ def _form(
     else:
         used |= set(hub.params)
     form["covers"] = [name for name in hub.params if name in used]
-    return form
+    return _ignoring(hub, form, _texts(data, "ignore"))
 
 
 def _form_signature(
-    sources: Sources, spoke: Spoke, hub: HubRow, rung: str, name: str, keys: tuple[Any, ...], sig: Any, args: dict[str, Any], extra: Any
+    sources: Sources,
+    spoke: Spoke,
+    hub: HubRow,
+    rung: str,
+    name: str,
+    keys: tuple[Any, ...],
+    sig: Any,
+    args: dict[str, Any],
+    extra: Any,
 ) -> list[Entry] | None:
     if rung == "helper":
         definition = sources.helper(spoke, name)
         if definition is None:
-            raise RowError(f"helper {name!r} is defined in no helpers/*.py of {' or '.join(one.name for one in sources.stack(spoke.name))}", *keys)
+            raise RowError(
+                f"helper {name!r} is defined in no helpers/*.py of {' or '.join(one.name for one in sources.stack(spoke.name))}",
+                *keys,
+            )
         return sources.helper_signature(spoke, definition)
     if sig is not None:
         return parse_signature(str(sig))

@@ -54,12 +54,22 @@ def read_helpers(path: Path, shown: str) -> HelperFile:
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             if isinstance(target, ast.Name):
-                names = sorted({part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)})
-                found.definitions.append(Definition(target.id, _cut(node, lines), "constant", shown, node.lineno, tuple(names)))
+                names = sorted(
+                    {
+                        part.id
+                        for part in ast.walk(node)
+                        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)
+                    }
+                )
+                found.definitions.append(
+                    Definition(target.id, _cut(node, lines), "constant", shown, node.lineno, tuple(names))
+                )
                 continue
             found.problems.append(Problem(shown, node.lineno, "a helper constant is one name = value"))
         elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-            found.problems.append(Problem(shown, node.lineno, "a helper file holds imports, functions, classes and constants only"))
+            found.problems.append(
+                Problem(shown, node.lineno, "a helper file holds imports, functions, classes and constants only")
+            )
     return found
 
 
@@ -89,7 +99,9 @@ def _definition(node: ast.FunctionDef | ast.ClassDef, lines: list[str], shown: s
     documented = ast.get_docstring(node) is not None
     text = _cut(node, lines)
     if isinstance(node, ast.FunctionDef):
-        return Definition(node.name, text, "function", shown, node.lineno, names, entries(node.args), documented=documented)
+        return Definition(
+            node.name, text, "function", shown, node.lineno, names, entries(node.args), documented=documented
+        )
     init = next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
     bases = tuple(ast.unparse(base) for base in node.bases)
     signature = entries(init.args, skip=True) if init else _dataclass_fields(node)

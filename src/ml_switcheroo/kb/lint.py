@@ -94,16 +94,23 @@ def _read_row(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> Iterator
         return
     signatures = [signature for pack in packs for signature in pack[2]]
     names = {name for signature in signatures for name, _, _ in signature}
+    plain = {name for signature in signatures for name, kind, _ in signature if kind in {"po", "pk", "ko"}}
     catches = any(kind == "vk" for signature in signatures for _, kind, _ in signature)
     every = {name for api in apis for signature in sources.api_signatures(spoke, api) for name, _, _ in signature}
     shown = "; ".join(dict.fromkeys(show(signature) for signature in signatures)) or "no signature"
     for key in ("args", "extra"):
         for name in row.data.get(key) or {}:
             if name not in names | every and not catches and not any(is_method(sources, spoke, api) for api in apis):
-                yield row.problem(f"{key} names {name!r}, which no signature of {', '.join(apis)} has: {shown}", key, name)
+                yield row.problem(
+                    f"{key} names {name!r}, which no signature of {', '.join(apis)} has: {shown}", key, name
+                )
     mapped = set(row.data.get("args") or {}) | set(row.data.get("extra") or {}) | set(hub.params) | {"out"}
-    for name in sorted(str(name) for name in names - mapped if name):
-        yield row.problem(f"argument {name!r} of {apis[0]} is neither a parameter of {hub.op} nor in extra: calls that give it are refused", "api", severity="warning")
+    for name in sorted(str(name) for name in plain - mapped if name):
+        yield row.problem(
+            f"argument {name!r} of {apis[0]} is neither a parameter of {hub.op} nor in extra: calls that give it are refused",
+            "api",
+            severity="warning",
+        )
 
 
 _NUMBERS = {"int", "float"}
@@ -161,7 +168,10 @@ def _ambiguous(sources: Sources, spoke: Spoke, hub: dict[str, HubRow]) -> Iterat
                 call = _common_call(packed, other_packed, hub[row.op], hub[other.op], is_method(sources, spoke, api))
                 if call is not None:
                     where = f"{other.document.path}:{other.document.line(*other.keys)}"
-                    yield row.problem(f"{api}{call} also fits {other.op} at {where}: tell them apart by types, required parameters or when:", "api")
+                    yield row.problem(
+                        f"{api}{call} also fits {other.op} at {where}: tell them apart by types, required parameters or when:",
+                        "api",
+                    )
 
 
 def _common_call(packed: list[Any], other: list[Any], hub: HubRow, other_hub: HubRow, method: bool) -> str | None:
@@ -174,9 +184,9 @@ def _common_call(packed: list[Any], other: list[Any], hub: HubRow, other_hub: Hu
             if len(first_needs) != len(second_needs):
                 continue
             pairs = list(zip(first_needs, second_needs, strict=True))
-            if all(kind == "po" or name == other_name for (name, _, kind), (other_name, _, _) in pairs if kind == "ko") and all(
-                not one or not two or one & two for (_, one, _), (_, two, _) in pairs
-            ):
+            if all(
+                kind == "po" or name == other_name for (name, _, kind), (other_name, _, _) in pairs if kind == "ko"
+            ) and all(not one or not two or one & two for (_, one, _), (_, two, _) in pairs):
                 return f"({', '.join(name for name, _, _ in first_needs)})"
     return None
 
@@ -205,25 +215,35 @@ def _write_row(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> Iterato
     if "write" not in row.data and "helper" not in row.data and "plugin" not in row.data:
         yield from _api_only(row, hub, forms)
         return
-    ignored = set(row.data.get("ignore") or ())
-    for name in sorted(ignored - set(hub.params)):
-        yield row.problem(f"ignore: {hub.op} has no parameter {name!r}", "ignore")
-    questioned: set[str] = set()
+    if hub.kind == "type":
+        return
+    # A property of the target's arrays may be a constant: then nothing is lost when the array itself is not written.
+    questioned: set[str] = set(list(hub.params)[:1]) if hub.kind == "property" else set()
     for index, form in enumerate(forms):
-        keys = ("write", index) if isinstance(row.data.get("write"), list) and index < len(row.data["write"]) else ("write",)
+        keys = (
+            ("write", index)
+            if isinstance(row.data.get("write"), list) and index < len(row.data["write"])
+            else ("write",)
+        )
         if "when" in form:
             questioned |= _identifiers(form["when"]) & set(hub.params)
         if "emit" in form:
             yield from _emit(sources, spoke, row, hub, form, keys)
         if "helper" in form:
             yield from _helper_form(sources, spoke, row, hub, form, keys)
-        if "plugin" in form and not (sources.top / "src" / "ml_switcheroo" / "plugins" / f"{form['plugin']}.py").exists():
+        if (
+            "plugin" in form
+            and not (sources.top / "src" / "ml_switcheroo" / "plugins" / f"{form['plugin']}.py").exists()
+        ):
             yield row.problem(f"plugin {form['plugin']!r}: no file plugins/{form['plugin']}.py", *keys)
         if "refuse" not in form and "plugin" not in form:
-            missing = [name for name in hub.params if name not in {*form["covers"], *questioned, *ignored}]
+            missing = [name for name in hub.params if name not in {*form["covers"], *questioned}]
             if missing:
                 what = f"helper {form['helper']}" if "helper" in form else repr(form.get("emit") or form.get("api"))
-                yield row.problem(f"{what} does not write {', '.join(missing)}: write it, test it with when:, or list it in ignore:", *keys)
+                yield row.problem(
+                    f"{what} does not write {', '.join(missing)}: write it, test it with when:, or list it in ignore:",
+                    *keys,
+                )
 
 
 def _api_only(row: Row, hub: HubRow, forms: list[dict[str, Any]]) -> Iterator[Problem]:
@@ -232,24 +252,41 @@ def _api_only(row: Row, hub: HubRow, forms: list[dict[str, Any]]) -> Iterator[Pr
         if "api" in form and "signature" in form:
             missing = [name for name in hub.params if name not in form["covers"]]
             if missing:
-                yield row.problem(f"as a target, {form['api']} would not write {', '.join(missing)}", "api", severity="warning")
+                yield row.problem(
+                    f"as a target, {form['api']} would not write {', '.join(missing)}", "api", severity="warning"
+                )
 
 
 def _identifiers(text: str) -> set[str]:
     return {part.id for part in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(part, ast.Name)}
 
 
-def _emit(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, form: dict[str, Any], keys: tuple[Any, ...]) -> Iterator[Problem]:
+def _emit(
+    sources: Sources, spoke: Spoke, row: Row, hub: HubRow, form: dict[str, Any], keys: tuple[Any, ...]
+) -> Iterator[Problem]:
     tree = ast.parse(form["emit"].strip(), mode="eval")
     imports = sources.imports(spoke)
     bound = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-    bound |= {argument.arg for part in ast.walk(tree) if isinstance(part, ast.arguments) for argument in [*part.posonlyargs, *part.args, *part.kwonlyargs]}
+    bound |= {
+        argument.arg
+        for part in ast.walk(tree)
+        if isinstance(part, ast.arguments)
+        for argument in [*part.posonlyargs, *part.args, *part.kwonlyargs]
+    }
     for name in sorted({part.id for part in ast.walk(tree) if isinstance(part, ast.Name)} - bound):
         if name == "rngs" and "rngs" not in hub.params:
             if "rngs" not in (row.data.get("needs") or ()):
                 yield row.problem("the text uses rngs: add needs: [rngs]", *keys)
-        elif name not in hub.params and name not in imports and name not in _BUILTINS and sources.helper(spoke, name) is None:
-            yield row.problem(f"unknown name {name!r} in {form['emit']!r}: no parameter of {hub.op}, no alias of _framework.yaml, no helper", *keys)
+        elif (
+            name not in hub.params
+            and name not in imports
+            and name not in _BUILTINS
+            and sources.helper(spoke, name) is None
+        ):
+            yield row.problem(
+                f"unknown name {name!r} in {form['emit']!r}: no parameter of {hub.op}, no alias of _framework.yaml, no helper",
+                *keys,
+            )
     for part in ast.walk(tree):
         if isinstance(part, ast.Call):
             yield from _call(sources, spoke, row, part, keys)
@@ -267,7 +304,9 @@ def _roots(sources: Sources, spoke: Spoke) -> set[str]:
     return {root for one in sources.stack(spoke.name) for root in one.framework.get("roots") or ()}
 
 
-def _attribute(sources: Sources, spoke: Spoke, row: Row, node: ast.Attribute, keys: tuple[Any, ...]) -> Iterator[Problem]:
+def _attribute(
+    sources: Sources, spoke: Spoke, row: Row, node: ast.Attribute, keys: tuple[Any, ...]
+) -> Iterator[Problem]:
     name = _full_name(sources, spoke, node)
     if name is None or name.split(".")[0] not in _roots(sources, spoke) or sources.lookup(spoke, name) is not None:
         return
@@ -288,10 +327,15 @@ def _call(sources: Sources, spoke: Spoke, row: Row, node: ast.Call, keys: tuple[
     if not signatures:
         return
     keywords = {keyword.arg for keyword in node.keywords if keyword.arg}
-    stars = any(isinstance(argument, ast.Starred) for argument in node.args) or any(keyword.arg is None for keyword in node.keywords)
+    stars = any(isinstance(argument, ast.Starred) for argument in node.args) or any(
+        keyword.arg is None for keyword in node.keywords
+    )
     reasons = [_call_misfit(signature, len(node.args), keywords, stars) for signature in signatures]
     if all(reasons):
-        yield row.problem(f"{ast.unparse(node)}: {reasons[0]}; signature {'; '.join(show(signature) for signature in signatures)}", *keys)
+        yield row.problem(
+            f"{ast.unparse(node)}: {reasons[0]}; signature {'; '.join(show(signature) for signature in signatures)}",
+            *keys,
+        )
 
 
 def _call_misfit(signature: list[Entry], positional: int, keywords: set[str], stars: bool) -> str | None:
@@ -311,7 +355,9 @@ def _call_misfit(signature: list[Entry], positional: int, keywords: set[str], st
     return f"misses {missing[0]!r}" if missing and not stars else None
 
 
-def _helper_form(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, form: dict[str, Any], keys: tuple[Any, ...]) -> Iterator[Problem]:
+def _helper_form(
+    sources: Sources, spoke: Spoke, row: Row, hub: HubRow, form: dict[str, Any], keys: tuple[Any, ...]
+) -> Iterator[Problem]:
     signature: list[Entry] | None = form.get("signature")
     if signature is None:
         return
@@ -321,7 +367,10 @@ def _helper_form(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, form: di
             if default is None and "rngs" not in (row.data.get("needs") or ()):
                 yield row.problem(f"helper {form['helper']} takes rngs: add needs: [rngs]", *keys)
         elif kind in {"po", "pk", "ko"} and default is None and args.get(str(name), name) not in hub.params:
-            yield row.problem(f"helper {form['helper']}{show(signature)}: {name!r} is no parameter of {hub.op} ({', '.join(hub.params)})", *keys)
+            yield row.problem(
+                f"helper {form['helper']}{show(signature)}: {name!r} is no parameter of {hub.op} ({', '.join(hub.params)})",
+                *keys,
+            )
 
 
 def _layer(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> Iterator[Problem]:
@@ -339,10 +388,15 @@ def _layer(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> Iter
         if definition is not None and definition.kind != "class":
             yield row.problem(f"helper {packed['helper']} of a layer must be a class", "helper")
         elif signature is not None and not any(name == "rngs" or kind == "vk" for name, kind, _ in signature):
-            yield row.problem(f"helper {packed['helper']}: its constructor lacks keyword-only rngs (rngs: nnx.Rngs | None = None if it draws nothing)", "helper")
+            yield row.problem(
+                f"helper {packed['helper']}: its constructor lacks keyword-only rngs (rngs: nnx.Rngs | None = None if it draws nothing)",
+                "helper",
+            )
     if "isinstance" in packed:
         name = sources.dotted(spoke, packed["isinstance"])
-        if sources.helper(spoke, packed["isinstance"]) is None and (name is None or sources.lookup(spoke, name) is None):
+        if sources.helper(spoke, packed["isinstance"]) is None and (
+            name is None or sources.lookup(spoke, name) is None
+        ):
             yield row.problem(f"isinstance: {packed['isinstance']} is neither a helper nor a known name", "isinstance")
     weights = {str(name): str(layout) for name, layout in (hub.data.get("weights") or {}).items()}
     rules = packed.get("weights", {})
@@ -365,17 +419,25 @@ def _weight_rule(row: Row, weights: dict[str, str], rule: str, value: Any) -> It
     if rule.isidentifier() and rule not in weights:
         pattern = any(_matches(name, rule) for name in weights)
         if not pattern:
-            yield row.problem(f"weights: the hub row has no weight {rule!r}; it has {', '.join(weights) or 'none'}", "weights", rule)
+            yield row.problem(
+                f"weights: the hub row has no weight {rule!r}; it has {', '.join(weights) or 'none'}", "weights", rule
+            )
         return
     texts = [value] if isinstance(value, str) else [value.get("layout")] if isinstance(value, dict) else []
     if isinstance(value, dict) and not {"drop", "split", "path"} & set(value):
-        yield row.problem(f"weights: {rule}: expected a path, {{drop: reason}} or {{split: [paths], axis: 0}}", "weights", rule)
+        yield row.problem(
+            f"weights: {rule}: expected a path, {{drop: reason}} or {{split: [paths], axis: 0}}", "weights", rule
+        )
     for text in texts:
         match = _PERMUTE.search(text or "")
         if text and "->" in text and (not match or sorted(match[1]) != sorted(match[2])):
-            yield row.problem(f"weights: {rule}: {text!r} is no permutation such as 'kernel OIHW->HWIO'", "weights", rule)
+            yield row.problem(
+                f"weights: {rule}: {text!r} is no permutation such as 'kernel OIHW->HWIO'", "weights", rule
+            )
         elif match and weights.get(rule) not in {None, match[1]}:
-            yield row.problem(f"weights: {rule}: the hub row says {weights[rule]}, this rule starts from {match[1]}", "weights", rule)
+            yield row.problem(
+                f"weights: {rule}: the hub row says {weights[rule]}, this rule starts from {match[1]}", "weights", rule
+            )
 
 
 # --- helpers -------------------------------------------------------------------------------------------------------------
@@ -388,22 +450,39 @@ def _helpers(sources: Sources, spoke: Spoke) -> Iterator[Problem]:
     for file in spoke.files:
         for alias, (statement, line) in file.imports.items():
             if alias not in imports:
-                yield Problem(file.path, line, f"import of {alias}: not in imports of snapshots/{spoke.name}/_framework.yaml")
+                yield Problem(
+                    file.path, line, f"import of {alias}: not in imports of snapshots/{spoke.name}/_framework.yaml"
+                )
             elif import_target(imports[alias]) != import_target(statement):
                 yield Problem(file.path, line, f"{statement!r} differs from {imports[alias]!r} in _framework.yaml")
         for definition in file.definitions:
             yield from _helper(sources, spoke, definition, imports, used)
             other = next((one.helpers[definition.name] for one in base if definition.name in one.helpers), None)
             if other is not None:
-                yield Problem(file.path, definition.line, f"helper {definition.name} hides the one at {other.path}:{other.line}")
+                yield Problem(
+                    file.path, definition.line, f"helper {definition.name} hides the one at {other.path}:{other.line}"
+                )
 
 
-def _helper(sources: Sources, spoke: Spoke, definition: Definition, imports: dict[str, str], used: set[str]) -> Iterator[Problem]:
+def _helper(
+    sources: Sources, spoke: Spoke, definition: Definition, imports: dict[str, str], used: set[str]
+) -> Iterator[Problem]:
     for name in definition.names:
-        if name != definition.name and name not in imports and name not in _BUILTINS and sources.helper(spoke, name) is None:
-            yield Problem(definition.path, definition.line, f"helper {definition.name}: unknown name {name!r}: no helper, builtin or alias of _framework.yaml")
+        if (
+            name != definition.name
+            and name not in imports
+            and name not in _BUILTINS
+            and sources.helper(spoke, name) is None
+        ):
+            yield Problem(
+                definition.path,
+                definition.line,
+                f"helper {definition.name}: unknown name {name!r}: no helper, builtin or alias of _framework.yaml",
+            )
     if definition.name not in used:
-        yield Problem(definition.path, definition.line, f"helper {definition.name} is used by no row and no other helper")
+        yield Problem(
+            definition.path, definition.line, f"helper {definition.name} is used by no row and no other helper"
+        )
     if definition.kind != "constant" and not definition.documented:
         yield Problem(definition.path, definition.line, f"helper {definition.name} has no docstring", "warning")
 
@@ -414,7 +493,15 @@ def _used_helpers(sources: Sources) -> set[str]:
     for spoke in sources.spokes.values():
         for rows in spoke.rows.values():
             for row in rows:
-                words.update(_words({key: value for key, value in row.data.items() if key in {"write", "helper", "isinstance", "attributes"}}))
+                words.update(
+                    _words(
+                        {
+                            key: value
+                            for key, value in row.data.items()
+                            if key in {"write", "helper", "isinstance", "attributes"}
+                        }
+                    )
+                )
         words.update(_words(spoke.framework))
         for definition in spoke.helpers.values():
             words.update(name for name in definition.names if name != definition.name)
@@ -449,7 +536,10 @@ def main(arguments: list[str] | None = None) -> int:
     errors = [one for one in found if one.severity == "error"]
     for problem in found if options.all else errors:
         print(problem)
-    print(f"{len(errors)} errors, {len(found) - len(errors)} warnings" + ("" if options.all else " (--all shows them)"), file=sys.stderr)
+    print(
+        f"{len(errors)} errors, {len(found) - len(errors)} warnings" + ("" if options.all else " (--all shows them)"),
+        file=sys.stderr,
+    )
     return 1 if errors else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,9 @@ class KnowledgeBase:
         """A definition to copy into the output."""
         if name not in self._helpers:
             packed = next((found for spoke in self._target if (found := spoke.helpers.get(name)) is not None), None)
-            self._helpers[name] = None if packed is None else Helper(name, packed[0], tuple(packed[1]), tuple(packed[2]), packed[3])
+            self._helpers[name] = (
+                None if packed is None else Helper(name, packed[0], tuple(packed[1]), tuple(packed[2]), packed[3])
+            )
         return self._helpers[name]
 
     def target_signature(self, name: str) -> Signature | None:
@@ -135,7 +138,9 @@ class KnowledgeBase:
             if alias is not None:
                 return alias or name
         head, dot, last = name.rpartition(".")
-        if dot and head and any(spoke.names.get(head) for spoke in self._source):  # a method of a class named by another path
+        if (
+            dot and head and any(spoke.names.get(head) for spoke in self._source)
+        ):  # a method of a class named by another path
             return f"{self.canonical(head)}.{last}"
         return name
 
@@ -163,7 +168,16 @@ def _layered(spokes: list[Spoke]) -> dict[str, Any]:
 
 def _hub_op(op: str, packed: list[Any]) -> HubOp:
     kind, params, returns, call, weights, effects, doc = packed
-    return HubOp(op, kind, {name: Param(name, type_, default) for name, type_, default in params}, returns, call, weights, tuple(effects), doc)
+    return HubOp(
+        op,
+        kind,
+        {name: Param(name, type_, default) for name, type_, default in params},
+        returns,
+        call,
+        weights,
+        tuple(effects),
+        doc,
+    )
 
 
 def _signature(packed: list[list[Any]]) -> Signature:
@@ -241,10 +255,23 @@ def _ready() -> Path:
         except FileNotFoundError:
             fresh = False
         if not fresh:
-            from .build import build
-
-            build(top, folder)
+            _rebuild(top, folder)
     return folder
+
+
+def _rebuild(top: Path, folder: Path) -> None:
+    """Compiles a checkout. Without a YAML parser the last compiled form serves on, if there is one."""
+    try:
+        from .build import build
+    except ModuleNotFoundError:
+        if not (folder / "stamp").exists():
+            raise InputError(
+                "SW0001", "the knowledge base is not compiled yet", "pip install pyyaml, then try again"
+            ) from None
+        return
+    problems = build(top, folder)
+    if problems:
+        print(f"knowledge base: {len(problems)} rows left out, run python -m ml_switcheroo.kb.lint", file=sys.stderr)
 
 
 @cache

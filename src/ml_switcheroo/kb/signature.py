@@ -23,7 +23,9 @@ def entries(arguments: ast.arguments, skip: bool = False) -> list[Entry]:
         found = found[1:]
     if arguments.vararg:
         found.append([arguments.vararg.arg, "va", None])
-    found += [[arg.arg, "ko", _text(value)] for arg, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    found += [
+        [arg.arg, "ko", _text(value)] for arg, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    ]
     if arguments.kwarg:
         found.append([arguments.kwarg.arg, "vk", None])
     return found

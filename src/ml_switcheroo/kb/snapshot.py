@@ -33,10 +33,15 @@ class Plan:
     root: str
     modules: tuple[str, ...]
     values: tuple[str, ...] = ()  # classes whose attributes count as names of their own, inherited ones too
+    private: tuple[str, ...] = ()  # classes whose private methods real code overrides or calls
     walk: tuple[str, ...] = ()  # packages whose modules only give aliases
     stubs: tuple[tuple[str, str], ...] = ()  # (stub file inside the package, prefix of the public names it declares)
     value_stubs: tuple[tuple[str, str, str], ...] = ()  # (stub file, class in it, public class)
-    friends: tuple[str, ...] = ("jaxlib", "numpy", "ml_dtypes")  # packages whose functions and classes it offers as its own
+    friends: tuple[str, ...] = (
+        "jaxlib",
+        "numpy",
+        "ml_dtypes",
+    )  # packages whose functions and classes it offers as its own
 
 
 PLANS = {
@@ -53,9 +58,29 @@ PLANS = {
             "torch.return_types torch.nn.modules.utils torch.nn.grad torch.nn.qat torch.nn.quantized torch.ao.quantization "
             "torch.library torch.testing torch.profiler torch.sparse torch.nested torch.multiprocessing torch.utils.tensorboard"
         ).split(),
-        values=("torch.Tensor", "torch.Size", "torch.finfo", "torch.iinfo", "torch.device", "torch.dtype", "torch.Generator"),
-        walk=("torch.nn.modules", "torch.nn.parallel", "torch.optim", "torch.nn.utils", "torch.distributions", "torch.utils.data"),
-        stubs=(("_C/_VariableFunctions.pyi", "torch"), ("nn/functional.pyi", "torch.nn.functional"), ("_C/__init__.pyi", "torch")),
+        private=("torch.nn.Module",),
+        values=(
+            "torch.Tensor",
+            "torch.Size",
+            "torch.finfo",
+            "torch.iinfo",
+            "torch.device",
+            "torch.dtype",
+            "torch.Generator",
+        ),
+        walk=(
+            "torch.nn.modules",
+            "torch.nn.parallel",
+            "torch.optim",
+            "torch.nn.utils",
+            "torch.distributions",
+            "torch.utils.data",
+        ),
+        stubs=(
+            ("_C/_VariableFunctions.pyi", "torch"),
+            ("nn/functional.pyi", "torch.nn.functional"),
+            ("_C/__init__.pyi", "torch"),
+        ),
         value_stubs=(("_C/__init__.pyi", "TensorBase", "torch.Tensor"),),
     ),
     "jax": Plan(
@@ -125,7 +150,11 @@ def take(framework: str) -> dict[str, Any]:
     for name in sorted(set(owners.values())):
         _alias_of_origin(snapshot, name)
     values = [name for name in plan.values if name in snapshot.objects]
-    classes = [name for name, value in snapshot.objects.items() if inspect.isclass(value) and owners.get(id(value), name) == name]
+    classes = [
+        name
+        for name, value in snapshot.objects.items()
+        if inspect.isclass(value) and owners.get(id(value), name) == name
+    ]
     for name in dict.fromkeys(values + classes):
         _members(snapshot, name, inherited=name in values, texts=texts)
     version = importlib.import_module("importlib.metadata").version(plan.distribution)
@@ -220,10 +249,17 @@ def _alias_of_origin(snapshot: Snapshot, name: str) -> None:
     """Records the place where a class or function is defined (`torch.nn.modules.conv.Conv2d`) as another name of it."""
     value = snapshot.objects[name]
     module, qualname = _get(value, "__module__"), _get(value, "__qualname__")
-    if not (isinstance(module, str) and isinstance(qualname, str)) or not (inspect.isclass(value) or inspect.isfunction(value)):
+    if not (isinstance(module, str) and isinstance(qualname, str)) or not (
+        inspect.isclass(value) or inspect.isfunction(value)
+    ):
         return
     origin = f"{module}.{qualname}"
-    if "<" not in origin and module.split(".")[0] == snapshot.plan.root and origin not in snapshot.names and origin not in snapshot.objects:
+    if (
+        "<" not in origin
+        and module.split(".")[0] == snapshot.plan.root
+        and origin not in snapshot.names
+        and origin not in snapshot.objects
+    ):
         snapshot.names[origin] = [_kind(value), [], name]
 
 
@@ -233,7 +269,12 @@ def _members(snapshot: Snapshot, name: str, inherited: bool, texts: dict[int, st
     if not inherited and len(vars(cls)) > 300:
         return  # torch.FloatTensor and its like repeat every method of torch.Tensor
     for member in sorted(set(dir(cls)) if inherited else set(vars(cls))):
-        if member.startswith("_") and member != "__call__" and not (inherited and member.startswith("__") and member not in _DUNDERS):
+        hidden = member.startswith("_") and member != "__call__"
+        if (
+            hidden
+            and not (name in snapshot.plan.private and not member.startswith("__"))
+            and not (inherited and member.startswith("__") and member not in _DUNDERS)
+        ):
             continue
         full = f"{name}.{member}"
         if full in snapshot.names:
@@ -271,7 +312,9 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
     known = _inspected(value, texts)
     if known == "(*args, **kwargs)" and inspect.isclass(value):
         constructors = typing.get_overloads(value.__init__) if inspect.isfunction(value.__init__) else []  # type: ignore[attr-defined]
-        overloads = [signature_text(list(inspect.signature(one).parameters.values())[1:], texts) for one in constructors]
+        overloads = [
+            signature_text(list(inspect.signature(one).parameters.values())[1:], texts) for one in constructors
+        ]
         found += [text for text in overloads if text != known]
     elif known == "(*args, **kwargs)":
         found += [_inspected(function, texts) or "" for function in _closure_functions(value)[:1]]
@@ -298,10 +341,14 @@ def _closure_functions(value: Any) -> list[Any]:
 
 
 def _inspected(value: Any, texts: dict[int, str]) -> str | None:
-    if isinstance(_get(value, "nin"), int) and isinstance(_get(value, "nout"), int):  # a universal function takes its operands by position
+    if isinstance(_get(value, "nin"), int) and isinstance(
+        _get(value, "nout"), int
+    ):  # a universal function takes its operands by position
         operands = ["x", "y", "z"][: value.nin]
         return f"({', '.join(operands)}, /, out=None, where=None)"
-    if inspect.isclass(value) and type(_get(value, "dtype")).__module__.startswith("numpy"):  # jax.numpy.float32(x) makes an array
+    if inspect.isclass(value) and type(_get(value, "dtype")).__module__.startswith(
+        "numpy"
+    ):  # jax.numpy.float32(x) makes an array
         return "(x)"
     function = value
     for attribute in ("_func", "__wrapped__", "func"):
@@ -337,7 +384,9 @@ def signature_text(parameters: list[inspect.Parameter], texts: dict[int, str] | 
         if parameter.kind == inspect.Parameter.KEYWORD_ONLY and "*" not in {part[:1] for part in parts}:
             parts.append("*")
         stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-        default = "" if parameter.default is inspect.Parameter.empty else "=" + default_text(parameter.default, texts or {})
+        default = (
+            "" if parameter.default is inspect.Parameter.empty else "=" + default_text(parameter.default, texts or {})
+        )
         parts.append(stars + parameter.name + default)
         previous = parameter.kind
     if previous == inspect.Parameter.POSITIONAL_ONLY:
@@ -362,7 +411,11 @@ def default_text(value: object, texts: dict[int, str]) -> str:
 def _elsewhere(value: object) -> str | None:
     """The public name of a class or function of another package that says truly where it can be imported from."""
     module, name = _get(value, "__module__"), _get(value, "__name__")
-    if not isinstance(module, str) or not isinstance(name, str) or any(part.startswith("_") for part in module.split(".")):
+    if (
+        not isinstance(module, str)
+        or not isinstance(name, str)
+        or any(part.startswith("_") for part in module.split("."))
+    ):
         return None
     return f"{module}.{name}" if getattr(sys.modules.get(module), name, None) is value else None
 

@@ -163,7 +163,9 @@ def read_sources(top: Path) -> Sources:
             elif op in sources.hub:
                 first = sources.hub[op]
                 where = f"{first.document.path}:{first.document.line(op)}"
-                sources.problems.append(Problem(document.path, document.line(op), f"{op}: duplicate hub row, first at {where}"))
+                sources.problems.append(
+                    Problem(document.path, document.line(op), f"{op}: duplicate hub row, first at {where}")
+                )
             else:
                 sources.hub[op] = Row(op, data, document, (op,))
     for folder in sorted((top / "snapshots").iterdir()):
@@ -199,7 +201,9 @@ def _spoke(sources: Sources, folder: Path) -> Spoke:
         data = json.loads(api.read_text(encoding="utf-8"))
         spoke.version = data["version"]
         for name, entry in data["names"].items():
-            spoke.api[name] = ApiName(entry[0], entry[1] if len(entry) > 1 else [], entry[2] if len(entry) > 2 else None)
+            spoke.api[name] = ApiName(
+                entry[0], entry[1] if len(entry) > 1 else [], entry[2] if len(entry) > 2 else None
+            )
     return spoke
 
 
@@ -208,13 +212,21 @@ def _rows(sources: Sources, spoke: Spoke, document: Document, op: str, data: Any
     if op in spoke.rows:
         first = spoke.rows[op][0]
         where = f"{first.document.path}:{first.document.line(op)}"
-        sources.problems.append(Problem(document.path, document.line(op), f"{op}: second row of {spoke.name}, first at {where} (write a list of rows)"))
+        sources.problems.append(
+            Problem(
+                document.path,
+                document.line(op),
+                f"{op}: second row of {spoke.name}, first at {where} (write a list of rows)",
+            )
+        )
     for index, one in enumerate(many):
         keys = (op, index) if isinstance(data, list) else (op,)
         if isinstance(one, dict) and one:
             spoke.rows.setdefault(op, []).append(Row(op, one, document, keys))
         else:
-            sources.problems.append(Problem(document.path, document.line(*keys), f"{op}: a row is a mapping such as {{api: ...}}"))
+            sources.problems.append(
+                Problem(document.path, document.line(*keys), f"{op}: a row is a mapping such as {{api: ...}}")
+            )
 
 
 def _helpers(sources: Sources, spoke: Spoke, file: HelperFile) -> None:
@@ -224,6 +236,12 @@ def _helpers(sources: Sources, spoke: Spoke, file: HelperFile) -> None:
         first = spoke.helpers.get(definition.name)
         if first is not None:
             where = f"{first.path}:{first.line}"
-            sources.problems.append(Problem(file.path, definition.line, f"helper {definition.name}: second definition in {spoke.name}, first at {where}"))
+            sources.problems.append(
+                Problem(
+                    file.path,
+                    definition.line,
+                    f"helper {definition.name}: second definition in {spoke.name}, first at {where}",
+                )
+            )
         else:
             spoke.helpers[definition.name] = definition

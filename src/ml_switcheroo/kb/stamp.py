@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
-FORMAT = 2  # of the compiled tables: raise it when their shape changes
+_SUFFIXES = (".yaml", ".json", ".py")
 
 
 def stamp(top: Path) -> str:
-    """A text that changes when a file of the knowledge base is added, removed or written, or the compiled format changes."""
-    count, newest, total = 0, 0, 0
+    """A text that changes when a file of the knowledge base, or of the code that compiles it, is added, removed or written."""
+    count, mark = 0, 0
     for folder in _folders(top):
         try:
             entries = os.scandir(folder)
         except FileNotFoundError:
             continue
         for entry in entries:
-            if entry.name.endswith((".yaml", ".json", ".py")) and not entry.name.startswith("."):
+            if entry.name.endswith(_SUFFIXES) and not entry.name.startswith("."):
                 info = entry.stat()
                 count += 1
-                newest = max(newest, info.st_mtime_ns)
-                total += info.st_size * count % 1_000_003 + (info.st_mtime_ns ^ hash_name(entry.name)) % 1_000_003
-    return f"{FORMAT} {count} {newest} {total}"
-
-
-def hash_name(name: str) -> int:
-    """A number that is the same in every process, unlike hash()."""
-    return int.from_bytes(name.encode()[-8:], "big")
+                mark += zlib.crc32(f"{entry.path} {info.st_size} {info.st_mtime_ns}".encode())
+    return f"{count} {mark}"
 
 
 def _folders(top: Path) -> list[str]:

@@ -63,7 +63,9 @@ def _single(text: str) -> Type:
         return Type("one of", choices=tuple(words.rstrip("?").split()), optional=optional)
     match = re.match(r"([A-Za-z_]\w*)", text)
     if not match or match[1] not in NAMES:
-        raise TypeTextError(f"unknown type {text!r}; known: {' '.join(sorted(NAMES))}, 'one of a b', and T? for 'or None'")
+        raise TypeTextError(
+            f"unknown type {text!r}; known: {' '.join(sorted(NAMES))}, 'one of a b', and T? for 'or None'"
+        )
     name, rest = match[1], text[match.end() :]
     arguments: tuple[Type, ...] = ()
     shape = None

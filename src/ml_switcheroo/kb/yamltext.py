@@ -50,7 +50,9 @@ def read_document(path: Path, shown: str) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         text = getattr(error, "problem", None) or str(error).splitlines()[0]
-        document.problems.append(Problem(shown, mark.line + 1 if mark else 1, f"not YAML: {text} (quote texts that hold {{ }} [ ] : or #)"))
+        document.problems.append(
+            Problem(shown, mark.line + 1 if mark else 1, f"not YAML: {text} (quote texts that hold {{ }} [ ] : or #)")
+        )
         return document
     except UnicodeDecodeError:
         document.problems.append(Problem(shown, 1, "not UTF-8 text"))
@@ -74,10 +76,14 @@ def _value(node: Any, keys: tuple[Any, ...], document: Document) -> Any:
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
                 if key_node.tag != _PREFIX + "bool":
-                    document.problems.append(Problem(document.path, line, f"key {getattr(key_node, 'value', '?')!r} is no text: quote it"))
+                    document.problems.append(
+                        Problem(document.path, line, f"key {getattr(key_node, 'value', '?')!r} is no text: quote it")
+                    )
                 continue
             if key in found:
-                document.problems.append(Problem(document.path, line, f"duplicate key {key!r}, first on line {document.line(*keys, key)}"))
+                document.problems.append(
+                    Problem(document.path, line, f"duplicate key {key!r}, first on line {document.line(*keys, key)}")
+                )
                 continue
             document.lines[(*keys, key)] = line
             found[key] = _value(value_node, (*keys, key), document)
@@ -94,7 +100,9 @@ def _scalar(node: Any, document: Document) -> Any:
     if tag == "bool":
         if text.lower() in {"true", "false"}:
             return text.lower() == "true"
-        document.problems.append(Problem(document.path, line, f"{text!r} is a boolean in YAML: write true or false, or quote it"))
+        document.problems.append(
+            Problem(document.path, line, f"{text!r} is a boolean in YAML: write true or false, or quote it")
+        )
         return None
     if tag == "null":
         return None
@@ -102,7 +110,9 @@ def _scalar(node: Any, document: Document) -> Any:
         try:
             return int(text) if tag == "int" else float(text)
         except ValueError:
-            document.problems.append(Problem(document.path, line, f"{text!r} is an unusual number: quote it or write it plainly"))
+            document.problems.append(
+                Problem(document.path, line, f"{text!r} is an unusual number: quote it or write it plainly")
+            )
             return None
     if tag == "merge":
         document.problems.append(Problem(document.path, line, "merge keys (<<) are not used here: write the row out"))

@@ -353,10 +353,10 @@ def _add_helpers(result: Result) -> None:
             wanted.setdefault(file.compat, set()).update(file.helpers)
     if not wanted:
         return
-    from .pipeline import render_helpers
+    from .compat import render_compat
 
     for name, helpers in sorted(wanted.items()):
-        result.generated[name] = render_helpers(sorted(helpers), source=result.source, target=result.target)
+        result.generated[name] = render_compat(helpers, source=result.source or "", target=result.target)
 
 
 def _run_jobs(planned: list[Job], root: Path, settings: Settings, jobs: int) -> Iterator[FileResult]:

@@ -1,0 +1,142 @@
+"""Converts thousands of arbitrary Python files, found where packages are installed: none may crash the converter.
+
+    python benchmarks/robustness.py [--files 2000] [--root FOLDER] [--jobs N] [--seed 0] [--json out.json]
+
+For each file: no internal error (SW9), the result parses, and a file that does not mention the framework comes back byte-identical
+without diagnostics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import re
+import site
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+MENTIONS = re.compile(rb"\btorch|einops|torchvision")
+SLOW_SECONDS = 10.0
+
+
+@dataclass
+class Outcome:
+    """What became of a file. `trouble` is empty where all is well."""
+
+    path: str
+    seconds: float
+    status: str
+    codes: dict[str, int]
+    trouble: str = ""
+
+
+def parses(data: bytes) -> bool:
+    try:
+        ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def check(path: str) -> Outcome:
+    """Convert one file and look at what came out."""
+    from ml_switcheroo.project import convert_path
+
+    before = Path(path).read_bytes()
+    start = time.perf_counter()
+    file = convert_path(path).files[0]
+    elapsed = time.perf_counter() - start
+    codes = Counter(diagnostic.code for diagnostic in file.diagnostics)
+    outcome = Outcome(path, elapsed, file.status, dict(codes))
+    internal = [diagnostic.message for diagnostic in file.diagnostics if diagnostic.code.startswith("SW9")]
+    if internal:
+        outcome.trouble = internal[0]
+    elif file.content is None:
+        if parses(before):
+            outcome.trouble = f"refused although it parses: {file.diagnostics[0].message}"
+    elif not MENTIONS.search(before):
+        if file.content != before:
+            outcome.trouble = "changed, although it has no framework code"
+        elif file.diagnostics:
+            outcome.trouble = "has diagnostics, although it has no framework code"
+    elif parses(before) and not parses(file.content):
+        outcome.trouble = "the result does not parse"
+    if not outcome.trouble and elapsed > SLOW_SECONDS:
+        outcome.trouble = f"slow: {elapsed:.1f} s"
+    return outcome
+
+
+def candidates(root: Path, count: int, seed: int) -> list[str]:
+    """`count` files, the same for the same seed; a third of them mention the framework, where there are so many."""
+    files = sorted(str(path) for path in root.rglob("*.py") if path.is_file())
+    random.Random(seed).shuffle(files)
+    with_framework: list[str] = []
+    without: list[str] = []
+    for file in files:
+        chosen = with_framework if MENTIONS.search(Path(file).read_bytes()) else without
+        if len(chosen) < count:
+            chosen.append(file)
+    first = with_framework[: count // 3]
+    return (first + without + with_framework[count // 3 :])[:count]
+
+
+def sweep(files: list[str], jobs: int) -> list[Outcome]:
+    """Check all files, in workers; a file whose worker dies is reported too."""
+    outcomes: list[Outcome] = []
+    pending = files
+    while pending:
+        rest: list[str] = []
+        with ProcessPoolExecutor(jobs) as pool:
+            futures = [(file, pool.submit(check, file)) for file in pending]
+            for number, (file, future) in enumerate(futures, 1):
+                try:
+                    outcomes.append(future.result())
+                except BrokenProcessPool:
+                    rest.append(file)
+                if number % 200 == 0:
+                    print(f"{number}/{len(pending)}", file=sys.stderr)
+        if rest and jobs == 1:
+            outcomes.append(Outcome(rest.pop(0), 0.0, "died", {}, "the process died"))
+        jobs = 1 if rest else jobs
+        pending = rest
+    return outcomes
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--root", type=Path, default=Path(site.getsitepackages()[0]))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    outcomes = sweep(candidates(options.root, options.files, options.seed), options.jobs)
+    statuses = Counter(outcome.status for outcome in outcomes)
+    codes: Counter[str] = Counter()
+    for outcome in outcomes:
+        codes.update(outcome.codes)
+    troubled = [outcome for outcome in outcomes if outcome.trouble]
+    print(f"{len(outcomes)} files: {dict(statuses)}")
+    print(f"diagnostics: {dict(codes.most_common())}")
+    print(f"slowest: {max(outcome.seconds for outcome in outcomes):.1f} s; in trouble: {len(troubled)}")
+    for outcome in troubled:
+        print(f"  {Path(outcome.path).relative_to(options.root)}: {outcome.trouble}")
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        rows = [asdict(outcome) | {"path": str(Path(outcome.path).relative_to(options.root))} for outcome in outcomes]
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    return 1 if troubled else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,9 +1,9 @@
-"""How long a conversion takes, as whole processes: one file against a bare LibCST pass, long files, and a package on all cores.
+"""How long a conversion takes, as whole processes: one file against a bare LibCST pass, long files, a package.
 
     python benchmarks/convert.py [--runs 7] [--json out.json]
 
-Each figure is the best of several runs, alternating the two sides, so that both see the same machine. Limits are printed beside the
-figures and the exit code says whether they hold.
+Each figure is the best of several runs, alternating the sides, so that both see the same machine. Limits are printed
+beside the figures, and the exit code says whether they hold.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/robustness.py [--files 2000] [--root FOLDER] [--jobs N] [--seed 0] [--json out.json]
 
-For each file: no internal error (SW9), the result parses, and a file that does not mention the framework comes back byte-identical
-without diagnostics.
+For each file: no internal error (SW9), the result parses, and a file that does not mention the framework comes back
+byte-identical without diagnostics.
 """
 
 from __future__ import annotations

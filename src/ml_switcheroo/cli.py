@@ -123,6 +123,42 @@ def gen_weight_script(
     raise typer.Exit(int(any(diagnostic.severity == "error" for diagnostic in diagnostics)))
 
 
+@app.command()
+def verify(
+    src: Annotated[str, typer.Argument(metavar="SRC", help="The .py file that defines the model.")],
+    build: Annotated[str, typer.Option(help='How to make the model, for example "Net(num_classes=10)".')],
+    inputs: Annotated[
+        list[str], typer.Option("--input", help="An input: 2x3x32x32, 2x16:int<100, mask=2x16:bool, ...")
+    ],
+    target: Target = "jax",
+    source: Source = None,
+    train: Annotated[bool, typer.Option(help="Take the training steps in training mode.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and inputs.")] = 0,
+    timeout: Annotated[float, typer.Option(help="Seconds that each side may take.")] = 300.0,
+    search: Annotated[list[str] | None, typer.Option(help="A folder with packages that SRC imports.")] = None,
+    keep: Annotated[str | None, typer.Option(help="Leave everything that was made in this folder.")] = None,
+    report: Annotated[str | None, typer.Option(help="Write the result to a .json file.")] = None,
+) -> None:
+    """Run both sides of a conversion and compare outputs, gradients and training steps. Executes SRC."""
+    from .verify import cli_verify
+
+    with _one_line_errors():
+        code = cli_verify(
+            src,
+            build,
+            inputs,
+            target=target,
+            source=source,
+            train=train,
+            seed=seed,
+            timeout=timeout,
+            search=search or (),
+            keep=keep,
+            json_report=report,
+        )
+    raise typer.Exit(code)
+
+
 def _show(result: Result, *, verbose: bool) -> None:
     for file in result.files:
         _print_diagnostics(file.diagnostics)

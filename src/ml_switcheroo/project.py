@@ -147,6 +147,36 @@ def convert_path(
     return Result([file], target, source or file.source)
 
 
+def weight_script(src: Path | str, *, source: str | None = None, target: str = "jax") -> tuple[str, list[Diagnostic]]:
+    """The text of the script that migrates the weights of the models in a file or folder, and what there is to know."""
+    path = Path(src)
+    if not path.exists():
+        read_bytes(path)  # says why not
+    try:
+        from .weights import gen_weight_script
+
+        done = with_deep_stack(
+            lambda: gen_weight_script(path, source=source or _detected(path) or "torch", target=target)
+        )
+    except SwitcherooError:
+        raise
+    except Exception as error:
+        finding = _internal(error, str(src))
+        raise SwitcherooError(finding.code, finding.message, finding.hint, path=finding.path) from error
+    return done.code, list(done.diagnostics)
+
+
+def _detected(path: Path) -> str | None:
+    from .pipeline import detect_source
+
+    files = [path] if path.is_file() else [file for file in walk(path) if file.suffix == ".py"]
+    for file in files:
+        found = detect_source(read_source(file).text)
+        if found is not None:
+            return found
+    return None
+
+
 def with_deep_stack(function: Callable[[], T]) -> T:
     """Run `function` with room for deep recursion."""
     outcome: list[T] = []
@@ -247,7 +277,7 @@ def _internal(error: BaseException, path: str) -> Diagnostic:
         trace = trace.tb_next
     detail = str(error).splitlines()[0][:200] if str(error) else ""
     message = (
-        f"internal error: {type(error).__name__}{': ' if detail else ''}{detail}{place}; the file is not converted"
+        f"internal error: {type(error).__name__}{': ' if detail else ''}{detail}{place}; nothing is written for this file"
     )
     line = getattr(error, "source_line", 0)
     return diagnose("SW9001", message, path=path, line=line if isinstance(line, int) else 0)
@@ -401,7 +431,7 @@ def _run_in_workers(planned: list[Job], root: Path, settings: Settings, workers:
                 unfinished.sort(key=pending.index)
                 broken = unfinished.pop(0)
                 finding = diagnose(
-                    "SW9001", "internal error: the process died; the file is not converted", path=broken.path
+                    "SW9001", "internal error: the process died; nothing is written for this file", path=broken.path
                 )
                 yield FileResult(broken.path, broken.name, "failed", diagnostics=[finding])
             workers = 1

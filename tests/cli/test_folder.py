@@ -93,7 +93,7 @@ def test_one_bad_file_leaves_the_others_converted(package: Path, tmp_path: Path,
 def test_the_internal_error_names_our_line(package: Path) -> None:
     (package / "bad.py").write_text("CRASH")
     [found] = convert_path(package, jobs=1).diagnostics
-    pattern = r"internal error: RuntimeError: something broke at project\.py:\d+; the file is not converted"
+    pattern = r"internal error: RuntimeError: something broke at project\.py:\d+; nothing is written for this file"
     assert re.fullmatch(pattern, found.message)
 
 

@@ -13,15 +13,18 @@ import ast
 import json
 import os
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import paths
 from .compiler import HubRow, RowError, hub_row, pack_hub, pack_read, pack_write, read_apis
 from .signature import show
 from .sources import Row, Sources, Spoke, read_sources
 from .stamp import stamp
-from .yamltext import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .yamltext import Problem
 
 Table = dict[str, str]
 

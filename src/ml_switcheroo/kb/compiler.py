@@ -215,10 +215,7 @@ def row_signatures(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, api: s
     ):
         return []
     if row.data.get("sig") is not None:
-        try:
-            signature = parse_signature(str(row.data["sig"]))
-        except SyntaxError:
-            raise RowError(f"sig: {row.data['sig']!r} is no signature such as (x, dim=-1)", "sig") from None
+        signature = _sig(row.data["sig"])
         if method and signature and hub.params:
             first = str(signature[0][0])
             if signature[0][1] in {"po", "pk"} and args.get(first, first) == next(iter(hub.params)):
@@ -240,6 +237,13 @@ def row_signatures(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, api: s
     if not fitting:
         raise RowError(f"{api}: no signature fits: " + "; ".join(reasons), "api")
     return fitting
+
+
+def _sig(text: Any) -> list[Entry]:
+    try:
+        return parse_signature(str(text))
+    except SyntaxError:
+        raise RowError(f"sig: {text!r} is no signature such as (x, dim=-1)", "sig") from None
 
 
 def _unknown_api(sources: Sources, spoke: Spoke, api: str) -> list[list[Entry]]:
@@ -314,7 +318,7 @@ def row_forms(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> list[dic
             keys = ("write", index) if isinstance(data["write"], list) else ("write",)
             found.append(_form(sources, spoke, hub, {"emit": one} if isinstance(one, str) else one, keys))
         last = found[-1]
-        if data.get("helper") is not None and ("when" in last or "refuse" not in last and "helper" not in last):
+        if data.get("helper") is not None and ("when" in last or ("refuse" not in last and "helper" not in last)):
             found.append(_form(sources, spoke, hub, {"helper": data["helper"]}, ("helper",)))
         return [_ignoring(hub, form, _texts(data, "ignore")) for form in found]
     for rung in ("plugin", "refuse", "helper"):
@@ -417,7 +421,7 @@ def _form_signature(
             )
         return sources.helper_signature(spoke, definition)
     if sig is not None:
-        return parse_signature(str(sig))
+        return _sig(sig)
     known = sources.lookup(spoke, name)
     if known is None:
         _unknown_api(sources, spoke, name)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import symtable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .signature import Entry, entries
 from .yamltext import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(slots=True)

@@ -12,21 +12,39 @@ import ast
 import builtins
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import paths
 from .build import compile_sources
 from .compiler import HubRow, RowError, hub_row, is_method, pack_read, pack_write, read_apis, row_forms
-from .helperfiles import Definition
 from .signature import Entry, show
 from .sources import Row, Sources, Spoke, import_target, read_sources
 from .types import Type, TypeTextError, parse_type
 from .yamltext import Problem
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .helperfiles import Definition
+
 FRAMEWORK_KEYS = frozenset(
-    "name title distribution aliases extends roots module_base tensor forward inplace_suffix training imports helpers also".split()
+    [
+        "name",
+        "title",
+        "distribution",
+        "aliases",
+        "extends",
+        "roots",
+        "module_base",
+        "tensor",
+        "forward",
+        "inplace_suffix",
+        "training",
+        "imports",
+        "helpers",
+        "also",
+    ]
 )
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__class__"}
 _PERMUTE = re.compile(r"([A-Za-z0-9]+)->([A-Za-z0-9]+)$")

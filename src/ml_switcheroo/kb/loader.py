@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from functools import cache, cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from . import paths
 from .model import ApiParam, Form, Helper, HubOp, Param, ReadRow, Signature, WriteRow
 from .stamp import stamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Table:

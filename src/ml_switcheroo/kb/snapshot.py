@@ -48,16 +48,66 @@ PLANS = {
     "torch": Plan(
         "torch",
         "torch",
-        modules=(
-            "torch torch.nn torch.nn.functional torch.nn.init torch.linalg torch.fft torch.special torch.optim torch.optim.lr_scheduler "
-            "torch.optim.swa_utils torch.utils torch.utils.checkpoint torch.utils.data torch.utils.model_zoo torch.autograd torch.autograd.functional "
-            "torch.nn.utils torch.nn.utils.rnn torch.nn.utils.parametrizations torch.nn.utils.parametrize torch.nn.utils.fusion "
-            "torch.nn.parallel torch.nn.parameter torch.nn.attention torch.nn.attention.flex_attention torch.distributions torch.jit torch.amp "
-            "torch.cuda torch.cuda.amp torch.hub torch.backends torch.backends.cudnn torch.backends.cuda torch.backends.mps torch.mps "
-            "torch.func torch.random torch.types torch.distributed torch.onnx torch.fx torch.overrides torch.compiler torch.version "
-            "torch.return_types torch.nn.modules.utils torch.nn.grad torch.nn.qat torch.nn.quantized torch.ao.quantization "
-            "torch.library torch.testing torch.profiler torch.sparse torch.nested torch.multiprocessing torch.utils.tensorboard"
-        ).split(),
+        modules=[
+            "torch",
+            "torch.nn",
+            "torch.nn.functional",
+            "torch.nn.init",
+            "torch.linalg",
+            "torch.fft",
+            "torch.special",
+            "torch.optim",
+            "torch.optim.lr_scheduler",
+            "torch.optim.swa_utils",
+            "torch.utils",
+            "torch.utils.checkpoint",
+            "torch.utils.data",
+            "torch.utils.model_zoo",
+            "torch.autograd",
+            "torch.autograd.functional",
+            "torch.nn.utils",
+            "torch.nn.utils.rnn",
+            "torch.nn.utils.parametrizations",
+            "torch.nn.utils.parametrize",
+            "torch.nn.utils.fusion",
+            "torch.nn.parallel",
+            "torch.nn.parameter",
+            "torch.nn.attention",
+            "torch.nn.attention.flex_attention",
+            "torch.distributions",
+            "torch.jit",
+            "torch.amp",
+            "torch.cuda",
+            "torch.cuda.amp",
+            "torch.hub",
+            "torch.backends",
+            "torch.backends.cudnn",
+            "torch.backends.cuda",
+            "torch.backends.mps",
+            "torch.mps",
+            "torch.func",
+            "torch.random",
+            "torch.types",
+            "torch.distributed",
+            "torch.onnx",
+            "torch.fx",
+            "torch.overrides",
+            "torch.compiler",
+            "torch.version",
+            "torch.return_types",
+            "torch.nn.modules.utils",
+            "torch.nn.grad",
+            "torch.nn.qat",
+            "torch.nn.quantized",
+            "torch.ao.quantization",
+            "torch.library",
+            "torch.testing",
+            "torch.profiler",
+            "torch.sparse",
+            "torch.nested",
+            "torch.multiprocessing",
+            "torch.utils.tensorboard",
+        ],
         private=("torch.nn.Module",),
         values=(
             "torch.Tensor",
@@ -86,18 +136,57 @@ PLANS = {
     "jax": Plan(
         "jax",
         "jax",
-        modules=(
-            "jax jax.numpy jax.nn jax.nn.initializers jax.lax jax.lax.linalg jax.random jax.image jax.tree jax.tree_util jax.numpy.linalg "
-            "jax.numpy.fft jax.scipy jax.scipy.special jax.scipy.linalg jax.scipy.signal jax.scipy.stats jax.scipy.stats.norm jax.scipy.fft "
-            "jax.scipy.ndimage jax.scipy.interpolate jax.scipy.integrate jax.scipy.optimize jax.scipy.sparse jax.scipy.sparse.linalg "
-            "jax.scipy.spatial jax.scipy.cluster jax.ops jax.dtypes jax.checkpoint_policies jax.debug jax.sharding jax.typing jax.dlpack jax.custom_batching"
-        ).split(),
+        modules=[
+            "jax",
+            "jax.numpy",
+            "jax.nn",
+            "jax.nn.initializers",
+            "jax.lax",
+            "jax.lax.linalg",
+            "jax.random",
+            "jax.image",
+            "jax.tree",
+            "jax.tree_util",
+            "jax.numpy.linalg",
+            "jax.numpy.fft",
+            "jax.scipy",
+            "jax.scipy.special",
+            "jax.scipy.linalg",
+            "jax.scipy.signal",
+            "jax.scipy.stats",
+            "jax.scipy.stats.norm",
+            "jax.scipy.fft",
+            "jax.scipy.ndimage",
+            "jax.scipy.interpolate",
+            "jax.scipy.integrate",
+            "jax.scipy.optimize",
+            "jax.scipy.sparse",
+            "jax.scipy.sparse.linalg",
+            "jax.scipy.spatial",
+            "jax.scipy.cluster",
+            "jax.ops",
+            "jax.dtypes",
+            "jax.checkpoint_policies",
+            "jax.debug",
+            "jax.sharding",
+            "jax.typing",
+            "jax.dlpack",
+            "jax.custom_batching",
+        ],
         values=("jax.Array", "jax.numpy.finfo", "jax.numpy.iinfo"),
     ),
     "flax_nnx": Plan(
         "flax",
         "flax",
-        modules="flax.nnx flax.nnx.initializers flax.nnx.statelib flax.nnx.graphlib flax.nnx.bridge flax.struct flax.traverse_util".split(),
+        modules=[
+            "flax.nnx",
+            "flax.nnx.initializers",
+            "flax.nnx.statelib",
+            "flax.nnx.graphlib",
+            "flax.nnx.bridge",
+            "flax.struct",
+            "flax.traverse_util",
+        ],
         friends=("jax",),
     ),
 }
@@ -165,7 +254,7 @@ def _get(value: object, attribute: str) -> Any:
     """`getattr` for objects that compute attributes and may fail."""
     try:
         return getattr(value, attribute, None)
-    except Exception:  # noqa: BLE001 - torch's lazy objects raise whatever they like
+    except Exception:
         return None
 
 
@@ -185,7 +274,7 @@ def _walk(package_name: str) -> list[types.ModuleType]:
         if not info.name.rpartition(".")[2].startswith("_") or package_name.endswith(".modules"):
             try:
                 found.append(importlib.import_module(info.name))
-            except Exception:  # noqa: BLE001 - an optional part of the framework that cannot be imported here has no names here
+            except Exception:
                 continue
     return found
 
@@ -196,7 +285,7 @@ def _collect(snapshot: Snapshot, prefix: str, module: types.ModuleType) -> None:
     for name in sorted(set(dir(module)) | exported):
         try:
             value = getattr(module, name)
-        except Exception:  # noqa: BLE001 - deprecated names raise on access
+        except Exception:
             continue
         if name.startswith("_") and name not in exported and (name.startswith("__") or not _defined_in(value, prefix)):
             continue
@@ -288,9 +377,11 @@ def _members(snapshot: Snapshot, name: str, inherited: bool, texts: dict[int, st
             snapshot.names[full] = ["function", signatures]
         elif inspect.isroutine(value) and not inspect.isgetsetdescriptor(value):
             snapshot.names[full] = ["method", _signatures(snapshot, full, value, texts, method=True)]
-        elif inspect.isdatadescriptor(value) or isinstance(value, property):
-            snapshot.names[full] = ["property"]
-        elif not member.startswith("__") and not inspect.isclass(value):
+        elif (
+            inspect.isdatadescriptor(value)
+            or isinstance(value, property)
+            or (not member.startswith("__") and not inspect.isclass(value))
+        ):
             snapshot.names[full] = ["property"]
 
 

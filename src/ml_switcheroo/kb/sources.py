@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .helperfiles import Definition, HelperFile, read_helpers
 from .signature import Entry, parse_signature
 from .yamltext import Document, Problem, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass(slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import zlib
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SUFFIXES = (".yaml", ".json", ".py")
 

@@ -6,8 +6,40 @@ import re
 from dataclasses import dataclass
 
 NAMES = frozenset(
-    "tensor int float number bool str none dtype device shape dims pair triple list tuple module class callable dict any scalar_or_tensor "
-    "same slice generator complex memory_format union set bytes ndarray optimizer iterator".split()
+    [
+        "tensor",
+        "int",
+        "float",
+        "number",
+        "bool",
+        "str",
+        "none",
+        "dtype",
+        "device",
+        "shape",
+        "dims",
+        "pair",
+        "triple",
+        "list",
+        "tuple",
+        "module",
+        "class",
+        "callable",
+        "dict",
+        "any",
+        "scalar_or_tensor",
+        "same",
+        "slice",
+        "generator",
+        "complex",
+        "memory_format",
+        "union",
+        "set",
+        "bytes",
+        "ndarray",
+        "optimizer",
+        "iterator",
+    ]
 )
 _TAKES_ARGUMENTS = frozenset({"tensor", "pair", "triple", "list", "tuple", "same", "dict", "union"})
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PREFIX = "tag:yaml.org,2002:"
@@ -77,7 +79,7 @@ def _value(node: Any, keys: tuple[Any, ...], document: Document) -> Any:
             if not isinstance(key, str):
                 if key_node.tag != _PREFIX + "bool":
                     document.problems.append(
-                        Problem(document.path, line, f"key {getattr(key_node, 'value', '?')!r} is no text: quote it")
+                        Problem(document.path, line, f"key {_shown(key_node)} is no text: quote it")
                     )
                 continue
             if key in found:
@@ -91,6 +93,10 @@ def _value(node: Any, keys: tuple[Any, ...], document: Document) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*keys, index), document) for index, item in enumerate(node.value)]
     return _scalar(node, document)
+
+
+def _shown(node: Any) -> str:
+    return repr(node.value) if isinstance(node, yaml.ScalarNode) else "in brackets"
 
 
 def _scalar(node: Any, document: Document) -> Any:

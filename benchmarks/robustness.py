@@ -84,8 +84,9 @@ def candidates(root: Path, count: int, seed: int) -> list[str]:
     without: list[str] = []
     for file in files:
         chosen = with_framework if MENTIONS.search(Path(file).read_bytes()) else without
-        if len(chosen) < count:
-            chosen.append(file)
+        chosen.append(file)
+        if len(with_framework) >= count // 3 and len(without) >= count - count // 3:
+            break
     first = with_framework[: count // 3]
     return (first + without + with_framework[count // 3 :])[:count]
 

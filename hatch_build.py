@@ -1,4 +1,4 @@
-"""Build hook of the wheel: compiles the knowledge base (semantics/, snapshots/) into the package, so that no YAML parser is needed later."""
+"""Build hook of the wheel: compiles the knowledge base into the package, so that no YAML parser is needed later."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class KnowledgeBaseHook(BuildHookInterface):  # type: ignore[type-arg]
+class KnowledgeBaseHook(BuildHookInterface):  # type: ignore[misc]
     """Runs `ml_switcheroo.kb.build` before files are collected. A row that cannot be compiled stops the build."""
 
     PLUGIN_NAME = "custom"

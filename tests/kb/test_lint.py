@@ -170,7 +170,8 @@ def test_a_clean_knowledge_base_has_no_finding(checkout: Write) -> None:
 def test_ignore_and_when_answer_for_a_parameter(checkout: Write) -> None:
     rows = {
         "maximum": "{write: bt.relu(x), ignore: [other]}",
-        "max_dim": '{write: [{when: "not keepdim", emit: "bt.max(x, axis=dim)"}, {emit: "bt.max(x, axis=dim, keepdims=True)"}]}',
+        "max_dim": '{write: [{when: "not keepdim", emit: "bt.max(x, axis=dim)"},'
+        ' {emit: "bt.max(x, axis=dim, keepdims=True)"}]}',
     }
     text = (
         FILES[BETA]

@@ -1,10 +1,11 @@
-"""Compiles the knowledge base: YAML rows, helper files and api.json become `src/ml_switcheroo/_kb/`, which `loader` reads.
+"""Compiles the knowledge base: rows, helper files and api.json become `src/ml_switcheroo/_kb/`, which `loader` reads.
 
     python -m ml_switcheroo.kb.build
 
-A compiled table is a text file with one entry a line, `key<TAB>JSON`, so that loading it costs one read and one split, and only the
-entries that are asked for are parsed. Tables: `hub`; for each spoke `SPOKE.read` (rows by canonical api name), `SPOKE.write` (by op),
-`SPOKE.helpers`, `SPOKE.calls` (signatures of what `write` texts call, and of helpers), `SPOKE.names` (all public names; the value is the canonical name of an alias); `frameworks.json` and `stamp`.
+A compiled table is a text file with one entry a line, `key<TAB>JSON`, so that loading it costs one read and one split,
+and only the entries that are asked for are parsed. Tables: `hub`; for each spoke `SPOKE.read` (rows by canonical api
+name), `SPOKE.write` (by op), `SPOKE.helpers`, `SPOKE.calls` (signatures of what `write` texts call, and of helpers),
+`SPOKE.names` (all public names; the value is the canonical name of an alias); `frameworks.json` and `stamp`.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def _helper_table(sources: Sources, spoke: Spoke) -> Table:
 
 
 def _call_table(sources: Sources, spoke: Spoke) -> Table:
-    """Signatures by the name that `write` texts use (`jnp.sum`), and of every helper: for leaving out what is the default anyway."""
+    """Signatures by the name that `write` texts use (`jnp.sum`), and of helpers: to leave out what is the default."""
     found: Table = {}
     for name, definition in spoke.helpers.items():
         signature = sources.helper_signature(spoke, definition)
@@ -152,7 +153,7 @@ def called_names(text: str) -> set[str]:
 
 
 def write_tables(folder: Path, tables: dict[str, Table], frameworks: dict[str, Any], mark: str) -> None:
-    """Writes all files; each is replaced in one step and the stamp comes last, so that a reader never sees half a file."""
+    """Writes all files; each is replaced in one step and the stamp comes last: a reader never sees half a file."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         _replace(folder / f"{name}.tsv", "\n".join(f"{key}\t{text}" for key, text in table.items()))
@@ -167,7 +168,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def build(top: Path, folder: Path, strict: bool = False) -> list[Problem]:
-    """Compiles the checkout at `top` into `folder`. Rows that cannot be compiled are left out; with `strict` nothing is written then."""
+    """Compiles the checkout at `top` into `folder`. Bad rows are left out; with `strict` nothing is written then."""
     mark = stamp(top)
     tables, frameworks, problems = compile_sources(read_sources(top))
     if not (strict and problems):

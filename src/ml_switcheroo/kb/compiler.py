@@ -1,6 +1,6 @@
-"""Turns rows as written into rows as loaded (plain lists and dictionaries), one row at a time. Used at build time only.
+"""Turns rows as written into rows as loaded (plain lists and dictionaries), one row at a time. For the build only.
 
-A row that cannot be compiled raises RowError with the keys of the offending part; `build` leaves it out, `lint` reports it.
+A row that cannot be compiled raises RowError with the keys of the bad part; `build` leaves it out, `lint` reports it.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def pack_hub(hub: HubRow) -> list[Any]:
     ]
 
 
-# --- reading -------------------------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------
 
 
 def receiver_prefix(sources: Sources, spoke: Spoke) -> str:
@@ -247,7 +247,7 @@ def _sig(text: Any) -> list[Entry]:
 
 
 def _unknown_api(sources: Sources, spoke: Spoke, api: str) -> list[list[Entry]]:
-    """A name that api.json lacks: an error under the framework's own packages, free elsewhere (einops) when it states a signature."""
+    """A name that api.json lacks: unknown under the framework's own packages; elsewhere (einops) it needs a sig."""
     roots = {root for one in sources.stack(spoke.name) for root in one.framework.get("roots") or [one.name]}
     if api.split(".")[0] in roots:
         raise RowError(f"{api}: unknown name{_near(sources, spoke, api)} (not in api.json)", "api")
@@ -276,7 +276,7 @@ def misfit(row: Row, hub: HubRow, signature: list[Entry], method: bool) -> str |
     return f"gives no {', '.join(missing)}" if missing else None
 
 
-# --- writing -------------------------------------------------------------------------------------------------------------
+# --- writing ----------------------------------------------------------------------------------------------
 
 
 def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> dict[str, Any] | None:
@@ -309,7 +309,7 @@ def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> 
 
 
 def row_forms(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> list[dict[str, Any]]:
-    """The forms of one row, in order; the lowest rung that it states wins, and a helper beside `write` is the last resort."""
+    """The forms of one row, in order; the lowest rung stated wins, and a helper beside `write` is the last resort."""
     data = row.data
     found: list[dict[str, Any]] = []
     if data.get("write") is not None:
@@ -416,7 +416,8 @@ def _form_signature(
         definition = sources.helper(spoke, name)
         if definition is None:
             raise RowError(
-                f"helper {name!r} is defined in no helpers/*.py of {' or '.join(one.name for one in sources.stack(spoke.name))}",
+                f"helper {name!r} is defined in no helpers/*.py of "
+                + " or ".join(one.name for one in sources.stack(spoke.name)),
                 *keys,
             )
         return sources.helper_signature(spoke, definition)

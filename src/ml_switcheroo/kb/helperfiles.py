@@ -1,4 +1,4 @@
-"""Cuts `snapshots/<framework>/helpers/<family>.py` into definitions that can be copied one by one. Used at build time only."""
+"""Cuts `snapshots/<framework>/helpers/<family>.py` into definitions to copy one by one. For the build only."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def lint(top: Path) -> list[Problem]:
     return sorted(found)
 
 
-# --- framework data ------------------------------------------------------------------------------------------------------
+# --- framework data -----------------------------------------------------------------------------------------
 
 
 def _framework(sources: Sources, spoke: Spoke) -> Iterator[Problem]:
@@ -98,7 +98,7 @@ def _framework(sources: Sources, spoke: Spoke) -> Iterator[Problem]:
             yield Problem(path, 1, f"{key}: {name} is not in api.json")
 
 
-# --- reading -------------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def _read_row(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> Iterator[Problem]:
@@ -125,7 +125,7 @@ def _read_row(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> Iterator
     mapped = set(row.data.get("args") or {}) | set(row.data.get("extra") or {}) | set(hub.params) | {"out"}
     for name in sorted(str(name) for name in plain - mapped if name):
         yield row.problem(
-            f"argument {name!r} of {apis[0]} is neither a parameter of {hub.op} nor in extra: calls that give it are refused",
+            f"argument {name!r} of {apis[0]} is no parameter of {hub.op} and not in extra: calls with it are refused",
             "api",
             severity="warning",
         )
@@ -187,7 +187,7 @@ def _ambiguous(sources: Sources, spoke: Spoke, hub: dict[str, HubRow]) -> Iterat
                 if call is not None:
                     where = f"{other.document.path}:{other.document.line(*other.keys)}"
                     yield row.problem(
-                        f"{api}{call} also fits {other.op} at {where}: tell them apart by types, required parameters or when:",
+                        f"{api}{call} also fits {other.op} at {where}: tell them apart by types, arguments or when:",
                         "api",
                     )
 
@@ -222,7 +222,7 @@ def _needed(signature: list[Entry], packed: list[Any], hub: HubRow) -> list[tupl
     return found
 
 
-# --- writing -------------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 def _write_row(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> Iterator[Problem]:
@@ -302,7 +302,7 @@ def _emit(
             and sources.helper(spoke, name) is None
         ):
             yield row.problem(
-                f"unknown name {name!r} in {form['emit']!r}: no parameter of {hub.op}, no alias of _framework.yaml, no helper",
+                f"unknown name {name!r} in {form['emit']!r}: no parameter, no alias of _framework.yaml, no helper",
                 *keys,
             )
     for part in ast.walk(tree):
@@ -386,7 +386,8 @@ def _helper_form(
                 yield row.problem(f"helper {form['helper']} takes rngs: add needs: [rngs]", *keys)
         elif kind in {"po", "pk", "ko"} and default is None and args.get(str(name), name) not in hub.params:
             yield row.problem(
-                f"helper {form['helper']}{show(signature)}: {name!r} is no parameter of {hub.op} ({', '.join(hub.params)})",
+                f"helper {form['helper']}{show(signature)}: {name!r} is no parameter of {hub.op}"
+                f" ({', '.join(hub.params)})",
                 *keys,
             )
 
@@ -407,7 +408,8 @@ def _layer(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> Iter
             yield row.problem(f"helper {packed['helper']} of a layer must be a class", "helper")
         elif signature is not None and not any(name == "rngs" or kind == "vk" for name, kind, _ in signature):
             yield row.problem(
-                f"helper {packed['helper']}: its constructor lacks keyword-only rngs (rngs: nnx.Rngs | None = None if it draws nothing)",
+                f"helper {packed['helper']}: its constructor lacks keyword-only rngs "
+                "(rngs: nnx.Rngs | None = None if it draws nothing)",
                 "helper",
             )
     if "isinstance" in packed:
@@ -458,7 +460,7 @@ def _weight_rule(row: Row, weights: dict[str, str], rule: str, value: Any) -> It
             )
 
 
-# --- helpers -------------------------------------------------------------------------------------------------------------
+# --- helpers ------------------------------------------------------------------------------------------------
 
 
 def _helpers(sources: Sources, spoke: Spoke) -> Iterator[Problem]:

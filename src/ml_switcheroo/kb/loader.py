@@ -24,7 +24,7 @@ class Table:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             text = ""
-        self.texts: dict[str, str] = dict([line.split("\t", 1) for line in text.split("\n")]) if text else {}  # type: ignore[misc]
+        self.texts: dict[str, str] = dict([line.split("\t", 1) for line in text.split("\n")]) if text else {}
 
     def get(self, key: str) -> Any:
         """The parsed entry, or None."""

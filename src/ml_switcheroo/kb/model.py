@@ -30,7 +30,7 @@ class HubOp:
 
 @dataclass(frozen=True, slots=True)
 class ApiParam:
-    """One parameter of a public API. `kind`: 'po' positional only, 'pk' either, 'va' *args, 'ko' keyword only, 'vk' **kwargs."""
+    """One parameter of a public API. `kind`: 'po' positional only, 'pk' either, 'ko' keyword, 'va' *args, 'vk' **kw."""
 
     name: str
     kind: str = "pk"

@@ -1,4 +1,4 @@
-"""Signature text (`"(x, /, dim=None, *, keepdim=False)"`) as a list of `[name, kind, default]`. Used at build time only."""
+"""Signature text (`"(x, /, dim=None, *, keepdim=False)"`) as a list of `[name, kind, default]`. For the build only."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
     python -m ml_switcheroo.kb.snapshot torch [folder]
 
-Only this module imports frameworks. Signatures come from introspection where that works, else from the stubs that the framework ships
-(torch writes one `def` for each overload there), from operator schemas and from the first line of docstrings. The file holds one name
-a line: `"torch.add": ["function", ["(input, other, *, alpha=1, out=None)"]]`; a third item names the canonical public name of the same
-object, and then kind and signatures are those of that name.
+Only this module imports frameworks. Signatures come from introspection where that works, else from the stubs that the
+framework ships (torch writes one `def` for each overload there), from operator schemas and from the first line of
+docstrings. The file holds one name a line: `"torch.add": ["function", ["(input, other, *, alpha=1, out=None)"]]`; a
+third item names the canonical public name of the same object, and then kind and signatures are those of that name.
+A default `...` is one that cannot be written as text.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+if typing.TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What to look at: modules by name, classes whose members users call on values, and packages to walk for other paths to one object."""
+    """What to look at: modules, classes whose members are called on values, packages with other paths to one object."""
 
     distribution: str
     root: str
-    modules: tuple[str, ...]
+    modules: Sequence[str]
     values: tuple[str, ...] = ()  # classes whose attributes count as names of their own, inherited ones too
     private: tuple[str, ...] = ()  # classes whose private methods real code overrides or calls
     walk: tuple[str, ...] = ()  # packages whose modules only give aliases
@@ -300,7 +304,7 @@ def _collect(snapshot: Snapshot, prefix: str, module: types.ModuleType) -> None:
 
 
 def _defined_in(value: object, module: str) -> bool:
-    """Whether a class or function is at home in this module. Real code uses such private names (`_BatchNorm`, `_pair`)."""
+    """Whether a class or function is at home in this module: real code uses such private names (`_BatchNorm`)."""
     return (inspect.isclass(value) or inspect.isfunction(value)) and _get(value, "__module__") == module
 
 
@@ -375,7 +379,7 @@ def _members(snapshot: Snapshot, name: str, inherited: bool, texts: dict[int, st
         if isinstance(value, (staticmethod, classmethod)):
             signatures = _signatures(snapshot, full, getattr(cls, member), texts)
             snapshot.names[full] = ["function", signatures]
-        elif inspect.isroutine(value) and not inspect.isgetsetdescriptor(value):
+        elif inspect.isroutine(value):
             snapshot.names[full] = ["method", _signatures(snapshot, full, value, texts, method=True)]
         elif (
             inspect.isdatadescriptor(value)
@@ -462,7 +466,11 @@ def _inspected(value: Any, texts: dict[int, str]) -> str | None:
 
 def _constructor(cls: type) -> Any:
     """`__init__` of a class, or `__new__` where only that is its own (tuples, datatypes)."""
-    return cls.__init__ if cls.__init__ is not object.__init__ else cls.__new__
+    constructor = getattr(cls, "__init__")  # noqa: B009 - typed as an instance's
+    return constructor if constructor is not object.__init__ else cls.__new__
+
+
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
 def signature_text(parameters: list[inspect.Parameter], texts: dict[int, str] | None = None) -> str:
@@ -474,7 +482,7 @@ def signature_text(parameters: list[inspect.Parameter], texts: dict[int, str] | 
             parts.append("/")
         if parameter.kind == inspect.Parameter.KEYWORD_ONLY and "*" not in {part[:1] for part in parts}:
             parts.append("*")
-        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        stars = _STARS.get(parameter.kind, "")
         default = (
             "" if parameter.default is inspect.Parameter.empty else "=" + default_text(parameter.default, texts or {})
         )
@@ -512,7 +520,7 @@ def _elsewhere(value: object) -> str | None:
 
 
 def stub_signatures(text: str, cls: str | None = None) -> dict[str, list[str]]:
-    """All overloads that a stub declares: its functions and the constructors of its classes, or the methods of one class."""
+    """All overloads that a stub declares: of functions and constructors of classes, or of the methods of one class."""
     body: list[ast.stmt] = ast.parse(text).body
     if cls is not None:
         body = next(node.body for node in body if isinstance(node, ast.ClassDef) and node.name == cls)
@@ -535,20 +543,24 @@ def _add(found: dict[str, list[str]], name: str, text: str) -> None:
         texts.append(text)
 
 
+def _bare(argument: ast.arg) -> ast.arg:
+    """A parameter without its annotation."""
+    return ast.arg(argument.arg)
+
+
 def _arguments_text(arguments: ast.arguments, skip: bool = False) -> str:
     """`ast.arguments` without annotations as text, without the first (self) when skip is set."""
     bare = ast.parse("def f(): pass").body[0].args  # type: ignore[attr-defined]
-    strip = lambda arg: ast.arg(arg.arg)  # noqa: E731
-    bare.posonlyargs = [strip(arg) for arg in arguments.posonlyargs]
-    bare.args = [strip(arg) for arg in arguments.args]
+    bare.posonlyargs = [_bare(arg) for arg in arguments.posonlyargs]
+    bare.args = [_bare(arg) for arg in arguments.args]
     if skip and bare.posonlyargs:
         bare.posonlyargs = bare.posonlyargs[1:]
     elif skip and bare.args:
         bare.args = bare.args[1:]
     bare.defaults = arguments.defaults[: len(bare.posonlyargs) + len(bare.args)]
-    bare.vararg = strip(arguments.vararg) if arguments.vararg else None
-    bare.kwarg = strip(arguments.kwarg) if arguments.kwarg else None
-    bare.kwonlyargs = [strip(arg) for arg in arguments.kwonlyargs]
+    bare.vararg = _bare(arguments.vararg) if arguments.vararg else None
+    bare.kwarg = _bare(arguments.kwarg) if arguments.kwarg else None
+    bare.kwonlyargs = [_bare(arg) for arg in arguments.kwonlyargs]
     bare.kw_defaults = arguments.kw_defaults
     return f"({ast.unparse(bare)})"
 
@@ -567,7 +579,7 @@ def _parsed(text: str) -> ast.arguments | None:
 
 
 def _documented(value: Any, name: str) -> str | None:
-    """The signature in the first lines of a docstring: `fft(input, n=None, dim=-1, norm=None, *, out=None) -> Tensor`."""
+    """The signature in the first lines of a docstring: `fft(input, n=None, *, out=None) -> Tensor`."""
     written = _get(value, "__doc__")
     doc = written.strip() if isinstance(written, str) else ""
     head = doc.split("\n\n")[0].replace("\n", " ")

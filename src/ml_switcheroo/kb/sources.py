@@ -1,4 +1,4 @@
-"""Reads the knowledge base as people write it: YAML rows, helper files and api.json, each with its place. Used at build time only."""
+"""Reads the knowledge base as people write it: rows, helper files and api.json, with places. For the build only."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ def read_sources(top: Path) -> Sources:
     for spoke in sources.spokes.values():
         base = spoke.framework.get("extends")
         if base and base not in sources.spokes:
-            path = f"snapshots/{spoke.name}/_framework.yaml"
-            sources.problems.append(Problem(path, 1, f"extends: no spoke {base!r}"))
+            shown = f"snapshots/{spoke.name}/_framework.yaml"
+            sources.problems.append(Problem(shown, 1, f"extends: no spoke {base!r}"))
     return sources
 
 

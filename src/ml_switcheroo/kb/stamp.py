@@ -13,7 +13,7 @@ _SUFFIXES = (".yaml", ".json", ".py")
 
 
 def stamp(top: Path) -> str:
-    """A text that changes when a file of the knowledge base, or of the code that compiles it, is added, removed or written."""
+    """A text that changes when a file of the knowledge base or of its compiler is added, removed or written."""
     count, mark = 0, 0
     for folder in _folders(top):
         try:

@@ -1,4 +1,4 @@
-"""YAML with line numbers and without its traps: duplicate keys, yes/no booleans and dates are problems. Used at build time only."""
+"""YAML with line numbers and without its traps: duplicate keys, yes/no booleans, dates. For the build only."""
 
 from __future__ import annotations
 
@@ -87,8 +87,9 @@ def _value(node: Any, keys: tuple[Any, ...], document: Document) -> Any:
                     Problem(document.path, line, f"duplicate key {key!r}, first on line {document.line(*keys, key)}")
                 )
                 continue
-            document.lines[(*keys, key)] = line
-            found[key] = _value(value_node, (*keys, key), document)
+            inner = (*keys, key)
+            document.lines[inner] = line
+            found[key] = _value(value_node, inner, document)
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*keys, index), document) for index, item in enumerate(node.value)]

@@ -132,13 +132,13 @@ class TorchShard:
                         "save the weights alone: torch.save(model.state_dict(), path)"
                     ) from None
                 raise RefusedError(
-                    f"{self.path}: truncated or not a PyTorch checkpoint ({_first_line(error)})"
+                    f"{self.path}: truncated or not a PyTorch checkpoint ({first_line(error)})"
                 ) from None
             except Exception as error:
                 if mapped and "mmap can only be used" in str(error):
                     continue  # the format from before torch 1.6
                 raise RefusedError(
-                    f"{self.path}: truncated or not a PyTorch checkpoint ({_first_line(error)})"
+                    f"{self.path}: truncated or not a PyTorch checkpoint ({first_line(error)})"
                 ) from None
         raise AssertionError
 
@@ -147,7 +147,7 @@ class TorchShard:
         for _ in range(4):
             if not isinstance(loaded, dict):
                 raise RefusedError(f"{self.path}: holds a {type(loaded).__name__}, not a dictionary of tensors")
-            inner = [str(key) for key, value in loaded.items() if isinstance(value, dict) and _holds_tensors(value)]
+            inner = [str(key) for key, value in loaded.items() if isinstance(value, dict) and _holds_tensors(value, 3)]
             if entry is not None:
                 if entry not in inner:
                     raise RefusedError(
@@ -183,11 +183,16 @@ class TorchShard:
         return array
 
 
-def _holds_tensors(value: dict[Any, Any]) -> bool:
-    return any(type(item).__name__ in ("Tensor", "Parameter") for item in value.values())
+def _holds_tensors(value: dict[Any, Any], depth: int = 1) -> bool:
+    """Are there tensors under names? (The state of an optimizer has them under numbers.)"""
+    items = [item for key, item in value.items() if isinstance(key, str)]
+    if any(type(item).__name__ in ("Tensor", "Parameter") for item in items):
+        return True
+    return depth > 1 and any(isinstance(item, dict) and _holds_tensors(item, depth - 1) for item in items)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, short enough for one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 

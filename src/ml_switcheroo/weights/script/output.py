@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checkpoint import SLAB, pieces
+from .checkpoint import SLAB, first_line, pieces
 from .tensors import SIZES, RefusedError, Tensor
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def _write_file(checkpoint: Checkpoint, outputs: list[Output], path: Path, frame
             for piece in pieces(moved(held[1], output.move)):
                 file.write(piece)
                 checksum = zlib.crc32(piece, checksum)
+                piece.release()  # a slab may be a view of the tensor and would keep it in memory
             checksums.append(checksum)
         held = None
         file.flush()
@@ -161,10 +162,13 @@ def write_orbax(checkpoint: Checkpoint, outputs: list[Output], destination: Path
             for part in above:
                 place = place.setdefault(part, {})
             place[last] = array
-        with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save((scratch / "checkpoint").absolute(), state)
-        with ocp.PyTreeCheckpointer() as checkpointer:
-            restored = checkpointer.restore((scratch / "checkpoint").absolute())
+        try:
+            with ocp.StandardCheckpointer() as checkpointer:
+                checkpointer.save((scratch / "checkpoint").absolute(), state)
+            with ocp.PyTreeCheckpointer() as checkpointer:
+                restored = checkpointer.restore((scratch / "checkpoint").absolute())
+        except Exception as error:  # orbax raises errors of many kinds
+            raise RefusedError(f"{destination}: orbax cannot write this: {first_line(error)}") from None
         for output in outputs:
             there, here = restored, state
             for part in output.path.split("."):

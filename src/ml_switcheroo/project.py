@@ -8,14 +8,10 @@ file in one step.
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import re
-import shutil
 import sys
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -26,6 +22,7 @@ from .source import STDIN, SourceText, decode_source, read_bytes, read_source, w
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from .pipeline import Project
 
@@ -276,9 +273,8 @@ def _internal(error: BaseException, path: str) -> Diagnostic:
             place = f" at {Path(code.co_filename).name}:{trace.tb_lineno}"
         trace = trace.tb_next
     detail = str(error).splitlines()[0][:200] if str(error) else ""
-    message = (
-        f"internal error: {type(error).__name__}{': ' if detail else ''}{detail}{place}; nothing is written for this file"
-    )
+    what = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+    message = f"internal error: {what}{place}; nothing is written for this file"
     line = getattr(error, "source_line", 0)
     return diagnose("SW9001", message, path=path, line=line if isinstance(line, int) else 0)
 
@@ -401,6 +397,11 @@ def _run_jobs(planned: list[Job], root: Path, settings: Settings, jobs: int) -> 
 
 
 def _run_in_workers(planned: list[Job], root: Path, settings: Settings, workers: int) -> Iterator[FileResult]:
+    # Imported here because a single file, the common case, has no use for them and they cost as much as small files do.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
     # A forked worker inherits the analysed project as it stands; elsewhere each worker has to analyse it for itself.
     forks = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
     context = multiprocessing.get_context("fork" if forks else "spawn")
@@ -485,6 +486,8 @@ def _size(path: str) -> int:
 
 def _write_tree(src: Path, out: Path, result: Result) -> None:
     """Put the results in place. A new destination appears complete in one step; in an existing one, file by file."""
+    import shutil
+
     if not out.exists():
         staging = out.parent / f".{out.name}.{os.getpid()}.tmp"
         try:
@@ -501,6 +504,8 @@ def _write_tree(src: Path, out: Path, result: Result) -> None:
 
 
 def _fill(src: Path, out: Path, result: Result) -> None:
+    import shutil
+
     for file in result.files:
         if file.content is not None:
             write_atomic(out / file.name, file.content)

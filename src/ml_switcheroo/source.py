@@ -12,7 +12,6 @@ import io
 import os
 import stat
 import sys
-import tempfile
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +102,8 @@ def read_source(path: Path | str) -> SourceText:
 
 def write_atomic(path: Path | str, content: str | bytes) -> None:
     """Replace a file in one step. Whatever goes wrong, the old content stays; missing parent folders are made."""
+    import tempfile  # not needed where results go to standard output
+
     data = content.encode("utf-8") if isinstance(content, str) else content
     target = Path(os.path.realpath(path))  # a link stays a link: what it points to is replaced
     temporary: str | None = None

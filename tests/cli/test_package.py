@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -47,13 +47,15 @@ def test_unknown_names_are_attribute_errors() -> None:
 
 def test_version_starts_fast() -> None:
     def best(*command: str) -> float:
+        # Processor time: what other processes do to the clock on the wall is not ours.
         times = []
         for _ in range(5):
-            start = time.perf_counter()
-            subprocess.run(
-                [sys.executable, *command], check=True, capture_output=True, env={"PYTHONPATH": str(ROOT / "src")}
-            )
-            times.append(time.perf_counter() - start)
+            environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+            process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, env=environment)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0
+            times.append(usage.ru_utime + usage.ru_stime)
         return min(times)
 
     assert best("-m", "ml_switcheroo", "--version") - best("-c", "pass") < 0.150

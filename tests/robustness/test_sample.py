@@ -48,7 +48,7 @@ NASTY = {
     "walrus": "import torch\nif (x := torch.ones(1)) is not None:\n    print(x)\n",
     "match": "import torch\nmatch torch.ones(1):\n    case 1: pass\n    case _: pass\n",
     "async": "import torch\nasync def f(x):\n    async with x as y:\n        await y\n    return torch.ones(1)\n",
-    "recursive class": "from torch import nn\nclass A(nn.Module):\n    def forward(self, x): return A()(self.forward(x))\n",
+    "recursive class": "from torch import nn\nclass A(nn.Module):\n    def forward(self, x): return A()(self(x))\n",
     "class inherits from itself": "import torch.nn as nn\nclass A(nn.Module): pass\nclass A(A): pass\n",
     "mutual bases": "import torch.nn as nn\nclass A(B): pass\nclass B(A): pass\n",
     "global": "import torch\ndef f():\n    global g\n    g = torch.ones(1)\n",

@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     import libcst as cst
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Cell:
     """A variable, attribute, parameter or result: what it may hold, and which functions must be looked at again when that grows."""
 
     values: Values = NOTHING
     readers: set[FunctionInfo] = field(default_factory=set)
 
+    def __repr__(self) -> str:
+        return f"<cell {len(self.values)}>"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Site:
     """A place in the code that makes a container. `kind`: list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList, ParameterDict.
 
@@ -35,9 +38,13 @@ class Site:
     elements: Cell = field(default_factory=Cell)
     named: dict[str, Cell] = field(default_factory=dict)
     patterns: dict[str, Cell] = field(default_factory=dict)
+    grown: bool = False  # something was appended after it was made: positions are no longer certain
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}>"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class FunctionInfo:
     """A function, method, lambda, or the body of a module or class (`node` is then the Module or ClassDef)."""
 
@@ -50,13 +57,22 @@ class FunctionInfo:
     variables: dict[str, Cell] = field(default_factory=dict)
     parameters: list[str] = field(default_factory=list)
     result: Cell = field(default_factory=Cell)
-    decorators: list[str] = field(default_factory=list)
+    kind: str = "function"  # function | method | classmethod | staticmethod | property | lambda | module | class
+    star: str | None = None  # the name of *args
+    double_star: str | None = None  # the name of **kwargs
+    generator: bool = False
+    calls: dict[cst.Call, Values] = field(default_factory=dict)  # every call of the body -> what may be called
+    returns: Values = NOTHING  # what its annotation promises
+    global_names: frozenset[str] | None = None
     # effects, closed over calls
     builds: bool = False  # makes layers or parameters, or initialises them: needs random keys at construction
     draws: bool = False  # draws random numbers when called
 
+    def __repr__(self) -> str:
+        return f"<function {self.qualname}>"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class ClassInfo:
     """A class of the project. `attributes` joins what any method (or base of the project) stores on self; for an nn.Module class,
     `parameters`, `buffers` name the attributes that are trained tensors and state."""
@@ -73,6 +89,13 @@ class ClassInfo:
     is_module: bool = False  # inherits from the framework's module class
     container: str | None = None  # 'Sequential' | 'ModuleList' | 'ModuleDict' when it inherits from that
     layer: str | None = None  # hub name when it inherits from a framework's layer
+    ties: list[tuple[str, str]] = field(default_factory=list)  # dotted attribute paths that share one parameter
+    called: set[str] = field(default_factory=set)  # attributes of self that some method calls
+    dataclass: bool = False
+    draws: bool = False  # some method draws random numbers: instances keep a random stream
+    uses_mode: bool = False  # some method asks whether it is training
+    outside: bool = False  # a base is known neither to the project nor to the knowledge base
+    subclasses: list[ClassInfo] = field(default_factory=list)
     self_site: Site | None = None  # children of a class that is itself a container
 
     def mro(self) -> list[ClassInfo]:
@@ -97,8 +120,11 @@ class ClassInfo:
                 found |= cell.values
         return found
 
+    def __repr__(self) -> str:
+        return f"<class {self.qualname}>"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class ModuleInfo:
     """One file."""
 
@@ -108,5 +134,9 @@ class ModuleInfo:
     is_package: bool = False
     body: FunctionInfo | None = None
     globals: dict[str, Cell] = field(default_factory=dict)
+    star_readers: set[FunctionInfo] = field(default_factory=set)  # who did `from this import *`
     classes: dict[str, ClassInfo] = field(default_factory=dict)
     functions: dict[str, FunctionInfo] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<module {self.name}>"

@@ -64,7 +64,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """An instance of a framework's layer (`op` is the hub name). `site` is where it is built, if known."""
+    """An instance of a framework's layer; `op` is its hub name, or 'Module' for a module of unknown class."""
 
     op: str
 
@@ -121,6 +121,11 @@ class ModuleRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Factory:
+    """A callable of unknown identity that makes modules: a layer class or factory that comes in as an argument."""
+
+
+@dataclass(frozen=True, slots=True)
 class Super:
     """What `super()` gives inside a method of `cls`."""
 
@@ -128,7 +133,7 @@ class Super:
 
 
 Value: TypeAlias = (
-    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Super
+    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Factory | Super
 )
 Values: TypeAlias = frozenset[Value]
 

@@ -1,0 +1,213 @@
+"""The state that all parts of the abstract interpreter share: cells, facts, the worklist."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
+from .values import NOTHING, UNKNOWN, UNKNOWNS, Const, Scalar, Tensor, Unknown, Values
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from ..kb.model import HubOp, ReadRow, WriteRow
+    from .project import ModuleFinder
+
+MAX_VALUES = 40  # more possibilities than this say nothing
+MAX_CONSTANTS = 6  # of one type; more are widened to the type
+
+Env = dict[str, Values]
+
+
+class Knowledge(Protocol):
+    """What the analysis asks of the knowledge base."""
+
+    def hub(self, op: str) -> HubOp | None: ...
+    def read(self, api: str) -> list[ReadRow]: ...
+    def write(self, op: str) -> WriteRow | None: ...
+    def is_known_api(self, name: str) -> bool: ...
+    def canonical(self, name: str) -> str: ...
+    def api_names(self, prefix: str) -> list[str]: ...
+    def tensor_methods(self) -> set[str]: ...
+    @property
+    def source_framework(self) -> dict[str, object]: ...
+
+
+class EngineBase:
+    """Facts, cells and the worklist. The parts (`Statements`, `Expressions`, `Calls`) add how each construct is interpreted."""
+
+    def __init__(self, kb: Knowledge, finder: ModuleFinder) -> None:
+        self.kb = kb
+        self.finder = finder
+        framework = kb.source_framework
+        self.tensor_type = str(framework["tensor"])
+        self.module_type = str(framework["module_base"])
+        self.forward = str(framework["forward"])
+        self.roots = frozenset(strings(framework.get("roots")))
+        self.tensor_methods = kb.tensor_methods()
+        self.facts: dict[cst.CSTNode, Values] = {}
+        self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
+        self.functions: dict[cst.CSTNode, FunctionInfo] = {}
+        self.classes: dict[cst.CSTNode, ClassInfo] = {}
+        self.sites: dict[tuple[cst.CSTNode, str], Site] = {}
+        self.modules: list[ModuleInfo] = []
+        self.targets: set[ModuleInfo] = set()
+        self.visits: dict[FunctionInfo, int] = {}
+        self.queue: deque[FunctionInfo] = deque()
+        self.queued: set[FunctionInfo] = set()
+        self.started: set[FunctionInfo] = set()
+        self.current: FunctionInfo | None = None
+        self.env: Env = {}
+        self.dead = False
+
+    # ---- provided by the parts ---------------------------------------------------------------------------------------------------
+
+    def evaluate(self, node: cst.BaseExpression) -> Values:
+        raise NotImplementedError
+
+    def call(self, callees: Values, args: Arguments, node: cst.CSTNode) -> Values:
+        raise NotImplementedError
+
+    def attribute_of(self, owner: Values, name: str, node: cst.CSTNode) -> Values:
+        raise NotImplementedError
+
+    def assign(self, target: cst.BaseExpression, values: Values) -> None:
+        raise NotImplementedError
+
+    def declare_function(self, node: cst.FunctionDef | cst.Lambda, cls: ClassInfo | None) -> FunctionInfo:
+        raise NotImplementedError
+
+    def load(self, module: ModuleInfo) -> None:
+        raise NotImplementedError
+
+    def evaluate_call(self, node: cst.Call) -> Values:
+        raise NotImplementedError
+
+    def elements(self, values: Values, node: cst.BaseExpression | None) -> Values:
+        raise NotImplementedError
+
+    def element_values(self, values: Values) -> Values:
+        raise NotImplementedError
+
+    def container_elements(self, cls: ClassInfo) -> Values:
+        raise NotImplementedError
+
+    def find_method(self, cls: ClassInfo, name: str) -> FunctionInfo | None:
+        raise NotImplementedError
+
+    def typed(self, text: str, node: cst.CSTNode | None, first: Values) -> Values:
+        raise NotImplementedError
+
+    def merge_mapping(self, site: Site, values: Values) -> None:
+        raise NotImplementedError
+
+    def store_computed_attribute(self, owners: Values, names: Values, values: Values) -> None:
+        raise NotImplementedError
+
+    def imported(self, source: str, module: ModuleInfo | None, name: str) -> Values:
+        raise NotImplementedError
+
+    def _pair(self, node: cst.CSTNode, values: Values) -> Values:
+        raise NotImplementedError
+
+    def _module_method(self, owner: Values, name: str, args: Arguments, node: cst.CSTNode) -> Values:
+        raise NotImplementedError
+
+    # ---- cells -----------------------------------------------------------------------------------------------------------------
+
+    def read(self, cell: Cell) -> Values:
+        if self.current is not None:
+            cell.readers.add(self.current)
+        return cell.values
+
+    def write(self, cell: Cell, values: Values) -> None:
+        if values <= cell.values:
+            return
+        joined = widen(cell.values | values)
+        if joined == cell.values:
+            return
+        cell.values = joined
+        for reader in tuple(cell.readers):
+            self.enqueue(reader)
+
+    def enqueue(self, function: FunctionInfo) -> None:
+        if function not in self.queued:
+            self.queued.add(function)
+            self.queue.append(function)
+
+    def start(self, function: FunctionInfo) -> None:
+        """Makes sure that a function is interpreted at least once."""
+        if function not in self.started:
+            self.started.add(function)
+            self.enqueue(function)
+
+    def site(self, node: cst.CSTNode, kind: str) -> Site:
+        key = (node, kind)
+        found = self.sites.get(key)
+        if found is None:
+            found = self.sites[key] = Site(kind=kind, node=node)
+        return found
+
+    def record(self, node: cst.CSTNode, values: Values) -> Values:
+        known = self.facts.get(node)
+        if known is None:
+            self.facts[node] = values
+        elif not values <= known:
+            self.facts[node] = known | values
+        return values
+
+    def evidence_of_tensor(self, node: cst.BaseExpression) -> None:
+        """A name of unknown kind met an operation that only tensors have: from here on, and at its parameter, it is one."""
+        name = getattr(node, "value", None)
+        if type(node).__name__ != "Name" or not isinstance(name, str):
+            return
+        known = self.env.get(name)
+        if not known or UNKNOWN not in known or any(not isinstance(v, Unknown) and v != Const(None) for v in known):
+            return
+        self.env[name] = (known - UNKNOWNS) | {Tensor(weak=True)}
+        if self.current is not None and name in self.current.parameters:
+            self.write(self.current.variables[name], frozenset({Tensor(weak=True)}))
+
+
+class Arguments:
+    """Evaluated arguments of a call: positional values, keywords, and whether `*` or `**` hide more."""
+
+    __slots__ = ("keywords", "nodes", "open", "positional", "starred", "starred_map")
+
+    def __init__(
+        self, positional: list[Values], keywords: dict[str, Values], *, starred: Values = NOTHING, starred_map: Values = NOTHING, open_: bool = False
+    ) -> None:
+        self.positional = positional
+        self.keywords = keywords
+        self.starred = starred  # element values of *args
+        self.starred_map = starred_map  # **kwargs
+        self.open = open_
+        self.nodes: list[cst.Arg] = []
+
+    def get(self, position: int, name: str | None = None) -> Values:
+        if position < len(self.positional):
+            return self.positional[position]
+        if name is not None:
+            return self.keywords.get(name, NOTHING)
+        return NOTHING
+
+
+def widen(values: Values) -> Values:
+    """Keeps sets small: many constants of one type become that type."""
+    if len(values) > MAX_CONSTANTS:
+        by_type: dict[type, list[Const]] = {}
+        for value in values:
+            if isinstance(value, Const) and value.value is not None:
+                by_type.setdefault(type(value.value), []).append(value)
+        for kind, constants in by_type.items():
+            limit = 4 * MAX_CONSTANTS if kind is str else MAX_CONSTANTS
+            if len(constants) > limit:
+                values = (values - frozenset(constants)) | {Scalar(kind.__name__)}
+    if len(values) > MAX_VALUES:
+        return frozenset(v for v in values if not isinstance(v, Const)) | UNKNOWNS
+    return values
+
+
+def strings(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, (list, tuple)) else []

@@ -1,0 +1,179 @@
+"""Python's own functions and the standard library, as far as models use them."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from .base import Arguments, EngineBase
+from .model import Cell, ClassInfo, FunctionInfo, Site
+from .values import NOTHING, UNKNOWN, UNKNOWNS, ClassRef, Const, Container, FunctionRef, Instance, Layer, Partial, Scalar, Tensor, Text, Values
+
+INT, FLOAT, BOOL, STR = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str"))
+MATH_INTS = frozenset({"ceil", "floor", "gcd", "comb", "factorial", "isqrt", "trunc"})
+SAME = frozenset({"copy.copy", "copy.deepcopy", "typing.cast", "builtins.iter"})
+NONE: Values = frozenset({Const(None)})
+
+
+class BuiltinCalls(EngineBase):
+    """Calls of builtins, functools, collections, itertools, math, numpy, copy."""
+
+    def call_library(self, name: str, args: Arguments, node: cst.CSTNode) -> Values | None:
+        """The result, or None when the name is not one of these."""
+        if name.startswith("builtins."):
+            return self._builtin(name[9:], args, node)
+        if name in ("functools.partial", "functools.partialmethod"):
+            targets = args.get(0)
+            for target in targets:
+                if isinstance(target, FunctionRef):
+                    self._bind_keywords(target.function, args)
+                elif isinstance(target, ClassRef):
+                    init = self.find_method(target.cls, "__init__")
+                    if init is not None:
+                        self._bind_keywords(init, args)
+            inner: Values = NOTHING
+            for target in targets:
+                inner |= target.target if isinstance(target, Partial) else frozenset({target})
+            return frozenset({Partial(inner)})
+        if name in ("collections.OrderedDict", "collections.defaultdict"):
+            return self._mapping(args, node)
+        if name in SAME:
+            return args.get(1) if name == "typing.cast" else args.get(0)
+        if name.startswith("math."):
+            return INT if name[5:] in MATH_INTS else FLOAT
+        if name == "itertools.repeat":
+            return self._list(args.get(0), node)
+        if name in ("itertools.chain", "itertools.islice", "itertools.product"):
+            found = NOTHING
+            for values in args.positional:
+                found |= self.elements(values, None)
+            return self._list(found | self.elements(args.starred, None), node)
+        if name == "itertools.chain.from_iterable":
+            return self._list(self.elements(self.elements(args.get(0), None), None), node)
+        if name.startswith("numpy."):
+            return frozenset({Scalar("ndarray")}) if name.rsplit(".", 1)[1] not in ("prod", "ceil", "floor") else frozenset({Scalar("number")})
+        if name in ("functools.reduce",):
+            return UNKNOWNS
+        return None
+
+    def _bind_keywords(self, function: FunctionInfo, args: Arguments) -> None:
+        for name, values in args.keywords.items():
+            if name in function.variables:
+                self.write(function.variables[name], values)
+
+    def _list(self, values: Values, node: cst.CSTNode) -> Values:
+        site = self.site(node, "list")
+        self.write(site.elements, values)
+        return frozenset({Container(site)})
+
+    def _mapping(self, args: Arguments, node: cst.CSTNode) -> Values:
+        site = self.site(node, "dict")
+        for value in args.get(0):
+            if isinstance(value, Container) and value.site.kind in ("dict", "ModuleDict"):
+                self.merge_mapping(site, frozenset({value}))
+            elif isinstance(value, Container):  # a list of (key, value) pairs
+                for pair in self.read(value.site.elements):
+                    if isinstance(pair, Container) and pair.site.ordered is not None and len(pair.site.ordered) == 2:
+                        self._store_pair(site, self.read(pair.site.ordered[0]), self.read(pair.site.ordered[1]))
+        for key, values in args.keywords.items():
+            self.write(site.named.setdefault(key, Cell()), values)
+            self.write(site.elements, values)
+        if args.starred_map:
+            self.merge_mapping(site, args.starred_map)
+        return frozenset({Container(site)})
+
+    def _store_pair(self, site: Site, keys: Values, values: Values) -> None:
+        self.write(site.elements, values)
+        for key in keys:
+            if isinstance(key, Const) and isinstance(key.value, str):
+                self.write(site.named.setdefault(key.value, Cell()), values)
+            else:
+                self.write(site.patterns.setdefault(key.pattern if isinstance(key, Text) else "*", Cell()), values)
+
+    def _builtin(self, name: str, args: Arguments, node: cst.CSTNode) -> Values | None:
+        first = args.get(0)
+        if name in ("len", "int", "hash", "id", "ord"):
+            return INT
+        if name == "float":
+            return FLOAT
+        if name in ("isinstance", "issubclass", "hasattr", "callable", "bool", "any", "all"):
+            return BOOL
+        if name in ("str", "repr", "format", "chr"):
+            return first if first and all(isinstance(v, Const) and isinstance(v.value, str) for v in first) else frozenset({Text("*")})
+        if name == "range":
+            return frozenset({Scalar("range")})
+        if name in ("list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"):
+            kind = {"tuple": "tuple", "set": "set", "frozenset": "set"}.get(name, "list")
+            site = self.site(node, kind)
+            self.write(site.elements, self.elements(first, None) if first else NOTHING)
+            ordered = [v for v in first if isinstance(v, Container)]
+            if name in ("list", "tuple") and len(first) == 1 and ordered and ordered[0].site.ordered is not None and not site.grown:
+                site.ordered = ordered[0].site.ordered
+            return frozenset({Container(site)})
+        if name == "enumerate":
+            return self._list(self._tuple(node, [INT, self.elements(first, None)]), node)
+        if name == "zip":
+            return self._list(self._tuple(node, [self.elements(v, None) for v in args.positional]), node) if not args.open else UNKNOWNS
+        if name in ("map", "filter"):
+            elements = self.elements(args.get(1), None)
+            if name == "filter":
+                return self._list(elements, node)
+            return self._list(self.call(first, Arguments([elements], {}), node), node)
+        if name == "dict":
+            return self._mapping(args, node)
+        if name in ("sum", "max", "min", "abs", "round", "pow", "divmod", "next"):
+            pool = first if len(args.positional) > 1 or name in ("abs", "round", "pow") else self.elements(first, None)
+            for values in args.positional[1:]:
+                pool |= values
+            if any(isinstance(v, Tensor) for v in pool):
+                return frozenset({Tensor()})
+            if name == "next":
+                return pool
+            kinds = {type(v.value).__name__ if isinstance(v, Const) else v.type if isinstance(v, Scalar) else "?" for v in pool}
+            if name == "round" and len(args.positional) == 1:
+                return INT
+            return INT if kinds and kinds <= {"int", "bool"} else FLOAT if kinds and kinds <= {"int", "bool", "float"} else UNKNOWNS
+        if name == "getattr":
+            return self._getattr(args, node)
+        if name == "setattr":
+            self.store_computed_attribute(first, args.get(1), args.get(2))
+            return NONE
+        if name == "type":
+            return frozenset(ClassRef(v.cls) if isinstance(v, Instance) else UNKNOWN for v in first) or UNKNOWNS
+        if name in ("print", "delattr"):
+            return NONE
+        return UNKNOWNS if name in ("object", "vars", "globals", "locals", "eval", "exec", "open", "slice", "property", "super") else UNKNOWNS
+
+    def _tuple(self, node: cst.CSTNode, parts: list[Values]) -> Values:
+        site = self.site(node, "tuple")
+        if site.ordered is None or len(site.ordered) != len(parts):
+            site.ordered = [Cell() for _ in parts]
+        for cell, values in zip(site.ordered, parts, strict=True):
+            self.write(cell, values)
+            self.write(site.elements, values)
+        return frozenset({Container(site)})
+
+    def _getattr(self, args: Arguments, node: cst.CSTNode) -> Values:
+        owners, found = args.get(0), NOTHING
+        for key in args.get(1):
+            if isinstance(key, Const) and isinstance(key.value, str):
+                found |= self.attribute_of(owners, key.value, node)
+                continue
+            pattern = key.pattern if isinstance(key, Text) else "*"
+            for owner in owners:
+                if isinstance(owner, Instance):
+                    found |= self._matching_members(owner.cls, pattern)
+        return found | args.get(2) or UNKNOWNS
+
+    def _matching_members(self, cls: ClassInfo, pattern: str) -> Values:
+        from fnmatch import fnmatchcase
+
+        found = NOTHING
+        for parent in cls.mro():
+            for name, cell in [*parent.attributes.items()]:
+                if fnmatchcase(name, pattern):
+                    modules = frozenset(v for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor)))
+                    found |= modules
+            for other, cell in [*parent.attribute_patterns.items()]:
+                if fnmatchcase(other.replace("*", "0"), pattern) or fnmatchcase(pattern.replace("*", "0"), other):
+                    found |= self.read(cell)
+        return found or UNKNOWNS

@@ -1,0 +1,467 @@
+"""How calls are interpreted: functions and classes of the project, framework ops, module containers and module methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from .base import Arguments, EngineBase
+from .builtin_calls import BuiltinCalls
+from .container_calls import ContainerCalls
+from .model import Cell, ClassInfo, FunctionInfo, Site
+from .project import dotted
+from .values import (
+    NOTHING,
+    UNKNOWN,
+    UNKNOWNS,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    Factory,
+    FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
+    Partial,
+    Scalar,
+    Super,
+    Tensor,
+    Text,
+    Value,
+    Values,
+)
+
+if TYPE_CHECKING:
+    from ..kb.model import HubOp, ReadRow
+
+MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
+# Methods that other Python objects have too: alone they are no evidence that something is a tensor.
+COMMON_METHODS = frozenset(
+    "all any append argmax argmin argsort astype clip conj copy count cumprod cumsum diagonal dot fill_ flatten get index insert item items keys "
+    "log map max mean min name pop prod ravel register_hook remove repeat reshape resize round set shape size sort split squeeze std sum swapaxes take to trace "
+    "transpose type update values var view sub add mul div pow numpy nonzero tolist apply train eval cpu cuda float double half bool int long "
+    "share_memory_ requires_grad_ zero_ sample exp sqrt abs normal real imag backward cos sin data bfloat16 type_as new where isnan unique match expand".split()
+)
+
+
+class Calls(BuiltinCalls, ContainerCalls, EngineBase):
+    """Evaluates calls."""
+
+    def evaluate_call(self, node: cst.Call) -> Values:
+        func = node.func
+        if isinstance(func, cst.Name) and func.value == "super":
+            cls = self._class_of_method()
+            if cls is not None:
+                return frozenset({Super(cls)})
+        callees = self.evaluate(func)
+        args = self._arguments(node)
+        assert self.current is not None
+        known = self.current.calls.get(node, NOTHING)
+        self.current.calls[node] = known | callees
+        if isinstance(func, cst.Attribute) and UNKNOWN in callees:
+            owners = self.facts.get(func.value, NOTHING)
+            name = func.attr.value
+            if name in self.tensor_methods and name not in COMMON_METHODS and UNKNOWN in owners:
+                self.evidence_of_tensor(func.value)
+                callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
+        return self.call(callees, args, node)
+
+    def _class_of_method(self) -> ClassInfo | None:
+        function = self.current
+        while function is not None:
+            if function.cls is not None:
+                return function.cls
+            function = function.outer
+        return None
+
+    def _arguments(self, node: cst.Call) -> Arguments:
+        args = Arguments([], {})
+        args.nodes = list(node.args)
+        for argument in node.args:
+            values = self.evaluate(argument.value)
+            if argument.star == "*":
+                args.starred |= self.elements(values, None)
+                for value in values:
+                    if isinstance(value, Container) and value.site.ordered is not None and len(values) == 1 and not args.open:
+                        args.positional.extend(self.read(cell) for cell in value.site.ordered)
+                        break
+                else:
+                    args.open = True
+            elif argument.star == "**":
+                args.starred_map |= values
+            elif argument.keyword is not None:
+                args.keywords[argument.keyword.value] = values
+            elif not args.open:
+                args.positional.append(values)
+            else:
+                args.starred |= values
+        return args
+
+    def call(self, callees: Values, args: Arguments, node: cst.CSTNode) -> Values:
+        found = NOTHING
+        for callee in callees:
+            if isinstance(callee, FunctionRef):
+                found |= self._call_function(callee.function, callee.receiver, args, node)
+            elif isinstance(callee, ClassRef):
+                found |= self._construct(callee.cls, args, node)
+            elif isinstance(callee, Api):
+                found |= self.call_api(callee.name, args, node)
+            elif isinstance(callee, Partial):
+                found |= self.call(callee.target, args, node) if not any(isinstance(v, Partial) for v in callee.target) else UNKNOWNS
+            elif isinstance(callee, Instance):
+                found |= self._call_instance(callee, args, node)
+            elif isinstance(callee, Layer):
+                hub = self.kb.hub(callee.op)
+                returns = hub.call.get("returns", "") if hub is not None else ""
+                found |= self.typed(returns, node, args.get(0)) or frozenset({Tensor(weak=True)})
+            elif isinstance(callee, Container):
+                found |= self._call_container(callee, args, node)
+            elif isinstance(callee, MethodRef):
+                found |= self._call_method(callee, args, node)
+            elif isinstance(callee, Factory):
+                found |= {Layer("Module")}
+            else:
+                found |= UNKNOWNS
+        return found or NOTHING
+
+    # ---- functions and classes of the project ------------------------------------------------------------------------------------
+
+    def _call_function(self, function: FunctionInfo, receiver: Values | None, args: Arguments, node: cst.CSTNode) -> Values:
+        self.bind_parameters(function, receiver, args)
+        self.start(function)
+        result = self.read(function.result)
+        if function.returns and (not result or UNKNOWN in result):
+            result = (result - UNKNOWNS) | function.returns
+        return result
+
+    def bind_parameters(self, function: FunctionInfo, receiver: Values | None, args: Arguments) -> None:
+        params = function.node.params if isinstance(function.node, (cst.FunctionDef, cst.Lambda)) else None
+        if params is None:
+            return
+        positional = [p.name.value for p in (*params.posonly_params, *params.params)]
+        given: list[Values] = list(args.positional)
+        if receiver is not None and function.kind in ("method", "classmethod", "property"):
+            given.insert(0, receiver)
+        bound = set()
+        for name, values in zip(positional, given, strict=False):
+            self.write(function.variables[name], values)
+            bound.add(name)
+        rest = given[len(positional) :]
+        if function.star is not None and (rest or args.open):
+            star = next(iter(self.read(function.variables[function.star])), None)
+            if isinstance(star, Container):
+                for values in rest:
+                    self.write(star.site.elements, values)
+                if args.open:
+                    self.write(star.site.elements, args.starred)
+        if args.open:
+            for name in positional[len(given) :]:
+                if name not in args.keywords:
+                    self.write(function.variables[name], args.starred)
+                    bound.add(name)
+        extra: dict[str, Values] = {}
+        for name, values in args.keywords.items():
+            if name in function.variables and name not in (function.star, function.double_star):
+                self.write(function.variables[name], values)
+                bound.add(name)
+            else:
+                extra[name] = values
+        maps = [v for v in args.starred_map if isinstance(v, Container)]
+        for name in function.parameters:
+            if name in bound or name in (function.star, function.double_star):
+                continue
+            for container in maps:
+                cell = container.site.named.get(name)
+                if cell is None and container.site.patterns:
+                    cell = container.site.elements
+                if cell is None:
+                    cell = container.site.named.setdefault(name, Cell())
+                self.write(function.variables[name], self.read(cell))
+        if function.double_star is not None:
+            for value in self.read(function.variables[function.double_star]):
+                if isinstance(value, Container):
+                    for name, values in extra.items():
+                        self.write(value.site.named.setdefault(name, Cell()), values)
+                        self.write(value.site.elements, values)
+                    for container in maps:
+                        if container.site is not value.site:
+                            for name, cell in list(container.site.named.items()):
+                                if name not in function.variables:
+                                    self.write(value.site.named.setdefault(name, Cell()), self.read(cell))
+                            self.write(value.site.elements, self.read(container.site.elements))
+                            for pattern, cell in list(container.site.patterns.items()):
+                                self.write(value.site.patterns.setdefault(pattern, Cell()), self.read(cell))
+
+    def _construct(self, cls: ClassInfo, args: Arguments, node: cst.CSTNode) -> Values:
+        instance: Values = frozenset({Instance(cls)})
+        init = self.find_method(cls, "__init__")
+        if init is not None:
+            self._call_function(init, instance, args, node)
+        elif cls.self_site is not None or cls.container is not None:
+            self.fill_children(self.own_site(cls), args)
+        else:
+            names = [
+                s.body[0].target.value
+                for s in cls.node.body.body
+                if isinstance(s, cst.SimpleStatementLine) and isinstance(s.body[0], cst.AnnAssign) and isinstance(s.body[0].target, cst.Name)
+            ]
+            for name, values in zip(names, args.positional, strict=False):
+                self.write(cls.attributes.setdefault(name, Cell()), values)
+            for name, values in args.keywords.items():
+                if name in names:
+                    self.write(cls.attributes.setdefault(name, Cell()), values)
+        return instance
+
+    def own_site(self, cls: ClassInfo) -> Site:
+        if cls.self_site is None:
+            cls.self_site = self.site(cls.node, cls.container or "Sequential")
+        return cls.self_site
+
+    def _call_instance(self, callee: Instance, args: Arguments, node: cst.CSTNode) -> Values:
+        for name in ("__call__", self.forward):
+            method = self.find_method(callee.cls, name)
+            if method is not None:
+                return self._call_function(method, frozenset({callee}), args, node)
+        if callee.cls.container == "Sequential":
+            return self._chain(self.container_elements(callee.cls), args, node)
+        if callee.cls.layer is not None:
+            return self.call(frozenset({Layer(callee.cls.layer)}), args, node)
+        return UNKNOWNS
+
+    def _call_container(self, callee: Container, args: Arguments, node: cst.CSTNode) -> Values:
+        if callee.site.kind == "Sequential":
+            elements = self.read(callee.site.elements)
+            for cell in [*callee.site.named.values(), *callee.site.patterns.values()]:
+                elements |= self.read(cell)
+            return self._chain(elements, args, node)
+        return UNKNOWNS
+
+    def _chain(self, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
+        """A Sequential: each child gets the argument, or what another child returns."""
+        flowing = args.get(0) or frozenset({Tensor(weak=True)})
+        for element in elements:
+            if isinstance(element, (Instance, FunctionRef, Container)):
+                flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
+            elif isinstance(element, Layer):
+                flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
+        return frozenset(v for v in flowing if v is not UNKNOWN) or frozenset({Tensor(weak=True)})
+
+    # ---- framework ops -----------------------------------------------------------------------------------------------------------
+
+    def call_api(self, name: str, args: Arguments, node: cst.CSTNode) -> Values:
+        special = self.call_library(name, args, node)
+        if special is not None:
+            return special
+        rows = self.kb.read(name)
+        if not rows:
+            if name.startswith(self.module_type + "."):
+                return self._module_method(args.get(0), name.rsplit(".", 1)[1], self._without_first(args), node)
+            return UNKNOWNS
+        op = rows[0].op
+        if op in MODULE_CONTAINERS:
+            site = self.site(node, op)
+            self.fill_children(site, args)
+            return frozenset({Container(site)})
+        if op == "Parameter":
+            return frozenset({Tensor("parameter")})
+        if op == "Buffer":
+            return frozenset({Tensor("buffer")})
+        if op == "Module":
+            return frozenset({Layer("Module")})
+        if name.startswith(self.module_type + "."):
+            return self._module_method(args.get(0), name.rsplit(".", 1)[1], self._without_first(args), node)
+        row = self._fitting(rows, args, None)
+        hub = self.kb.hub(row.op)
+        if hub is None:
+            return UNKNOWNS
+        if hub.kind == "layer":
+            return frozenset({Layer(row.op)})
+        self._tensor_evidence(hub, row, args)
+        return self.typed(hub.returns, node, args.get(0)) or UNKNOWNS
+
+    @staticmethod
+    def _without_first(args: Arguments) -> Arguments:
+        rest = Arguments(args.positional[1:], args.keywords, starred=args.starred, starred_map=args.starred_map, open_=args.open)
+        rest.nodes = args.nodes[1:]
+        return rest
+
+    def _fitting(self, rows: list[ReadRow], args: Arguments, receiver: Values | None) -> ReadRow:
+        """The first row whose hub parameters the given arguments can fill (a light form of convert.bind)."""
+        if len(rows) == 1:
+            return rows[0]
+        offset = 0 if receiver is None else 1
+        for row in rows:
+            hub = self.kb.hub(row.op)
+            if hub is None:
+                continue
+            for signature in row.signatures or ((),):
+                names = [p.name for p in signature if p.kind in ("po", "pk", "va")]
+                if receiver is not None and names and names[0] == "self":
+                    names = names[1:]
+                variadic = any(p.kind == "va" for p in signature)
+                if len(args.positional) > len(names) and not variadic:
+                    continue
+                given = {row.args.get(n, n) for n in names[: len(args.positional)]} | {row.args.get(k, k) for k in args.keywords}
+                extra = {row.args.get(k, k) for k in row.extra}
+                if not given <= set(hub.params) | extra:
+                    continue
+                missing = [p for index, p in enumerate(hub.params.values()) if p.default is None and p.name not in given and index >= offset]
+                if missing and not args.open:
+                    continue
+                if self._contradicts(hub, row, names, args):
+                    continue
+                return row
+        return rows[0]
+
+    def _contradicts(self, hub: HubOp, row: ReadRow, names: list[str], args: Arguments) -> bool:
+        for name, values in [*zip(names, args.positional, strict=False), *args.keywords.items()]:
+            param = hub.params.get(row.args.get(name, name))
+            if param is None:
+                continue
+            tensor = any(isinstance(v, Tensor) for v in values)
+            if tensor and param.type.split("?")[0] in ("int", "dims", "shape", "dtype", "bool", "str", "float"):
+                return True
+            number = values and all(isinstance(v, Const) and isinstance(v.value, (int, float)) or (isinstance(v, Scalar) and v.type in ("int", "float")) for v in values)
+            if number and param.type.rstrip("?") == "tensor":
+                return True
+        return False
+
+    def _tensor_evidence(self, hub: HubOp, row: ReadRow, args: Arguments) -> None:
+        first = next(iter(hub.params.values()), None)
+        if first is not None and first.type.startswith("tensor") and args.nodes and args.nodes[0].keyword is None and not args.nodes[0].star:
+            self.evidence_of_tensor(args.nodes[0].value)
+
+    # ---- methods -------------------------------------------------------------------------------------------------------------------
+
+    def _call_method(self, method: MethodRef, args: Arguments, node: cst.CSTNode) -> Values:
+        found = NOTHING
+        for owner in method.receiver:
+            found |= self._call_method_of(owner, method.name, args, node)
+        return found
+
+    def _call_method_of(self, owner: Value, name: str, args: Arguments, node: cst.CSTNode) -> Values:
+        if isinstance(owner, Tensor):
+            return self._tensor_method(owner, name, args, node)
+        if isinstance(owner, Container):
+            return self.container_method(owner, name, args, node)
+        if isinstance(owner, (Instance, Layer)):
+            return self._module_method(frozenset({owner}), name, args, node)
+        if isinstance(owner, Super):
+            return self._super_method(owner.cls, name, args, node)
+        if isinstance(owner, (Const, Text)) or (isinstance(owner, Scalar) and owner.type == "str"):
+            return self.text_method(owner, name, args)
+        if isinstance(owner, Scalar) and owner.type == "shape":
+            return frozenset({Scalar("int")})
+        if isinstance(owner, Scalar) and owner.type == "ndarray":
+            return frozenset({owner})
+        return UNKNOWNS
+
+    def _tensor_method(self, owner: Tensor, name: str, args: Arguments, node: cst.CSTNode) -> Values:
+        rows = self.kb.read(f"{self.tensor_type}.{name}")
+        if not rows and name.endswith("_"):
+            rows = self.kb.read(f"{self.tensor_type}.{name.rstrip('_')}")
+        if not rows:
+            return frozenset({Tensor()})
+        row = self._fitting(rows, args, frozenset({owner}))
+        hub = self.kb.hub(row.op)
+        return (self.typed(hub.returns, node, frozenset({owner})) if hub is not None else NOTHING) or UNKNOWNS
+
+    def _super_method(self, cls: ClassInfo, name: str, args: Arguments, node: cst.CSTNode) -> Values:
+        if name == "__init__":
+            if cls.container is not None:
+                self.fill_children(self.own_site(cls), args)
+            return frozenset({Const(None)})
+        if name == self.forward and cls.container == "Sequential":
+            return self._chain(self.container_elements(cls), args, node)
+        if name == self.forward and cls.layer is not None:
+            return self.call(frozenset({Layer(cls.layer)}), args, node)
+        return self._module_method(frozenset({Instance(cls)}), name, args, node)
+
+    def _module_method(self, owner: Values, name: str, args: Arguments, node: cst.CSTNode) -> Values:
+        """Methods that every module of a framework has; named as the hub's rows for them are."""
+        module: Values = frozenset({Layer("Module")})
+        if name in ("add_module", "register_module"):
+            self._name_child(owner, args.get(0, "name"), args.get(1, "module"))
+            return frozenset({Const(None)})
+        if name in ("register_buffer", "register_parameter"):
+            self._register(owner, name, args)
+            return frozenset({Const(None)})
+        if name == "apply":
+            self.call(args.get(0, "fn"), Arguments([module], {}), node)
+            return owner
+        if name in ("modules", "children"):
+            return self._list_of(node, module)
+        if name in ("named_modules", "named_children"):
+            return self._list_of(node, self._pair(node, module))
+        parameter: Values = frozenset({Tensor("parameter")})
+        if name in ("parameters", "buffers"):
+            return self._list_of(node, parameter)
+        if name in ("named_parameters", "named_buffers"):
+            return self._list_of(node, self._pair(node, parameter))
+        if name == self.forward:
+            return self.call(owner, args, node)
+        if name in ("state_dict",):
+            site = self.site(node, "dict")
+            self.write(site.patterns.setdefault("*", Cell()), frozenset({Tensor()}))
+            self.write(site.elements, frozenset({Tensor()}))
+            return frozenset({Container(site)})
+        rows = self.kb.read(f"{self.module_type}.{name}")
+        if rows:
+            hub = self.kb.hub(rows[0].op)
+            if hub is not None:
+                return self.typed(hub.returns, node, owner) or owner
+        return UNKNOWNS
+
+    def _list_of(self, node: cst.CSTNode, values: Values) -> Values:
+        site = self.site(node, "list")
+        self.write(site.elements, values)
+        return frozenset({Container(site)})
+
+    def _pair(self, node: cst.CSTNode, values: Values) -> Values:
+        site = self.site(node, "tuple")
+        if site.ordered is None:
+            site.ordered = [Cell(), Cell()]
+        self.write(site.ordered[0], frozenset({Scalar("str")}))
+        self.write(site.ordered[1], values)
+        self.write(site.elements, values | {Scalar("str")})
+        return frozenset({Container(site)})
+
+    def _name_child(self, owners: Values, names: Values, values: Values) -> None:
+        for owner in owners:
+            if isinstance(owner, Instance):
+                cls = owner.cls
+                for name in names:
+                    if isinstance(name, Const) and isinstance(name.value, str):
+                        self.write(cls.attributes.setdefault(name.value, Cell()), values)
+                        if cls.container is not None:
+                            self.write(self.own_site(cls).named.setdefault(name.value, Cell()), values)
+                    else:
+                        pattern = name.pattern if isinstance(name, Text) else "*"
+                        self.write(cls.attribute_patterns.setdefault(pattern, Cell()), values)
+                        if cls.container is not None:
+                            self.write(self.own_site(cls).patterns.setdefault(pattern, Cell()), values)
+                            self.write(self.own_site(cls).elements, values)
+
+    def _register(self, owners: Values, name: str, args: Arguments) -> None:
+        role = "buffer" if name == "register_buffer" else "parameter"
+        values = args.get(1, "tensor" if role == "buffer" else "param")
+        stored = frozenset(Tensor(role) if not (isinstance(v, Const) and v.value is None) else v for v in values)
+        persistent = args.get(2, "persistent")
+        for owner in owners:
+            if isinstance(owner, Instance):
+                for key in args.get(0, "name"):
+                    if isinstance(key, Const) and isinstance(key.value, str):
+                        self.write(owner.cls.attributes.setdefault(key.value, Cell()), stored)
+                        if role == "buffer":
+                            owner.cls.persistent[key.value] = persistent != frozenset({Const(False)})
+                    else:
+                        self.write(owner.cls.attribute_patterns.setdefault(key.pattern if isinstance(key, Text) else "*", Cell()), stored)
+
+    def store_computed_attribute(self, owners: Values, names: Values, values: Values) -> None:
+        """`setattr(self, f"layer{i}", ...)`."""
+        self._name_child(owners, names, values)
+
+
+__all__ = ["COMMON_METHODS", "Calls", "dotted"]

@@ -1,0 +1,47 @@
+"""Abstract interpretation of a project: which values can reach which expression.
+
+Every function is interpreted statement by statement with a flow-sensitive environment; what crosses functions (parameters,
+attributes, results, globals, closures) goes through cells. A function is looked at again when a cell that it read has grown.
+Nothing of the user's code is executed.
+"""
+
+from __future__ import annotations
+
+from .base import EngineBase
+from .calls import Calls
+from .expressions import Expressions
+from .model import ModuleInfo
+from .statements import Statements
+from .values import Values
+
+MAX_VISITS = 60  # of one function: a safety bound; the sets are finite, so the fixed point comes long before
+
+
+class Engine(Statements, Expressions, Calls):
+    """Runs the worklist to its fixed point and keeps the facts."""
+
+    def add_target(self, module: ModuleInfo) -> None:
+        """A module that is to be converted: all its functions are looked at, called or not."""
+        self.targets.add(module)
+        self.load(module)
+
+    def load(self, module: ModuleInfo) -> None:
+        if module not in self.modules:
+            self.modules.append(module)
+            assert module.body is not None
+            self.start(module.body)
+
+    def run(self) -> None:
+        while self.queue:
+            function = self.queue.popleft()
+            self.queued.discard(function)
+            count = self.visits.get(function, 0)
+            if count < MAX_VISITS:
+                self.visits[function] = count + 1
+                self.interpret(function)
+
+    def element_values(self, values: Values) -> Values:
+        return self.elements(values, None)
+
+
+__all__ = ["Engine", "EngineBase"]

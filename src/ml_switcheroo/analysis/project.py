@@ -1,0 +1,136 @@
+"""Which file a name belongs to: the modules of a project, found by import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..source import read_source
+from .model import FunctionInfo, ModuleInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_PARENTS = 4  # how far above a loose file its project's root is looked for
+
+
+def module_name(path: Path) -> tuple[str, Path]:
+    """Dotted name of a file and the folder from which that name is imported: `pkg/models/net.py` -> ('pkg.models.net', parent of pkg)."""
+    parts = [] if path.stem == "__init__" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").exists():
+        parts.insert(0, folder.name)
+        if folder.parent == folder:
+            break
+        folder = folder.parent
+    return ".".join(parts) or path.stem, folder
+
+
+def is_library_folder(folder: Path) -> bool:
+    """Is this where installed packages lie? Then only the file's own package counts as its project."""
+    return folder.name in {"site-packages", "dist-packages"} or any(folder.glob("*.dist-info"))
+
+
+class ModuleFinder:
+    """Finds and parses the modules of a project; a module is parsed once, when something first asks for it."""
+
+    def __init__(self, foreign: Iterable[str] = ()) -> None:
+        self.modules: dict[str, ModuleInfo | None] = {}
+        self.by_path: dict[Path, ModuleInfo] = {}
+        self.roots: list[tuple[Path, str | None]] = []  # (folder, the only top-level package that it may serve)
+        self.foreign = frozenset(foreign)  # top-level packages that are frameworks, never part of a project
+
+    def add_file(self, path: Path, text: str | None = None, tree: cst.Module | None = None) -> ModuleInfo:
+        """Parses a file that is to be converted and makes its folder a place to import from."""
+        path = path.absolute()
+        if path in self.by_path:
+            return self.by_path[path]
+        name, root = module_name(path)
+        top = name.split(".")[0]
+        self._add_root(root, top if is_library_folder(root) else None)
+        if "." not in name and not is_library_folder(root):
+            for parent in list(root.parents)[: MAX_PARENTS - 1]:
+                if parent == parent.parent or is_library_folder(parent):
+                    break
+                self._add_root(parent, None)
+        module = self._parse(name, path, text, tree)
+        if module is None:
+            raise cst.ParserSyntaxError("cannot parse", lines=[""], raw_line=1, raw_column=0)
+        self.modules[name] = module
+        return module
+
+    def add_text(self, tree: cst.Module, name: str = "__main__") -> ModuleInfo:
+        """A module without a file (stdin, a notebook)."""
+        module = ModuleInfo(name=name, path=None, tree=tree)
+        self._finish(module)
+        self.modules[name] = module
+        return module
+
+    def _add_root(self, folder: Path, only: str | None) -> None:
+        if (folder, only) not in self.roots:
+            self.roots.append((folder, only))
+
+    def find(self, name: str) -> ModuleInfo | None:
+        """The module of the project with this dotted name, or None."""
+        if name in self.modules:
+            return self.modules[name]
+        top, _, _ = name.partition(".")
+        self.modules[name] = None
+        if not name or top in self.foreign:
+            return None
+        relative = Path(*name.split("."))
+        for root, only in self.roots:
+            if only is not None and only != top:
+                continue
+            for path in (root / relative / "__init__.py", (root / relative).with_suffix(".py")):
+                if path.is_file():
+                    self.modules[name] = self._parse(name, path, None, None)
+                    return self.modules[name]
+        return None
+
+    def _parse(self, name: str, path: Path, text: str | None, tree: cst.Module | None) -> ModuleInfo | None:
+        known = self.by_path.get(path)
+        if known is not None:
+            return known
+        if tree is None:
+            try:
+                tree = cst.parse_module(read_source(path).text if text is None else text)
+            except (cst.ParserSyntaxError, OSError, ValueError, RecursionError):
+                if text is not None:
+                    raise
+                return None  # an unreadable neighbour is no reason to fail: its names stay unknown
+            except Exception as error:  # errors.InputError, without importing it for its name alone
+                if text is not None or type(error).__name__ != "InputError":
+                    raise
+                return None
+        module = ModuleInfo(name=name, path=path, tree=tree, is_package=path.stem == "__init__")
+        self._finish(module)
+        self.by_path[path] = module
+        return module
+
+    @staticmethod
+    def _finish(module: ModuleInfo) -> None:
+        module.body = FunctionInfo(name="<module>", qualname=module.name, node=module.tree, module=module, kind="module")
+
+
+def dotted(node: cst.BaseExpression | None) -> str:
+    """`a.b.c` as text, '' when it is anything else."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        left = dotted(node.value)
+        return f"{left}.{node.attr.value}" if left else ""
+    return ""
+
+
+def import_source(node: cst.ImportFrom, module: ModuleInfo) -> str:
+    """Absolute dotted name of the module that `from X import ...` reads, relative dots resolved."""
+    name = dotted(node.module) if node.module is not None else ""
+    if not node.relative:
+        return name
+    parts = module.name.split(".")
+    drop = len(node.relative) - (1 if module.is_package else 0)
+    base = parts[: len(parts) - drop] if drop else parts
+    return ".".join([*base, *([name] if name else [])])

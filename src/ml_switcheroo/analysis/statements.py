@@ -1,0 +1,628 @@
+"""How statements are interpreted: assignments, branches, loops, definitions, imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import libcst as cst
+
+from .annotations import annotation_values
+from .base import EngineBase, Env
+from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
+from .narrowing import Narrowing
+from .project import dotted, import_source
+from .values import NOTHING, UNKNOWNS, Api, ClassRef, Const, Container, FunctionRef, Instance, Layer, ModuleRef, Scalar, Tensor, Text, Values
+
+CONTAINER_OPS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
+
+
+class Statements(Narrowing, EngineBase):
+    """Executes statements over abstract values."""
+
+    # ---- functions -----------------------------------------------------------------------------------------------------------
+
+    def interpret(self, function: FunctionInfo) -> None:
+        """One visit of a function's body."""
+        saved = (self.current, self.env, self.dead)
+        self.current, self.env, self.dead = function, {}, False
+        node = function.node
+        for name in function.parameters:
+            self.env[name] = self.read(function.variables[name]) or UNKNOWNS
+        if isinstance(node, cst.Lambda):
+            self.write(function.result, self.evaluate(node.body))
+        elif isinstance(node, cst.FunctionDef):
+            self.block(node.body.body)
+            if not self.dead and not function.generator:
+                self.write(function.result, frozenset({Const(None)}))
+        elif isinstance(node, cst.Module):
+            self.block(node.body)
+        self.current, self.env, self.dead = saved
+
+    def declare_function(self, node: cst.FunctionDef | cst.Lambda, cls: ClassInfo | None) -> FunctionInfo:
+        """The FunctionInfo of a definition; parameters get what their defaults and annotations say."""
+        function = self.functions.get(node)
+        assert self.current is not None
+        if function is None:
+            module = self.current.module
+            name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
+            prefix = cls.qualname if cls is not None else ("" if self.current.kind == "module" else self.current.qualname)
+            function = FunctionInfo(
+                name=name, qualname=f"{prefix}.{name}" if prefix else name, node=node, module=module, cls=cls, outer=self.current
+            )
+            function.kind = "lambda" if isinstance(node, cst.Lambda) else ("method" if cls is not None else "function")
+            self.functions[node] = function
+            if isinstance(node, cst.FunctionDef):
+                decorators = [dotted(d.decorator.func if isinstance(d.decorator, cst.Call) else d.decorator) for d in node.decorators]
+                if cls is not None:
+                    for kind in ("staticmethod", "classmethod", "property"):
+                        if kind in decorators or (kind == "property" and "cached_property" in " ".join(decorators)):
+                            function.kind = kind
+                    if any(d.endswith(".setter") for d in decorators):
+                        function.kind = "method"
+                function.generator = _has_yield(node.body)
+            for parameter in _parameters(node.params):
+                function.parameters.append(parameter.name.value)
+                function.variables[parameter.name.value] = Cell()
+            if isinstance(node.params.star_arg, cst.Param):
+                function.star = node.params.star_arg.name.value
+            if node.params.star_kwarg is not None:
+                function.double_star = node.params.star_kwarg.name.value
+            if self.current.module in self.targets:
+                self.start(function)
+            if function.qualname not in module.functions:
+                module.functions[function.qualname] = function
+        self._seed_parameters(function, node.params)
+        return function
+
+    def _seed_parameters(self, function: FunctionInfo, params: cst.Parameters) -> None:
+        for index, parameter in enumerate(_parameters(params)):
+            cell = function.variables[parameter.name.value]
+            name = parameter.name.value
+            if name == function.star:
+                cell_site = self.site(parameter, "tuple")
+                self.write(cell, frozenset({Container(cell_site)}))
+                continue
+            if name == function.double_star:
+                self.write(cell, frozenset({Container(self.site(parameter, "dict"))}))
+                continue
+            if index == 0 and function.cls is not None and function.kind in ("method", "property"):
+                self.write(cell, frozenset({Instance(function.cls)}))
+                continue
+            if index == 0 and function.cls is not None and function.kind == "classmethod":
+                self.write(cell, frozenset({ClassRef(function.cls)}))
+                continue
+            values = NOTHING
+            if parameter.annotation is not None:
+                values = annotation_values(self, parameter.annotation.annotation)
+            if parameter.default is not None:
+                default = self.evaluate(parameter.default)
+                values |= default
+            elif not values and self._is_forward(function):
+                values = frozenset({Tensor(weak=True)})
+            if self._is_forward(function) and parameter.default is not None and values == frozenset({Const(None)}):
+                values |= {Tensor(weak=True)}
+            self.write(cell, values)
+
+    def _is_forward(self, function: FunctionInfo) -> bool:
+        return function.cls is not None and function.cls.is_module and function.name in (self.forward, "__call__")
+
+    # ---- blocks ----------------------------------------------------------------------------------------------------------------
+
+    def block(self, body: Sequence[cst.CSTNode]) -> None:
+        handlers = self.STATEMENTS
+        for statement in body:
+            handler = handlers.get(type(statement))
+            if handler is not None:
+                handler(self, statement)
+
+    def _simple_line(self, node: cst.SimpleStatementLine | cst.SimpleStatementSuite) -> None:
+        for small in node.body:
+            handler = self.STATEMENTS.get(type(small))
+            if handler is not None:
+                handler(self, small)
+
+    def _suite(self, node: cst.BaseSuite) -> None:
+        if isinstance(node, cst.SimpleStatementSuite):
+            self._simple_line(node)
+        else:
+            self.block(node.body)
+
+    def _expr(self, node: cst.Expr) -> None:
+        self.evaluate(node.value)
+
+    def _return(self, node: cst.Return) -> None:
+        assert self.current is not None
+        values = self.evaluate(node.value) if node.value is not None else frozenset({Const(None)})
+        if not self.current.generator:
+            self.write(self.current.result, values)
+        self.dead = True
+
+    def _raise(self, node: cst.Raise) -> None:
+        if node.exc is not None:
+            self.evaluate(node.exc)
+        self.dead = True
+
+    def _jump(self, node: cst.CSTNode) -> None:
+        self.dead = True
+
+    def _assert(self, node: cst.Assert) -> None:
+        self.evaluate(node.test)
+        if node.msg is not None:
+            self.evaluate(node.msg)
+        self.narrow(node.test, True)
+
+    def _delete(self, node: cst.Del) -> None:
+        pass
+
+    def _assign(self, node: cst.Assign) -> None:
+        values = self.evaluate(node.value)
+        for target in node.targets:
+            self.assign(target.target, values)
+
+    def _annotated(self, node: cst.AnnAssign) -> None:
+        values = annotation_values(self, node.annotation.annotation)
+        if node.value is not None:
+            found = self.evaluate(node.value)
+            values = (found - UNKNOWNS) | (values if found & UNKNOWNS or not found else NOTHING) or found
+        self.assign(node.target, values or UNKNOWNS)
+
+    def _augmented(self, node: cst.AugAssign) -> None:
+        old = self.evaluate(node.target)
+        new = self.evaluate(node.value)
+        result = self.binary(old, new, type(node.operator).__name__)
+        self.record(node, result)
+        self.assign(node.target, result)
+
+    def _if(self, node: cst.If) -> None:
+        self.evaluate(node.test)
+        before = dict(self.env)
+        verdict = self.decide(node.test)
+        self.narrow(node.test, True)
+        if verdict is not False:
+            self._suite(node.body)
+        else:
+            self.dead = True
+        after_then, dead_then = self.env, self.dead
+        self.env, self.dead = before, False
+        self.narrow(node.test, False)
+        if verdict is True:
+            self.dead = True
+        elif isinstance(node.orelse, cst.If):
+            self._if(node.orelse)
+        elif isinstance(node.orelse, cst.Else):
+            self._suite(node.orelse.body)
+        self._merge(after_then, dead_then)
+
+    def _merge(self, other: Env, other_dead: bool) -> None:
+        """Joins another branch into the current one."""
+        if other_dead:
+            return
+        if self.dead:
+            self.env, self.dead = other, False
+            return
+        env = self.env
+        for name, values in other.items():
+            known = env.get(name)
+            if known is None:
+                if "." not in name:
+                    env[name] = values
+            elif not values <= known:
+                env[name] = known | values
+        for name in [n for n in env if "." in n and n not in other]:
+            del env[name]  # a narrowed attribute is known only where both branches know it
+
+    def _loop(self, body: cst.BaseSuite, orelse: cst.Else | None, head: Callable[[], None]) -> None:
+        for _ in range(2):
+            before, was_dead = dict(self.env), self.dead
+            head()
+            self._suite(body)
+            self._merge(before, was_dead)
+            if self.dead:
+                self.env, self.dead = before, was_dead
+        if orelse is not None:
+            self._suite(orelse.body)
+
+    def _for(self, node: cst.For) -> None:
+        elements = self.elements(self.evaluate(node.iter), node.iter)
+        self._loop(node.body, node.orelse, lambda: self.assign(node.target, elements))
+
+    def _while(self, node: cst.While) -> None:
+        def head() -> None:
+            self.evaluate(node.test)
+            self.narrow(node.test, True)
+
+        self._loop(node.body, node.orelse, head)
+        self.narrow(node.test, False)
+
+    def _with(self, node: cst.With) -> None:
+        for item in node.items:
+            values = self.evaluate(item.item)
+            if item.asname is not None:
+                target = item.asname.name
+                if isinstance(target, (cst.Name, cst.Tuple)):
+                    self.assign(target, values)
+        self._suite(node.body)
+
+    def _try(self, node: cst.Try) -> None:
+        before = dict(self.env)
+        self._suite(node.body)
+        if node.orelse is not None and not self.dead:
+            self._suite(node.orelse.body)
+        for handler in node.handlers:
+            after, dead = self.env, self.dead
+            self.env, self.dead = dict(before), False
+            if handler.name is not None and isinstance(handler.name.name, cst.Name):
+                self.assign(handler.name.name, UNKNOWNS)
+            self._suite(handler.body)
+            self._merge(after, dead)
+        if node.finalbody is not None:
+            self._suite(node.finalbody.body)
+
+    def _match(self, node: cst.Match) -> None:
+        self.evaluate(node.subject)
+        start = dict(self.env)
+        for case in node.cases:
+            after, dead = self.env, self.dead
+            self.env, self.dead = dict(start), False
+            for name in _captures(case.pattern):
+                self.env[name] = UNKNOWNS
+            self._suite(case.body)
+            self._merge(after, dead)
+
+    # ---- definitions -----------------------------------------------------------------------------------------------------------
+
+    def _function(self, node: cst.FunctionDef, cls: ClassInfo | None = None) -> None:
+        function = self.declare_function(node, cls)
+        result: Values = frozenset({FunctionRef(function)})
+        for decorator in reversed(node.decorators):
+            self.evaluate(decorator.decorator)
+        if node.returns is not None:
+            values = annotation_values(self, node.returns.annotation)
+            if function.result.values <= UNKNOWNS and values and function.module not in self.targets:
+                self.write(function.result, values)
+            function.returns = values
+        self.assign(node.name, result)
+
+    def _class(self, node: cst.ClassDef) -> None:
+        assert self.current is not None
+        cls = self.classes.get(node)
+        module = self.current.module
+        if cls is None:
+            prefix = "" if self.current.kind == "module" else self.current.qualname + "."
+            cls = ClassInfo(name=node.name.value, qualname=prefix + node.name.value, node=node, module=module)
+            self.classes[node] = cls
+            module.classes.setdefault(cls.qualname, cls)
+            cls.called = _called_attributes(node)
+        cls.bases = [self.evaluate(argument.value) for argument in node.bases if not argument.star]
+        self._classify(cls)
+        for decorator in node.decorators:
+            values = self.evaluate(decorator.decorator)
+            cls.dataclass = cls.dataclass or any(isinstance(v, Api) and v.name.startswith("dataclasses.") for v in values) or "dataclass" in dotted(
+                decorator.decorator.func if isinstance(decorator.decorator, cst.Call) else decorator.decorator
+            )
+        outer_env = self.env
+        self.env = dict(outer_env)
+        names_before = dict(self.env)
+        for statement in node.body.body if isinstance(node.body, cst.IndentedBlock) else [node.body]:
+            if isinstance(statement, cst.FunctionDef):
+                self._function(statement, cls)
+                method = self.functions[statement]
+                known = cls.methods.get(method.name)
+                if known is None or known.kind != "property" or method.kind == "property":
+                    cls.methods[method.name] = method
+            else:
+                self.block([statement])
+        for name, values in self.env.items():
+            if "." in name or name in cls.methods or names_before.get(name) is values:
+                continue
+            if name not in outer_env or outer_env[name] != values:
+                self.write(cls.attributes.setdefault(name, Cell()), values)
+        self.env = outer_env
+        self.assign(node.name, frozenset({ClassRef(cls)}))
+
+    def _classify(self, cls: ClassInfo) -> None:
+        """What kind of class this is, from its bases."""
+        for base in cls.bases:
+            for value in base:
+                if isinstance(value, ClassRef):
+                    parent = value.cls
+                    if cls not in parent.subclasses:
+                        parent.subclasses.append(cls)
+                    cls.is_module = cls.is_module or parent.is_module
+                    cls.container = cls.container or parent.container
+                    cls.layer = cls.layer or parent.layer
+                    cls.dataclass = cls.dataclass or parent.dataclass
+                    cls.outside = cls.outside or parent.outside
+                elif isinstance(value, Api):
+                    if value.name == self.module_type:
+                        cls.is_module = True
+                        continue
+                    rows = self.kb.read(value.name)
+                    if rows:
+                        op = rows[0].op
+                        hub = self.kb.hub(op)
+                        if op in CONTAINER_OPS:
+                            cls.container, cls.is_module = op, True
+                        elif hub is not None and hub.kind == "layer":
+                            cls.layer, cls.is_module = op, True
+                    elif value.name.split(".")[0] in self.roots:
+                        cls.outside = True
+                elif value in UNKNOWNS:
+                    cls.outside = True
+        if cls.container is not None and cls.self_site is None:
+            cls.self_site = self.site(cls.node, cls.container)
+
+    # ---- imports ---------------------------------------------------------------------------------------------------------------
+
+    def _import(self, node: cst.Import) -> None:
+        for alias in node.names:
+            name = dotted(alias.name)
+            module = self.finder.find(name)
+            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+                self._bind_import(alias.asname.name.value, name, module)
+            else:
+                top = name.split(".")[0]
+                top_module = self.finder.find(top)
+                if module is not None:
+                    self.load(module)
+                self._bind_import(top, top, top_module)
+
+    def _bind_import(self, name: str, full: str, module: ModuleInfo | None) -> None:
+        if module is not None:
+            self.load(module)
+            self.store_name(name, frozenset({ModuleRef(module)}))
+        else:
+            self.store_name(name, frozenset({Api(self.kb.canonical(full))}))
+
+    def _import_from(self, node: cst.ImportFrom) -> None:
+        assert self.current is not None
+        source = import_source(node, self.current.module)
+        module = self.finder.find(source)
+        if isinstance(node.names, cst.ImportStar):
+            self._import_star(source, module)
+            return
+        for alias in node.names:
+            name = dotted(alias.name)
+            bound = alias.asname.name.value if alias.asname is not None and isinstance(alias.asname.name, cst.Name) else name
+            self.store_name(bound, self.imported(source, module, name))
+
+    def imported(self, source: str, module: ModuleInfo | None, name: str) -> Values:
+        """What `from source import name` gives."""
+        if module is None:
+            return frozenset({Api(self.kb.canonical(f"{source}.{name}"))})
+        self.load(module)
+        sub = self.finder.find(f"{source}.{name}")
+        cell = module.globals.setdefault(name, Cell())
+        values = self.read(cell)
+        if sub is not None and not values:
+            self.load(sub)
+            return frozenset({ModuleRef(sub)})
+        return values or UNKNOWNS
+
+    def _import_star(self, source: str, module: ModuleInfo | None) -> None:
+        if module is None:
+            for name in self.kb.api_names(source):
+                self.store_name(name, frozenset({Api(self.kb.canonical(f"{source}.{name}"))}))
+            return
+        self.load(module)
+        if self.current is not None:
+            module.star_readers.add(self.current)
+        for name, cell in list(module.globals.items()):
+            if not name.startswith("_"):
+                self.store_name(name, self.read(cell))
+
+    # ---- assignment ------------------------------------------------------------------------------------------------------------
+
+    def store_name(self, name: str, values: Values) -> None:
+        function = self.current
+        assert function is not None
+        self.env[name] = values
+        for key in [k for k in self.env if k.startswith(name + ".")]:
+            del self.env[key]
+        if function.kind == "module":
+            cell = function.module.globals.get(name)
+            if cell is None:
+                cell = function.module.globals[name] = Cell()
+                for reader in tuple(function.module.star_readers):
+                    self.enqueue(reader)
+            self.write(cell, values)
+        else:
+            cell = function.variables.setdefault(name, Cell())
+            if name in function.parameters:
+                return  # what is assigned to a parameter does not come from its callers
+            self.write(cell, values)
+
+    def assign(self, target: cst.BaseExpression, values: Values) -> None:
+        if isinstance(target, cst.Name):
+            if target.value in self._declared_global():
+                assert self.current is not None
+                self.write(self.current.module.globals.setdefault(target.value, Cell()), values)
+            self.record(target, values)
+            self.store_name(target.value, values)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            self._unpack(target, values)
+        elif isinstance(target, cst.Attribute):
+            owners = self.evaluate(target.value)
+            self.record(target, values)
+            self.store_attribute(owners, target.attr.value, values)
+            path = dotted(target)
+            if path:
+                self.env[path] = values
+                for key in [k for k in self.env if k.startswith(path + ".")]:
+                    del self.env[key]
+        elif isinstance(target, cst.Subscript):
+            owners = self.evaluate(target.value)
+            keys = NOTHING
+            for element in target.slice:
+                if isinstance(element.slice, cst.Index):
+                    keys |= self.evaluate(element.slice.value)
+                else:
+                    for part in (element.slice.lower, element.slice.upper, element.slice.step):
+                        if part is not None:
+                            self.evaluate(part)
+            self.record(target, values)
+            for owner in owners:
+                if isinstance(owner, Container):
+                    self.store_element(owner, keys, values)
+        elif isinstance(target, cst.StarredElement):
+            self.assign(target.value, values)
+
+    def _declared_global(self) -> frozenset[str]:
+        function = self.current
+        if function is None or not isinstance(function.node, cst.FunctionDef):
+            return frozenset()
+        if function.global_names is None:
+            function.global_names = _global_names(function.node)
+        return function.global_names
+
+    def store_element(self, owner: Container, keys: Values, values: Values) -> None:
+        site = owner.site
+        literal = False
+        for key in keys:
+            if isinstance(key, Const) and isinstance(key.value, str):
+                self.write(site.named.setdefault(key.value, Cell()), values)
+                literal = True
+            elif isinstance(key, Text):
+                self.write(site.patterns.setdefault(key.pattern, Cell()), values)
+                literal = True
+            elif isinstance(key, Const) and isinstance(key.value, int) and site.ordered is not None and -len(site.ordered) <= key.value < len(site.ordered):
+                self.write(site.ordered[key.value], values)
+        if not literal and site.kind in ("dict", "ModuleDict", "ParameterDict"):
+            self.write(site.patterns.setdefault("*", Cell()), values)
+        self.write(site.elements, values)
+
+    def store_attribute(self, owners: Values, name: str, values: Values) -> None:
+        for owner in owners:
+            if isinstance(owner, (Instance, ClassRef)):
+                if any(isinstance(v, FunctionRef) for v in values) and name in owner.cls.methods:
+                    continue
+                self.write(owner.cls.attributes.setdefault(name, Cell()), values)
+            elif isinstance(owner, Container) and owner.site.kind in CONTAINER_OPS and not name.startswith("_"):
+                self.write(owner.site.named.setdefault(name, Cell()), values)
+
+    def _unpack(self, target: cst.Tuple | cst.List, values: Values) -> None:
+        count = len(target.elements)
+        starred = any(isinstance(e, cst.StarredElement) for e in target.elements)
+        for index, element in enumerate(target.elements):
+            if isinstance(element, cst.StarredElement):
+                rest = self.site(element, "list")
+                self.write(rest.elements, self.elements(values, None))
+                self.assign(element.value, frozenset({Container(rest)}))
+                continue
+            found = NOTHING
+            for value in values:
+                if isinstance(value, Container) and value.site.ordered is not None and len(value.site.ordered) == count and not starred:
+                    found |= self.read(value.site.ordered[index])
+                else:
+                    found |= self.elements(frozenset({value}), None)
+            self.assign(element.value, found or UNKNOWNS)
+
+    STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
+
+
+Statements.STATEMENTS = {
+    cst.SimpleStatementLine: Statements._simple_line,
+    cst.SimpleStatementSuite: Statements._simple_line,
+    cst.Expr: Statements._expr,
+    cst.Return: Statements._return,
+    cst.Raise: Statements._raise,
+    cst.Break: Statements._jump,
+    cst.Continue: Statements._jump,
+    cst.Assert: Statements._assert,
+    cst.Assign: Statements._assign,
+    cst.AnnAssign: Statements._annotated,
+    cst.AugAssign: Statements._augmented,
+    cst.If: Statements._if,
+    cst.For: Statements._for,
+    cst.While: Statements._while,
+    cst.With: Statements._with,
+    cst.Try: Statements._try,
+    cst.Match: Statements._match,
+    cst.FunctionDef: Statements._function,
+    cst.ClassDef: Statements._class,
+    cst.Import: Statements._import,
+    cst.ImportFrom: Statements._import_from,
+}
+
+
+def _parameters(params: cst.Parameters) -> list[cst.Param]:
+    """All parameters in the order of the signature, `*args` and `**kwargs` included."""
+    found = [*params.posonly_params, *params.params]
+    if isinstance(params.star_arg, cst.Param):
+        found.append(params.star_arg)
+    found.extend(params.kwonly_params)
+    if params.star_kwarg is not None:
+        found.append(params.star_kwarg)
+    return found
+
+
+class _Finder(cst.CSTVisitor):
+    """Collects in one walk what a body mentions; nested definitions are entered only when asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+        self.names: set[str] = set()
+
+
+class _YieldFinder(_Finder):
+    def visit_Yield(self, node: cst.Yield) -> bool:
+        self.found = True
+        return False
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+        return False
+
+    def visit_Lambda(self, node: cst.Lambda) -> bool:
+        return False
+
+
+class _CalledFinder(_Finder):
+    def visit_Call(self, node: cst.Call) -> bool:
+        func = node.func
+        while isinstance(func, cst.Subscript):
+            func = func.value
+        if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and func.value.value == "self":
+            self.names.add(func.attr.value)
+        return True
+
+
+class _GlobalFinder(_Finder):
+    def visit_Global(self, node: cst.Global) -> bool:
+        self.names.update(item.name.value for item in node.names)
+        return False
+
+
+class _CaptureFinder(_Finder):
+    def visit_MatchAs(self, node: cst.MatchAs) -> bool:
+        if node.name is not None:
+            self.names.add(node.name.value)
+        return True
+
+
+def _has_yield(body: cst.BaseSuite) -> bool:
+    finder = _YieldFinder()
+    body.visit(finder)
+    return finder.found
+
+
+def _called_attributes(node: cst.ClassDef) -> set[str]:
+    finder = _CalledFinder()
+    node.body.visit(finder)
+    return finder.names
+
+
+def _global_names(node: cst.FunctionDef) -> frozenset[str]:
+    finder = _GlobalFinder()
+    node.body.visit(finder)
+    return frozenset(finder.names)
+
+
+def _captures(pattern: cst.CSTNode) -> set[str]:
+    finder = _CaptureFinder()
+    pattern.visit(finder)
+    return finder.names
+
+
+__all__ = ["CONTAINER_OPS", "Statements", "Layer", "Scalar"]

@@ -227,7 +227,7 @@ class _Emitter:
 
 @dataclass(slots=True)
 class _PlainCall:
-    """The arguments of an api or helper call: by position where the source's were and the orders agree, else by name."""
+    """The arguments of an api or helper call: positional as in the source while the orders agree, else by name."""
 
     emitter: _Emitter
     signature: Signature
@@ -274,7 +274,7 @@ class _PlainCall:
         return {param.name for param in self.signature if param.kind == "po"}
 
     def _is_next(self, param: ApiParam, needs_position: set[str]) -> bool:
-        """Whether the next free position is this parameter's; defaults fill positions where nothing else is possible."""
+        """Whether the next free position is this parameter's; defaults fill positions where all else fails."""
         if self.keywords and param.name not in needs_position:
             return False
         while len(self.positional) < len(self.order) and self.order[len(self.positional)] != param.name:

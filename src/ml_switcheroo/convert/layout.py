@@ -26,7 +26,7 @@ def spread(call: cst.Call) -> bool:
 
 
 def lay_out(built: cst.Call, origins: Sequence[int | None], source: cst.Call | None) -> cst.Call:
-    """`built` with the line breaks and comments of `source`; `origins`: which source argument each argument came from."""
+    """`built` with the line breaks and comments of `source`; `origins`: the source argument of each argument."""
     if source is None or not source.args or not built.args or not spread(source):
         return built
     last_source = len(source.args) - 1

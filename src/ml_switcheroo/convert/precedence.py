@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ANYTHING, EXPRESSION, CONDITIONAL, OR, AND, NOT, COMPARE, BIT_OR, BIT_XOR, BIT_AND = range(10)
 SHIFT, SUM, TERM, SIGN, POWER, AWAIT, PRIMARY, OBJECT = range(10, 18)
-# ANYTHING: `a := b`, `yield`, a bare tuple. EXPRESSION: also a lambda. PRIMARY: names, calls, brackets. OBJECT: those that
-# may stand before a dot (an integer may not: `5.real`).
+# ANYTHING: `a := b`, `yield`, a bare tuple. EXPRESSION: also a lambda. PRIMARY: names, calls, brackets. OBJECT: those
+# that may stand before a dot (an integer may not: `5.real`).
 
 _BINARY: dict[type[cst.BaseBinaryOp], int] = {
     cst.BitOr: BIT_OR, cst.BitXor: BIT_XOR, cst.BitAnd: BIT_AND, cst.LeftShift: SHIFT, cst.RightShift: SHIFT,
@@ -196,7 +196,8 @@ def names_in(node: cst.CSTNode) -> set[str]:
     while todo:
         current = todo.pop()
         if isinstance(current, cst.Name):
-            found.add(current.value)
+            if current.value not in ("None", "True", "False"):
+                found.add(current.value)
         elif isinstance(current, (cst.Attribute, cst.Arg)):
             todo.append(current.value)
         elif not isinstance(current, cst.BaseParenthesizableWhitespace):

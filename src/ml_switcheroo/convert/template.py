@@ -90,7 +90,7 @@ def fill(
     """The template's expression with the holes filled.
 
     `signature` finds that of a dotted target name, `decide` says whether a test over hub names is known to hold (then
-    only that branch of `a if test else b` is written); `duplicate` allows an expression without calls to be written twice.
+    only that branch of `a if test else b` is written); `duplicate` lets an expression without calls be written twice.
     """
     template = _parse(text)
     bound = _bound_names(text)
@@ -123,7 +123,7 @@ class _Filler:
             tested = names_in(node.test)
             truth = self.decide(_code(node.test)) if tested <= self.holes.keys() else None
             if truth is not None:
-                self.counts = {name: 0 for name in tested} | self.counts
+                self.counts = dict.fromkeys(tested, 0) | self.counts
                 return self.expression(node.body if truth else node.orelse, needed, enclosed)
         self.depth += 1
         built = self.call(node) if isinstance(node, cst.Call) else self.copy(node, enclosed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ml_switcheroo.kb import paths
 from ml_switcheroo.kb.lint import lint
 
 from .conftest import FILES, Write
@@ -180,3 +181,9 @@ def test_ignore_and_when_answer_for_a_parameter(checkout: Write) -> None:
     )
     found = [problem for problem in lint(checkout({BETA: text})) if "is used by no row" not in problem.message]
     assert found == []
+
+
+def test_the_real_knowledge_base_is_clean() -> None:
+    top = paths.checkout()
+    assert top is not None
+    assert [str(problem) for problem in lint(top) if problem.severity == "error"] == []

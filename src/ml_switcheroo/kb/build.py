@@ -5,7 +5,7 @@
 A compiled table is a text file with one entry a line, `key<TAB>JSON`, so that loading it costs one read and one split,
 and only the entries that are asked for are parsed. Tables: `hub`; for each spoke `SPOKE.read` (rows by canonical api
 name), `SPOKE.write` (by op), `SPOKE.helpers`, `SPOKE.calls` (signatures of what `write` texts call, and of helpers),
-`SPOKE.names` (all public names; the value is the canonical name of an alias); `frameworks.json` and `stamp`.
+`SPOKE.names` (all public names), `SPOKE.aliases` (the canonical names of aliases); `frameworks.json` and `stamp`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def compile_sources(sources: Sources) -> tuple[dict[str, Table], dict[str, Any],
         tables[f"{spoke.name}.write"] = _write_table(sources, spoke, hub, problems)
         tables[f"{spoke.name}.helpers"] = _helper_table(sources, spoke)
         tables[f"{spoke.name}.calls"] = _call_table(sources, spoke)
-        tables[f"{spoke.name}.names"] = {name: entry.alias_of or "" for name, entry in spoke.api.items()}
+        tables[f"{spoke.name}.names"] = dict.fromkeys(spoke.api, "")
+        tables[f"{spoke.name}.aliases"] = {name: entry.alias_of for name, entry in spoke.api.items() if entry.alias_of}
         frameworks[spoke.name] = {"name": spoke.name, "version": spoke.version, **spoke.framework}
     return tables, frameworks, problems
 
@@ -156,7 +157,7 @@ def write_tables(folder: Path, tables: dict[str, Table], frameworks: dict[str, A
     """Writes all files; each is replaced in one step and the stamp comes last: a reader never sees half a file."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        _replace(folder / f"{name}.tsv", "\n".join(f"{key}\t{text}" for key, text in table.items()))
+        _replace(folder / f"{name}.tsv", "\n".join(f"{key}\t{text}".rstrip("\t") for key, text in table.items()))
     _replace(folder / "frameworks.json", _json(frameworks))
     _replace(folder / "stamp", mark)
 

@@ -59,9 +59,14 @@ class Spoke:
         return Table(self.folder / f"{self.name}.calls.tsv")
 
     @cached_property
-    def names(self) -> dict[str, str]:
-        """All public names; the value is the canonical name of an alias, else empty."""
-        return Table(self.folder / f"{self.name}.names.tsv").texts
+    def names(self) -> frozenset[str]:
+        """All public names."""
+        return frozenset((self.folder / f"{self.name}.names.tsv").read_text(encoding="utf-8").split("\n"))
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """The canonical names of aliases."""
+        return Table(self.folder / f"{self.name}.aliases.tsv").texts
 
 
 class KnowledgeBase:
@@ -136,13 +141,10 @@ class KnowledgeBase:
     def canonical(self, name: str) -> str:
         """The one name for all spellings of a source api: `torch.nn.modules.conv.Conv2d` -> `torch.nn.Conv2d`."""
         for spoke in self._source:
-            alias = spoke.names.get(name)
-            if alias is not None:
-                return alias or name
+            if name in spoke.names:
+                return spoke.aliases.get(name, name)
         head, dot, last = name.rpartition(".")
-        if (
-            dot and head and any(spoke.names.get(head) for spoke in self._source)
-        ):  # a method of a class named by another path
+        if dot and any(head in spoke.aliases for spoke in self._source):  # a method of a class named by another path
             return f"{self.canonical(head)}.{last}"
         return name
 

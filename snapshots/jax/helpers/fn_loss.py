@@ -14,6 +14,11 @@ def reduce_loss(loss: jax.Array, reduction: str) -> jax.Array:
     return loss.mean() if reduction == "mean" else loss.sum()
 
 
+def distance_from_zero(x: jax.Array) -> jax.Array:
+    """abs(x) whose slope at zero is 0, as torch has it (JAX has 1)."""
+    return x * jnp.sign(x)
+
+
 def mse_loss(x, target, reduction="mean", weight=None) -> jax.Array:
     """Squared differences."""
     loss = jnp.square(x - target)
@@ -24,33 +29,30 @@ def mse_loss(x, target, reduction="mean", weight=None) -> jax.Array:
 
 def l1_loss(x, target, reduction="mean", weight=None) -> jax.Array:
     """Absolute differences."""
-    loss = jnp.abs(x - target)
+    loss = distance_from_zero(x - target)
     if weight is None:
         return reduce_loss(loss, reduction)
     return weighted_loss(loss, weight, reduction)
 
 
 def weighted_loss(loss, weight, reduction) -> jax.Array:
-    """Weighted mean (by the sum of the weights), sum or nothing."""
-    weight = jnp.broadcast_to(weight, loss.shape)
-    total = loss * weight
-    return total.sum() / weight.sum() if reduction == "mean" else reduce_loss(total, reduction)
+    """Mean over the sum of the weights, sum or nothing."""
+    loss = loss * weight
+    return loss.sum() / weight.sum() if reduction == "mean" else reduce_loss(loss, reduction)
 
 
 def smooth_l1_loss(x, target, reduction="mean", beta=1.0) -> jax.Array:
     """Squared differences (over 2 beta) below beta and absolute ones above."""
-    gap = jnp.abs(x - target)
+    gap = distance_from_zero(x - target)
     loss = gap if beta == 0 else jnp.where(gap < beta, 0.5 * gap * gap / beta, gap - 0.5 * beta)
     return reduce_loss(loss, reduction)
 
 
 def huber_loss(x, target, reduction="mean", delta=1.0, weight=None) -> jax.Array:
     """Half squared differences up to delta, and delta times the absolute ones above."""
-    gap = jnp.abs(x - target)
+    gap = distance_from_zero(x - target)
     loss = jnp.where(gap < delta, 0.5 * gap * gap, delta * (gap - 0.5 * delta))
-    if weight is None:
-        return reduce_loss(loss, reduction)
-    return weighted_loss(loss, weight, reduction)
+    return reduce_loss(loss if weight is None else loss * weight, reduction)
 
 
 def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean") -> jax.Array:

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax import lax
 
@@ -65,11 +64,6 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False) -> jax.Array:
     """p-norm of x1 - x2 + eps along the last axis."""
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
-
-def pdist(x, p=2.0) -> jax.Array:
-    """p-norm distances between all pairs of rows of x, as a flat vector."""
-    first, second = np.triu_indices(x.shape[0], 1)
-    return vector_norm(x[first] - x[second], p, -1)
 
 
 def masked_dropout(x, p, training, shape, rngs: nnx.Rngs) -> jax.Array:

@@ -30,16 +30,14 @@ def reduce_windows(x: jax.Array, windows: list[tuple[int, ...]], init, reducer) 
     """Reduces the windows over the last axes of x; what lies outside x counts as init."""
     lead = x.ndim - len(windows)
     pads = [(p, (n - 1) * s + d * (k - 1) + 1 - size - p) for size, k, s, p, d, n in windows]
-    x = lax.pad(x, jnp.asarray(init, x.dtype), [(0, 0, 0)] * lead + [(lo, hi, 0) for lo, hi in pads])
-    return lax.reduce_window(
-        x,
-        init,
-        reducer,
-        (1,) * lead + tuple(w[1] for w in windows),
-        (1,) * lead + tuple(w[2] for w in windows),
-        "VALID",
-        window_dilation=(1,) * lead + tuple(w[4] for w in windows),
-    )
+    x = lax.pad(x, jnp.asarray(init, x.dtype), [(0, 0, 0)] * lead + [(before, after, 0) for before, after in pads])
+    size, strides = [1] * lead, [1] * lead
+    for axis, (_, k, s, _, d, n) in enumerate(windows, lead):
+        if d > 1:  # XLA cannot differentiate dilated windows: lay them side by side
+            x = jnp.take(x, (np.arange(n)[:, None] * s + np.arange(k) * d).reshape(-1), axis=axis)
+        size.append(k)
+        strides.append(k if d > 1 else s)
+    return lax.reduce_window(x, init, reducer, size, strides, "VALID")
 
 
 def max_pool_nd(x, rank, kernel_size, stride, padding, dilation, ceil_mode) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 def vector_norm(x, ord=2, dim=None, keepdim=False, dtype=None) -> jax.Array:
     """p-norm over dim (all axes when None); unlike jnp.linalg.norm, its gradient at zero is zero."""
     x = x if dtype is None else x.astype(dtype)
-    size = jnp.abs(x)
+    size = jnp.abs(x) if jnp.iscomplexobj(x) else x * jnp.sign(x)  # the slope of jnp.abs at zero is 1
     dim = tuple(dim) if isinstance(dim, list) else dim
     if ord == math.inf:
         return size.max(dim, keepdims=keepdim)
@@ -93,8 +93,3 @@ def triangular_solve(b, x, upper=True, transpose=False, unitriangular=False) -> 
 def vandermonde(x, N=None) -> jax.Array:
     """Powers 0 to N - 1 of x on a new last axis."""
     return x[..., None] ** jnp.arange(x.shape[-1] if N is None else N)
-
-
-def cdist(x1, x2, p=2.0) -> jax.Array:
-    """p-norm distances between the rows of x1 and those of x2."""
-    return vector_norm(x1[..., :, None, :] - x2[..., None, :, :], p, -1)

@@ -76,7 +76,8 @@ class Script:
     def run(self, *arguments: object) -> Ran:
         """Runs its command line."""
         module = self.module
-        grammar = module.Grammar(module.CLASSES, module.CONTAINERS, module.LAYERS, module.TIES, module.PLACES)
+        layers = {name: rules for names, rules in module.LAYERS.items() for name in names.split()}
+        grammar = module.Grammar(module.CLASSES, module.CONTAINERS, layers, module.TIES, module.PLACES)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = module.main(grammar, "flax", [str(argument) for argument in arguments])

@@ -55,7 +55,8 @@ def compose(
             code,
             "",
             'if __name__ == "__main__":',
-            f"    sys.exit(main(Grammar(CLASSES, CONTAINERS, LAYERS, TIES, PLACES), {_framework(target)!r}))",
+            "    rules = {name: own for names, own in LAYERS.items() for name in names.split()}",
+            f"    sys.exit(main(Grammar(CLASSES, CONTAINERS, rules, TIES, PLACES), {_framework(target)!r}))",
             "",
         ]
     )
@@ -80,7 +81,7 @@ _CLASSES_COMMENT = """\
 
 _LAYERS_COMMENT = """\
 # 'weight': 'kernel OI->IO' stores the tensor `weight`, whose axes are called O and I, as `kernel` with them swapped.
-# A tensor can also be split in equal parts along an axis, or dropped."""
+# A tensor can also be split in equal parts along an axis, or dropped. '*' is any number of axes."""
 
 
 def _framework(target: str) -> str:
@@ -193,7 +194,11 @@ def _children(grammar: Grammar, children: list[str], inline: set[str], names: di
 
 
 def _layers(layers: Mapping[str, Any]) -> str:
-    return _table(dict(layers))
+    """The rules of the layers; layers with the same rules share an entry."""
+    groups: dict[str, list[str]] = {}
+    for name, rules in layers.items():
+        groups.setdefault(_flat(rules), []).append(name)
+    return _table({" ".join(names): layers[names[0]] for names in groups.values()})
 
 
 def _table(value: Any, indent: int = 0, room: int = WIDTH) -> str:

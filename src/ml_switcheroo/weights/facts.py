@@ -15,17 +15,13 @@ if TYPE_CHECKING:
 MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 
-def grammar_of(modules: Iterable[ModuleInfo], is_base: frozenset[str] = frozenset()) -> Grammar:
-    """The grammar of all module classes of these files, and of the classes elsewhere in the project that they contain.
-
-    `is_base` are public names that hold no tensors of their own as a base class (the framework's root class).
-    """
-    return _Collector(is_base).collect(modules)
+def grammar_of(modules: Iterable[ModuleInfo]) -> Grammar:
+    """The grammar of the module classes of these files, and of the classes elsewhere that they contain."""
+    return _Collector().collect(modules)
 
 
 class _Collector:
-    def __init__(self, is_base: frozenset[str]) -> None:
-        self.is_base = is_base
+    def __init__(self) -> None:
         self.grammar = Grammar()
         self.names: dict[ClassInfo, str] = {}
         self.sites: dict[int, str] = {}
@@ -38,17 +34,14 @@ class _Collector:
             for cls in module.classes.values():
                 if cls.is_module:
                     self.name(cls)
-        for module in modules:
-            self.factories(module)
         while self.waiting:
             cls = self.waiting.pop(0)
             self.grammar.classes[self.names[cls]] = self.rule(cls)
-        self.grammar.classes = dict(
-            sorted(
-                self.grammar.classes.items(),
-                key=lambda item: list(self.names.values()).index(item[0]) if item[0] in self.names.values() else -1,
-            )
-        )
+        for module in modules:
+            self.factories(module)
+        while self.waiting:  # what only the factories know
+            cls = self.waiting.pop(0)
+            self.grammar.classes[self.names[cls]] = self.rule(cls)
         return self.grammar
 
     def name(self, cls: ClassInfo) -> str:
@@ -62,11 +55,12 @@ class _Collector:
         return self.names[cls]
 
     def factories(self, module: ModuleInfo) -> None:
-        """Functions and globals that are a container or layer: a model need not be a class."""
-        results = [(f"{function.name}()", function.result.values) for function in module.functions.values()]
+        """Functions and globals that give a container: a model need not be a class."""
+        functions = [function for function in module.functions.values() if function.cls is None]
+        results = [(f"{function.name}()", function.result.values) for function in functions]
         results += [(name, cell.values) for name, cell in module.globals.items()]
         for name, values in results:
-            found = [child for child in self.children(values) if child.startswith(("container ", "layer "))]
+            found = [child for child in self.children(values) if child.startswith("container ")]
             if found and name not in self.grammar.classes:
                 self.grammar.classes[name] = ClassRule(itself=found)
 
@@ -82,12 +76,9 @@ class _Collector:
                 site = owner.self_site
                 rule.itself.append(self.site(site, owner.container) if site is not None else ANYTHING)
             rule.ties += [tie for tie in owner.ties if tie not in rule.ties]
-            if self.inherits_unknown(owner):
+            if owner.outside:
                 self.add(rule.children, "*", [ANYTHING])
         return rule
-
-    def inherits_unknown(self, cls: ClassInfo) -> bool:
-        return cls.outside
 
     def children(self, values: v.Values, persistent: bool = True) -> list[str]:
         """The children that these values are; what cannot hold tensors of the checkpoint is left out."""
@@ -97,6 +88,9 @@ class _Collector:
                 found.append(ANYTHING)
             elif isinstance(value, v.Tensor) and (value.role == "parameter" or (value.role == "buffer" and persistent)):
                 found.append(TENSOR)
+            elif isinstance(value, v.Layer) and value.op in MODULE_CONTAINERS:
+                if not any(isinstance(other, v.Container) and other.site.kind == value.op for other in values):
+                    found.append(self.open_container(value.op))
             elif isinstance(value, v.Layer):
                 found.append(ANYTHING if value.op == "Module" else layer(value.op))
             elif isinstance(value, v.Instance) and value.cls.is_module:
@@ -104,6 +98,11 @@ class _Collector:
             elif isinstance(value, v.Container) and value.site.kind in MODULE_CONTAINERS:
                 found.append(self.site(value.site, value.site.kind))
         return sorted(set(found))
+
+    def open_container(self, kind: str) -> str:
+        """A container of which only the kind is known."""
+        self.grammar.containers.setdefault(kind, ContainerRule(kind, {"*": [ANYTHING]}))
+        return container(kind)
 
     def site(self, site: Site, kind: str) -> str:
         if id(site) not in self.sites:

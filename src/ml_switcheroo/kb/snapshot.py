@@ -109,6 +109,11 @@ PLANS = {
             "torch.profiler",
             "torch.sparse",
             "torch.nested",
+            "torch.export",
+            "torch.serialization",
+            "torch.signal",
+            "torch.signal.windows",
+            "torch.masked",
             "torch.multiprocessing",
             "torch.utils.tensorboard",
         ],
@@ -190,8 +195,11 @@ PLANS = {
             "flax.nnx.bridge",
             "flax.struct",
             "flax.traverse_util",
+            "optax",
+            "optax.losses",
+            "optax.schedules",
         ],
-        friends=("jax",),
+        friends=("jax", "optax", "chex"),
     ),
 }
 
@@ -291,11 +299,13 @@ def _collect(snapshot: Snapshot, prefix: str, module: types.ModuleType) -> None:
             value = getattr(module, name)
         except Exception:
             continue
+        full = f"{prefix}.{name}"
+        if name == "__version__":
+            snapshot.names[full] = ["constant"]
         if name.startswith("_") and name not in exported and (name.startswith("__") or not _defined_in(value, prefix)):
             continue
-        full = f"{prefix}.{name}"
         if isinstance(value, types.ModuleType):
-            if value.__name__.split(".")[0] == snapshot.plan.root and value.__name__ == full:
+            if value.__name__ == full:
                 snapshot.names.setdefault(full, ["module"])
             continue
         if _foreign(snapshot.plan, value) and name not in exported:

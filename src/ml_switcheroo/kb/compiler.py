@@ -37,7 +37,7 @@ ROW_KEYS = frozenset(
     }
     | {"layout", "other_layout", "doc"}
 )
-FORM_KEYS = frozenset({"when", "args", "ignore", *LADDER})
+FORM_KEYS = frozenset({"when", "args", *LADDER})
 WHEN_FUNCTIONS = frozenset({"given", "literal", "kind", "len"})
 
 
@@ -398,7 +398,7 @@ def _form(
     else:
         used |= set(hub.params)
     form["covers"] = [name for name in hub.params if name in used]
-    return _ignoring(hub, form, _texts(data, "ignore"))
+    return form
 
 
 def _form_signature(

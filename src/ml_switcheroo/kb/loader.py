@@ -234,7 +234,7 @@ def _stack(folder: Path, name: str) -> list[Spoke]:
     data = _frameworks(folder)
     known = framework_names(folder)
     if name not in known:
-        raise InputError("SW0001", f"unknown framework {name!r}", f"known: {', '.join(sorted(known))}")
+        raise InputError("SW0007", f"unknown framework {name!r}", f"known: {', '.join(sorted(known))}")
     spoke: str | None = known[name]
     found: list[Spoke] = []
     while spoke in data and spoke not in [one.name for one in found]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ml_switcheroo.kb import paths, snapshot
+from ml_switcheroo.kb.plans import PLANS
 from ml_switcheroo.kb.signature import parse_signature, show
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def test_what_real_code_asks_of_torch() -> None:
 @pytest.mark.parametrize("framework", ["torch", "jax", "flax_nnx"])
 def test_the_snapshot_is_what_the_installed_framework_gives(framework: str) -> None:
     path = paths.snapshots() / framework / "api.json"
-    distribution = snapshot.PLANS[framework].distribution
+    distribution = PLANS[framework].distribution
     try:
         installed = importlib.metadata.version(distribution).split("+")[0]
     except importlib.metadata.PackageNotFoundError:

@@ -18,6 +18,7 @@ from ml_switcheroo.kb.types import Type, TypeTextError, parse_type, split_defaul
         ("tensor[N C H W]", Type("tensor", shape="N C H W")),
         ("one of none tanh", Type("one of", choices=("none", "tanh"))),
         ("tuple[tensor, list[tensor]]", Type("tuple", (Type("tensor"), Type("list", (Type("tensor"),))))),
+        ("tuple[int, tuple[tensor, ...]]", Type("tuple", (Type("int"), Type("tuple", (Type("tensor"),))))),
         ("int | one of same", Type("union", alternatives=(Type("int"), Type("one of", choices=("same",))))),
         ("same(x)", Type("same", shape="x")),
     ],

@@ -76,12 +76,12 @@ def parse_type(text: str) -> Type:
     return Type("union", alternatives=types, optional=any(one.optional for one in types))
 
 
-def _split(text: str) -> list[str]:
-    """Splits at `|` outside brackets."""
+def _split(text: str, mark: str = "|") -> list[str]:
+    """Splits at a mark outside brackets."""
     parts, depth, start = [], 0, 0
     for index, char in enumerate(text):
         depth += (char in "[(") - (char in "])")
-        if char == "|" and depth == 0:
+        if char == mark and depth == 0:
             parts.append(text[start:index])
             start = index + 1
     return [*parts, text[start:]]
@@ -109,7 +109,7 @@ def _single(text: str) -> Type:
         if name in {"tensor", "same"}:
             shape = inside.strip()
         else:
-            arguments = tuple(parse_type(part) for part in inside.replace("...", "").split(",") if part.strip())
+            arguments = tuple(parse_type(part) for part in _split(inside, ",") if part.strip(" ."))
     optional = False
     if rest[:1] == "?":
         optional, rest = True, rest[1:]

@@ -20,6 +20,7 @@ KB = (
     .define("drop", "(x, p=0.5, *, rngs)")
     .define("Conv", "(cin, cout, kernel, stride=1, bias=True, *, rngs)")
     .define("Norm", "(size, momentum=0.1, *, rngs=None)")
+    .define("Pool", "(size, *, rngs=None)")
     .define("concat", "(*tensors, dim=0)")
     .define("fallback", "(x, y)")
     .op(hub("softmax", "x: tensor, dim: int = -1, dtype: dtype? = None"),
@@ -51,7 +52,7 @@ KB = (
     .op(hub("Conv", "cin: int, cout: int, kernel: int, stride: int = 1, bias: bool = True", "layer"),
         helper="Conv", needs="rngs")
     .op(hub("Norm", "size: int, momentum: float = 0.1", "layer"),
-        "nn.Norm(size, momentum=1 - momentum, rngs=rngs)", helper="Norm")
+        "nn.Norm(size, momentum=1 - momentum, rngs=rngs)", helper="Norm", needs="rngs")
     .op(hub("odd", "x: tensor"), Form(plugin="odd"))
     .op(hub("unwritten", "x: tensor"))
     .op(hub("astype", "x: tensor, dtype: dtype? = None"), "tgt.exp(x if dtype is None else x.astype(dtype))")
@@ -79,6 +80,8 @@ KB = (
     .spell("cat", "src.cat", "(tensors, dim=0)")
     .spell("Conv", "src.Conv", "(cin, cout, kernel, stride=1, bias=True, device=None)", extra={"device": "drop"})
     .spell("Norm", "src.Norm", "(size, momentum=0.1)")
+    .op(hub("Pool", "size: int", "layer"), helper="Pool")
+    .spell("Pool", "src.Pool", "(size)")
     .spell("odd", "src.odd", "(x)")
     .spell("unwritten", "src.unwritten", "(x)")
     .spell("astype", "src.astype", "(x, dtype=None)")
@@ -166,6 +169,7 @@ KB = (
         ("src.Norm(8, momentum=0.01)", "nn.Norm(8, rngs=rngs)"),
         ("src.Norm(8, momentum=m)", "nn.Norm(8, momentum=1 - m, rngs=rngs)"),
         ("src.Norm(8, **kw)", "Norm(8, rngs=rngs, **kw)"),
+        ("src.Pool(2)", "Pool(2)"),
         ("src.topk(x, **kw)", "topk(x, **kw)"),
         ("src.softmax(x, **kw)", "SW2005: **arguments of src.softmax hide what is passed"),
     ],

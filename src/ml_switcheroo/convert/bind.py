@@ -16,7 +16,7 @@ from ml_switcheroo.kb.model import ApiParam, HubOp, ReadRow, Signature
 
 from .base import Bound, CallArg, KnowledgeBase, Misfit, OpCall
 from .conditions import Facts, holds
-from .kinds import accepted, base_types, base_word, is_exotic, kinds_of, match
+from .kinds import accepted, base_types, base_word, is_exotic, kind_of_constant, kinds_of, match
 from .literals import literal, parse_value, same, same_text
 from .precedence import is_pure, tuple_of
 
@@ -310,7 +310,13 @@ class _Reader:
             own = self.op.params.get(hub)
             if own is None or param.name in self.row.extra or hub in self.bound or param.default is None:
                 continue
-            if parse_value(param.default)[0] and not same_text(param.default, own.default):
+            known, value = parse_value(param.default)
+            absent = (
+                value in ((), []) and own.default == "None"
+            )  # signatures made from stubs write `dim=()` for "none given"
+            if not known or absent or same_text(param.default, own.default):
+                continue
+            if match([kind_of_constant(value)], accepted(self.op, own.type)) is not None:
                 found[hub] = param.default
         return found
 

@@ -75,6 +75,8 @@ class _Emitter:
 
     def emit(self) -> Emission | Misfit:
         reasons: list[str] = []
+        if self.call.op.kind == "type" and not self.row.forms and not self.call.args and self.row.helper is not None:
+            return Emission(cst.Name(self.row.helper), frozenset(), frozenset({self.row.helper}))
         for duplicate in (False, True):
             self.settled.clear()
             for form in self.row.forms:
@@ -160,6 +162,11 @@ class _Emitter:
             params.append(ApiParam("rngs", "ko"))
         return tuple(params)
 
+    def draws(self) -> bool:
+        """Whether the op may draw random numbers, when built or when called. Its layers may take a stream all the same,
+        so that any class value can be called alike; a direct construction leaves it out."""
+        return "rngs" in self.row.needs or bool({"init", "rng"} & set(self.call.op.effects))
+
     def rngs(self) -> cst.BaseExpression:
         if self.place.rngs is None:
             raise _NoRngsError
@@ -183,6 +190,9 @@ class _Emitter:
         filled = fill(text, holes, self.kb.target_signature, self.decide, duplicate)
         if "rngs" in filled.free:
             raise _NoRngsError
+        missing = sorted(filled.free & self.call.op.params.keys())
+        if missing:
+            raise UnfitError(f"{missing[0]} is needed in the target and has no value here")
         self.check_ignored(filled.used | mentioned)
         node = filled.node
         if isinstance(node, cst.Call) and not node.lpar:
@@ -334,7 +344,7 @@ class _PlainCall:
             if param.name in known or param.kind in ("va", "vk"):
                 continue
             if param.name == "rngs":
-                if self.emitter.place.rngs is not None or param.default is None:
+                if param.default is None or self.emitter.draws():
                     self._add_keyword("rngs", self.emitter.rngs(), None)
             elif param.default is None:
                 raise UnfitError(f"the target needs {param.name}")

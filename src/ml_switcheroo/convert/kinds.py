@@ -150,6 +150,11 @@ _CONSTANT_KINDS: dict[type, str] = {
 _CONTAINER_KINDS = {"list": "list", "tuple": "tuple", "dict": "dict", "set": "other"}
 
 
+def kind_of_constant(value: object) -> str:
+    """The kind of a Python literal."""
+    return _CONSTANT_KINDS.get(type(value), "other")
+
+
 def kinds_of_values(kb: KnowledgeBase, values: Values) -> set[str]:
     """The kinds of the abstract values; 'unknown' and 'weak' (a tensor that is only assumed) may be among them."""
     found: set[str] = set()
@@ -161,7 +166,7 @@ def kinds_of_values(kb: KnowledgeBase, values: Values) -> set[str]:
         elif isinstance(value, Scalar):
             found.add(value.type)
         elif isinstance(value, Const):
-            found.add(_CONSTANT_KINDS.get(type(value.value), "other"))
+            found.add(kind_of_constant(value.value))
         elif isinstance(value, Text):
             found.add("str")
         elif isinstance(value, Container):
@@ -185,7 +190,7 @@ def kinds_of_syntax(node: cst.BaseExpression) -> set[str]:
     """What the form of an expression shows about its kind."""
     known, value = literal(node)
     if known:
-        return {_CONSTANT_KINDS.get(type(value), "other")}
+        return {kind_of_constant(value)}
     if isinstance(node, cst.Tuple):
         return {"tuple"}
     if isinstance(node, (cst.List, cst.ListComp)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
@@ -71,6 +71,10 @@ class FakeKb:
 
     def helper(self, name: str, /) -> Helper | None:
         return self.helpers.get(name)
+
+    @property
+    def target_framework(self) -> dict[str, Any]:
+        return {"tensor": "target.Tensor"}
 
     def imports(self) -> dict[str, str]:
         return {"tgt": "import target.numpy as tgt", "nn": "from target import nn"}

@@ -30,6 +30,9 @@ KB = (
         Form(api="target.numpy.sum", args={"a": "x", "axis": "dim", "keepdims": "keepdim"},
              signature=signature("(a, axis=None, dtype=None, keepdims=False)")))
     .op(hub("exp", "x: any"), Form(api="target.numpy.exp", args={"v": "x"}, signature=signature("(v, /)")))
+    .op(hub("cumsum", "x: tensor, dim: int, dtype: any = None"),
+        Form(api="target.Tensor.cumsum", args={"axis": "dim"}, signature=signature("(axis, dtype=None)")))
+    .op(hub("shape", "x: tensor", "property"), Form(api="target.Tensor.shape"))
     .op(hub("topk", "x: tensor, k: int, dim: int = -1, largest: bool = True"), Form(helper="topk"))
     .op(hub("neg", "x: tensor"), "-x")
     .op(hub("sub", "x: tensor, other: tensor, alpha: number = 1"),
@@ -61,6 +64,8 @@ KB = (
     .spell("softmax", "src.Tensor.softmax", "(dim, dtype=None)")
     .spell("sum", "src.Tensor.sum", "()", "(dim, keepdim=False)")
     .spell("exp", "src.exp", "(input)", input="x")
+    .spell("cumsum", "src.cumsum", "(x, dim, dtype=None)")
+    .spell("shape", "src.shape", "(x)")
     .spell("topk", "src.topk", "(input, k, dim=-1, largest=True)", input="x")
     .spell("topk", "src.Tensor.topk", "(k, dim=-1, largest=True)")
     .spell("neg", "src.neg", "(x)")
@@ -104,6 +109,9 @@ KB = (
         ("x.sum(1, True)", "tgt.sum(x, 1, keepdims=True)"),
         ("x.sum(keepdim=True, dim=[0, 1])", "tgt.sum(x, keepdims=True, axis=(0, 1))"),
         ("src.exp(input=x)", "tgt.exp(x)"),
+        ("src.cumsum(x, 1)", "x.cumsum(1)"),
+        ("src.cumsum(x + y, dim=1)", "(x + y).cumsum(axis=1)"),
+        ("src.shape(x)", "x.shape"),
         ("src.topk(x, 3)", "topk(x, 3)"),
         ("src.topk(x, k=3, largest=False)", "topk(x, k=3, largest=False)"),
         ("x.topk(3, 1)", "topk(x, 3, 1)"),

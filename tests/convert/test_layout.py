@@ -57,6 +57,19 @@ CASES = [
     w,
     bias=False,
 )"""),
+    ("comments of an argument that is left out", """src.conv(
+    x,
+    w,  # weights
+    stride=1,  # the default
+    # no bias
+    bias=False,
+)""", """tgt.conv(
+    x,
+    w,  # weights
+    # the default
+    # no bias
+    bias=False,
+)"""),
     ("an argument is added at the end", """src.Conv(
     3,
     8,

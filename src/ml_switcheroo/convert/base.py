@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,11 @@ class KnowledgeBase(Protocol):
 
     def imports(self) -> dict[str, str]:
         """Import statements of the target by alias."""
+        ...
+
+    @property
+    def target_framework(self) -> dict[str, Any]:
+        """What holds for the target as a whole; `tensor` is the full name of its tensor class."""
         ...
 
     def target_signature(self, name: str, /) -> Signature | None:
@@ -99,11 +104,15 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """A target expression, the import aliases that it uses and the helpers that it calls."""
+    """A target expression, the import aliases that it uses and the helpers that it calls.
+
+    `lost` holds the comments of the source call that have no place in it.
+    """
 
     node: cst.BaseExpression
     imports: frozenset[str] = frozenset()
     helpers: frozenset[str] = frozenset()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

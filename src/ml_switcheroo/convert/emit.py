@@ -14,9 +14,9 @@ from ml_switcheroo.kb.model import ApiParam, Form, Signature, WriteRow
 from .base import Bound, CallArg, Emission, KnowledgeBase, Misfit, OpCall, Place
 from .conditions import ConditionError, Facts, holds
 from .conditions import names as condition_names
-from .layout import lay_out
+from .layout import lay_out, lost_comments, spread
 from .literals import literal, parse_value, same, same_text, spell
-from .precedence import EXPRESSION, dotted_node, fit
+from .precedence import EXPRESSION, OBJECT, dotted_node, fit
 from .template import Hole, UnfitError, fill, unpacked
 
 __all__ = ["Emission", "Misfit", "Place", "emit", "emit_helper_call", "literal"]
@@ -101,11 +101,13 @@ class _Emitter:
         return Facts(self.kb, self.call)
 
     def finish(self, result: Emission | Misfit) -> Emission | Misfit:
-        """Carries the parentheses of the source call over."""
+        """Carries the parentheses of the source call over, and tells which of its comments found no place."""
         source = self.call.source
-        if isinstance(result, Emission) and source is not None and source.lpar:
-            return replace(result, node=result.node.with_changes(lpar=source.lpar, rpar=source.rpar))
-        return result
+        if isinstance(result, Misfit) or source is None:
+            return result
+        if source.lpar:
+            result = replace(result, node=result.node.with_changes(lpar=source.lpar, rpar=source.rpar))
+        return replace(result, lost=lost_comments(source, result.node)) if spread(source) else result
 
     def nothing_fits(self, reasons: list[str]) -> Misfit:
         name = self.call.row.api
@@ -141,10 +143,28 @@ class _Emitter:
             built = self.plain_call(cst.Name(form.helper), signature, form.args, mentioned)
             return Emission(built, frozenset(), frozenset({form.helper}))
         assert form.api is not None
-        name = spell_api(self.kb, form.api)
+        return self.api(form.api, form, mentioned)
+
+    def api(self, api: str, form: Form, mentioned: frozenset[str]) -> Emission:
+        """A public name of the target: read, called, or called as a method of its tensors."""
+        kind = self.call.op.kind
+        tensor = self.kb.target_framework.get("tensor")
+        if tensor and api.startswith(f"{tensor}."):
+            receiver = form.args.get("self", next(iter(self.call.op.params), ""))
+            bound = self.call.args.get(receiver)
+            if bound is None:
+                raise UnfitError(f"{receiver} is needed in the target and has no value here")
+            attribute = cst.Attribute(fit(bound.node, OBJECT), cst.Name(api.rpartition(".")[2]))
+            if kind == "property":
+                return Emission(attribute)
+            signature = form.signature or self.hub_signature(form.args)
+            return Emission(self.plain_call(attribute, signature, form.args, mentioned, receiver))
+        name = spell_api(self.kb, api)
+        imports = frozenset({name.split(".")[0]})
+        if kind in ("constant", "property", "type") and not self.call.args:
+            return Emission(dotted_node(name), imports)
         signature = form.signature or self.kb.target_signature(name) or self.hub_signature(form.args)
-        built = self.plain_call(dotted_node(name), signature, form.args, mentioned)
-        return Emission(built, frozenset({name.split(".")[0]}), frozenset())
+        return Emission(self.plain_call(dotted_node(name), signature, form.args, mentioned), imports)
 
     def layer_helper(self, name: str) -> Emission:
         signature = self.kb.target_signature(name) or self.hub_signature()
@@ -226,11 +246,16 @@ class _Emitter:
     # --- a plain call, in the style of the source call
 
     def plain_call(
-        self, func: cst.BaseExpression, signature: Signature, names: dict[str, str], mentioned: frozenset[str]
+        self,
+        func: cst.BaseExpression,
+        signature: Signature,
+        names: dict[str, str],
+        mentioned: frozenset[str],
+        receiver: str | None = None,
     ) -> cst.Call:
-        caller = _PlainCall(self, signature, names)
+        caller = _PlainCall(self, signature, names, receiver)
         caller.collect()
-        self.check_ignored(set(caller.by_hub) | mentioned)
+        self.check_ignored({*caller.by_hub, *mentioned, *([receiver] if receiver else [])})
         args, origins = caller.arguments()
         return lay_out(cst.Call(func=func, args=args), origins, self.call.source)
 
@@ -242,6 +267,7 @@ class _PlainCall:
     emitter: _Emitter
     signature: Signature
     names: dict[str, str]
+    receiver: str | None  # the hub parameter that stands before the dot
     by_hub: dict[str, ApiParam] = field(default_factory=dict)
     positional: list[tuple[cst.Arg, int | None]] = field(default_factory=list)
     keywords: list[tuple[cst.Arg, int | None]] = field(default_factory=list)
@@ -251,8 +277,12 @@ class _PlainCall:
         params = self.emitter.call.op.params
         for param in self.signature:
             hub = self.names.get(param.name, param.name)
-            if hub in params and param.kind != "vk":
+            if hub in params and hub != self.receiver and param.kind != "vk":
                 self.by_hub[hub] = param
+        of_call = [
+            p for p in self.signature if self.receiver is None or self.names.get(p.name, p.name) != self.receiver
+        ]
+        self.signature = tuple(param for param in of_call if not (self.receiver and param.name == "self"))
         self.order = [param.name for param in self.signature if param.kind in ("po", "pk")]
 
     def arguments(self) -> tuple[list[cst.Arg], list[int | None]]:

@@ -10,6 +10,7 @@ nn.Conv2d(                          Conv2d(
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -52,7 +53,58 @@ def lay_out(built: cst.Call, origins: Sequence[int | None], source: cst.Call | N
             args.append(arg.with_changes(comma=_with_indent(old.comma, separator)))
         else:
             args.append(arg.with_changes(comma=old.comma))
+    args = _keep_comments(args, source, used)
     return built.with_changes(args=args, whitespace_before_args=source.whitespace_before_args)
+
+
+def lost_comments(source: cst.Call, built: cst.BaseExpression) -> tuple[str, ...]:
+    """The comments of `source` that are not in `built`."""
+    kept = Counter(_comments(built))
+    lost = []
+    for comment in _comments(source):
+        if kept[comment]:
+            kept[comment] -= 1
+        else:
+            lost.append(comment)
+    return tuple(lost)
+
+
+def _comments(node: cst.CSTNode) -> list[str]:
+    if isinstance(node, cst.Comment):
+        return [node.value]
+    return [comment for child in node.children for comment in _comments(child)]
+
+
+def _keep_comments(args: list[cst.Arg], source: cst.Call, used: set[int]) -> list[cst.Arg]:
+    """Comments of arguments that were dropped go on lines of their own behind the argument before."""
+    places = {id(source.args[i].comma): i for i in used}
+    present = {comment for arg in args for comment in _comments(arg)}
+    dropped: dict[int, list[cst.EmptyLine]] = {}
+    last = -1
+    for index, arg in enumerate(source.args):
+        if index in used:
+            last = index
+        elif isinstance(arg.comma, cst.Comma) and isinstance(arg.comma.whitespace_after, cst.ParenthesizedWhitespace):
+            space = arg.comma.whitespace_after
+            own = [cst.EmptyLine(comment=space.first_line.comment, indent=True)] if space.first_line.comment else []
+            lines = [*own, *(line for line in space.empty_lines if line.comment is not None)]
+            lines = [line for line in lines if line.comment is not None and line.comment.value not in present]
+            dropped.setdefault(last, []).extend(
+                line.with_changes(indent=True, whitespace=space.last_line) for line in lines
+            )
+    kept = []
+    for arg in args:
+        lines = dropped.get(places.get(id(arg.comma), -1), [])
+        if (
+            lines
+            and isinstance(arg.comma, cst.Comma)
+            and isinstance(arg.comma.whitespace_after, cst.ParenthesizedWhitespace)
+        ):
+            space = arg.comma.whitespace_after
+            space = space.with_changes(empty_lines=[*space.empty_lines, *lines])
+            arg = arg.with_changes(comma=arg.comma.with_changes(whitespace_after=space))
+        kept.append(arg)
+    return kept
 
 
 def _breaks(space: cst.CSTNode) -> bool:

@@ -1,6 +1,5 @@
 """Resizing, padding and sampling of channels-first images."""
 
-import itertools
 import math
 
 import jax
@@ -16,14 +15,14 @@ def pad(x, pad, mode="constant", value=None) -> jax.Array:
     if mode == "constant":
         fill = jnp.asarray(0 if value is None else value, x.dtype)
         return lax.pad(x, fill, [(before, after, 0) for before, after in pairs])
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(min(before, 0), min(after, 0), 0) for before, after in pairs])
     grown = [(max(before, 0), max(after, 0)) for before, after in pairs]
-    x = jnp.pad(x, grown, mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
-    return x[tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, pairs))]
+    return jnp.pad(x, grown, mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
 
 
 def resize_nearest(size: int, out: int, scale: float, exact: bool) -> np.ndarray:
     """Which source position each output position copies."""
-    where = (np.arange(out) + (0.5 if exact else 0)) * np.float32(scale)
+    where = (np.arange(out, dtype=np.float32) + np.float32(0.5 if exact else 0)) * np.float32(scale)
     return np.minimum(np.floor(where).astype(int), size - 1)
 
 
@@ -122,52 +121,53 @@ def keep_inside(where: jax.Array, size: int, padding_mode: str, align_corners: b
 
 def read_positions(x: jax.Array, positions: list[jax.Array]) -> jax.Array:
     """Values of x [C *spatial] at whole positions, zero outside: [C *positions]."""
-    inside = jnp.ones(positions[0].shape, bool)
-    index = []
+    index, inside = [], True
     for where, size in zip(positions, x.shape[1:]):
-        inside &= (where >= 0) & (where <= size - 1)
+        inside = inside & (where >= 0) & (where <= size - 1)
         index.append(jnp.clip(where, 0, size - 1).astype(jnp.int32))
     return jnp.where(inside, x[(slice(None), *index)], 0)
 
 
-def cubic_weights(t: jax.Array) -> list[jax.Array]:
-    """Weights of the four neighbours of a position that lies t behind the second of them."""
+def cubic_weights(t: jax.Array) -> jax.Array:
+    """Weights of the four neighbours of a position that lies t behind the second of them, on a new last axis."""
     a = -0.75
-    return [
-        ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a,
-        ((a + 2) * t - (a + 3)) * t * t + 1,
-        ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1,
-        ((a * (2 - t) - 5 * a) * (2 - t) + 8 * a) * (2 - t) - 4 * a,
-    ]
+    return jnp.stack(
+        [
+            ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a,
+            ((a + 2) * t - (a + 3)) * t * t + 1,
+            ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1,
+            ((a * (2 - t) - 5 * a) * (2 - t) + 8 * a) * (2 - t) - 4 * a,
+        ],
+        -1,
+    )
 
 
 def grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=None) -> jax.Array:
     """Reads x [N C *spatial] at the positions of grid [N *out rank], whose last axis is (x, y[, z]) from -1 to 1."""
-    sizes = x.shape[2:]
-    align_corners = bool(align_corners)
+    rank, align_corners = x.ndim - 2, bool(align_corners)
     # bicubic brings each neighbour inside by itself, the others bring the position inside first
     first = "zeros" if mode == "bicubic" else padding_mode
-    where = [
-        sample_positions(grid[..., -1 - axis], size, first, align_corners) for axis, size in enumerate(sizes)
-    ]
-    read = jax.vmap(read_positions)
-    if mode == "nearest":
-        return read(x, [jnp.round(w) for w in where])
-    floor = [jnp.floor(w) for w in where]
-    if mode == "bicubic":
-        weights = [cubic_weights(w - f) for w, f in zip(where, floor)]
-        offsets = (-1, 0, 1, 2)
-    else:
-        weights = [[f + 1 - w, w - f] for w, f in zip(where, floor)]
-        offsets = (0, 1)
-    total = 0
-    for taps in itertools.product(range(len(offsets)), repeat=len(sizes)):
-        place = [f + offsets[tap] for f, tap in zip(floor, taps)]
+    positions, weights = [], []
+    for axis, size in enumerate(x.shape[2:]):
+        where = sample_positions(grid[..., -1 - axis], size, first, align_corners)
+        if mode == "nearest":
+            positions.append(jnp.round(where))
+            continue
+        start = jnp.floor(where)
         if mode == "bicubic":
-            place = [keep_inside(p, size, padding_mode, align_corners) for p, size in zip(place, sizes)]
-        weight = math.prod(w[tap] for w, tap in zip(weights, taps))
-        total = total + read(x, place) * weight[:, None]
-    return total
+            taps = keep_inside(start[..., None] + jnp.arange(-1, 3), size, padding_mode, align_corners)
+            weight = cubic_weights(where - start)
+        else:
+            taps = start[..., None] + jnp.arange(2)
+            weight = jnp.stack([start + 1 - where, where - start], -1)
+        # every axis gets a tap axis of its own, so that the positions broadcast to all combinations
+        form = (*where.shape, *[weight.shape[-1] if i == axis else 1 for i in range(rank)])
+        positions.append(taps.reshape(form))
+        weights.append(weight.reshape(form))
+    values = jax.vmap(read_positions)(x, positions)
+    if mode == "nearest":
+        return values
+    return (values * math.prod(weights)[:, None]).sum(tuple(range(-rank, 0)))
 
 
 def affine_grid(theta, size, align_corners=None) -> jax.Array:

@@ -16,7 +16,7 @@ from ml_switcheroo.kb.model import ApiParam, HubOp, ReadRow, Signature
 
 from .base import Bound, CallArg, KnowledgeBase, Misfit, OpCall
 from .conditions import Facts, holds
-from .kinds import accepted, base_types, base_word, is_exotic, kind_of_constant, kinds_of, match
+from .kinds import accepted, base_types, base_word, is_exotic, kind_of_constant, kinds_of, match, suits
 from .literals import literal, parse_value, same, same_text
 from .precedence import is_pure, tuple_of
 
@@ -316,7 +316,7 @@ class _Reader:
             )  # signatures made from stubs write `dim=()` for "none given"
             if not known or absent or same_text(param.default, own.default):
                 continue
-            if match([kind_of_constant(value)], accepted(self.op, own.type)) is not None:
+            if match([kind_of_constant(value)], accepted(self.op, own.type), strict=True) is not None:
                 found[hub] = param.default
         return found
 
@@ -325,9 +325,8 @@ class _Reader:
     def _check_kinds(self, call: OpCall) -> _Failure | None:
         for name, bound in self.bound.items():
             takes = accepted(self.op, self.op.params[name].type)
-            kinds = kinds_of(self.kb, bound.original, bound.values)
-            if match(kinds, takes) is None:
-                what = " or ".join(sorted(kinds))
+            if suits(self.kb, bound.original, bound.values, takes) is None:
+                what = " or ".join(sorted(kinds_of(self.kb, bound.original, bound.values)))
                 wanted = self.op.params[name].type
                 return self._fail(
                     _KIND, "SW2004", f"{self.api}: {name} is {what}, but {wanted} is expected", bound.index
@@ -344,7 +343,7 @@ class _Reader:
         doubts: dict[int, str] = {}
         for name, bound in self.bound.items():
             takes = accepted(self.op, self.op.params[name].type)
-            sure = match(kinds_of(self.kb, bound.original, bound.values), takes)
+            sure = suits(self.kb, bound.original, bound.values, takes)
             unproven += sure == 0
             unsure += sure == 1
             if sure != 2:

@@ -148,8 +148,8 @@ class _Emitter:
     def api(self, api: str, form: Form, mentioned: frozenset[str]) -> Emission:
         """A public name of the target: read, called, or called as a method of its tensors."""
         kind = self.call.op.kind
-        tensor = self.kb.target_framework.get("tensor")
-        if tensor and api.startswith(f"{tensor}."):
+        owners = (self.kb.target_framework.get("tensor"), self.kb.target_framework.get("module_base"))
+        if api.rpartition(".")[0] in owners:
             receiver = form.args.get("self", next(iter(self.call.op.params), ""))
             bound = self.call.args.get(receiver)
             if bound is None:

@@ -206,6 +206,14 @@ def kinds_of_syntax(node: cst.BaseExpression) -> set[str]:
     return {"unknown"}
 
 
+def suits(kb: KnowledgeBase, node: cst.BaseExpression, values: Values, takes: frozenset[str] | None) -> int | None:
+    """`match` for an argument."""
+    shown = kinds_of_syntax(node)
+    if "unknown" not in shown:
+        return match(shown, takes, strict=True)
+    return match(kinds_of_values(kb, values) or shown, takes)
+
+
 def kinds_of(kb: KnowledgeBase, node: cst.BaseExpression, values: Values) -> set[str]:
     """The kinds that an argument may have, from the analysis or, where that knows nothing, from its form."""
     shown = kinds_of_syntax(node)
@@ -215,25 +223,26 @@ def kinds_of(kb: KnowledgeBase, node: cst.BaseExpression, values: Values) -> set
     return found or {"unknown"}
 
 
-def match(kinds: Iterable[str], takes: frozenset[str] | None) -> int | None:
-    """How sure it is that an argument suits a parameter: 2 certain, 1 some evidence, 0 none, None contradicted."""
+_PLAIN = frozenset({"int", "float", "number", "bool", "none", "tuple", "list", "shape"})
+
+
+def match(kinds: Iterable[str], takes: frozenset[str] | None, strict: bool = False) -> int | None:
+    """How sure it is that an argument suits a parameter: 2 certain, 1 some evidence, 0 none, None contradicted.
+
+    Numbers, tuples and None are mixed up so easily on the way to an argument (a default of None that is never used)
+    that finding one for another is no contradiction, unless `strict` says that the source spells it out.
+    """
     if takes is None:
         return 1
     certain, evidence, possible = True, False, False
     for kind in kinds:
-        if kind == "unknown":
-            certain = False
-            possible = True
-        elif kind == "weak":
-            certain = False
-            if "tensor" in takes:
-                evidence = True
-            else:
-                possible = True
-        elif kind in takes:
+        if kind in takes or (kind == "weak" and "tensor" in takes):
             evidence = True
+            certain = certain and kind != "weak"
         else:
             certain = False
+            plain = not strict and kind in _PLAIN and bool(takes & _PLAIN)
+            possible = possible or plain or kind in ("unknown", "weak")
     if evidence:
         return 2 if certain else 1
     return 0 if possible else None

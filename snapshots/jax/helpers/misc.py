@@ -13,10 +13,10 @@ def cross(x: jax.Array, other: jax.Array) -> jax.Array:
 
 def cdist(x1: jax.Array, x2: jax.Array, p: float = 2.0) -> jax.Array:
     """p-norm distances between all rows of x1 and all rows of x2."""
-    return norm(x1[..., :, None, :] - x2[..., None, :, :], p, dim=-1)
+    return vector_norm(x1[..., :, None, :] - x2[..., None, :, :], p, dim=-1)
 
 
 def pdist(x: jax.Array, p: float = 2.0) -> jax.Array:
     """p-norm distances between all pairs of rows, in the order of the upper triangle."""
     rows, columns = np.triu_indices(x.shape[0], k=1)
-    return norm(x[rows] - x[columns], p, dim=-1)
+    return vector_norm(x[rows] - x[columns], p, dim=-1)

@@ -19,6 +19,31 @@ def normal(
     return mean + std * jax.random.normal(rngs(), shape, dtype=dtype)
 
 
+def rand_like(x: jax.Array, dtype: jnp.dtype | None = None, *, rngs: nnx.Rngs) -> jax.Array:
+    """Uniform draws from [0, 1) in the shape of x."""
+    return jax.random.uniform(rngs(), x.shape, dtype=dtype or x.dtype)
+
+
+def randn_like(x: jax.Array, dtype: jnp.dtype | None = None, *, rngs: nnx.Rngs) -> jax.Array:
+    """Standard normal draws in the shape of x."""
+    return jax.random.normal(rngs(), x.shape, dtype=dtype or x.dtype)
+
+
+def normal_like(x: jax.Array, mean: float = 0, std: float = 1, *, rngs: nnx.Rngs) -> jax.Array:
+    """Normal draws in the shape and dtype of x."""
+    return mean + std * jax.random.normal(rngs(), x.shape, dtype=x.dtype)
+
+
+def uniform_like(x: jax.Array, low: float = 0, high: float = 1, *, rngs: nnx.Rngs) -> jax.Array:
+    """Uniform draws from [low, high) in the shape and dtype of x."""
+    return jax.random.uniform(rngs(), x.shape, dtype=x.dtype, minval=low, maxval=high)
+
+
+def poisson(x: jax.Array, *, rngs: nnx.Rngs) -> jax.Array:
+    """Poisson draws with the rates x."""
+    return jax.random.poisson(rngs(), x).astype(x.dtype)
+
+
 def bernoulli(x: jax.Array, p: float | None = None, *, rngs: nnx.Rngs) -> jax.Array:
     """1 with the probability that x (or p, if given) states, else 0."""
     return jax.random.bernoulli(rngs(), x if p is None else p, x.shape).astype(x.dtype)

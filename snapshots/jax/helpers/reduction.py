@@ -68,26 +68,22 @@ def std_mean(
     return jnp.sqrt(variance), mean
 
 
-def norm(
-    x: jax.Array, p: float | str | None = "fro", dim: int | Sequence[int] | None = None, keepdim: bool = False
-) -> jax.Array:
-    """The p-norm over dim (all axes if None); the gradient of the 2-norm at zero is zero."""
-    if p in (None, "fro", 2):
-        total = jnp.sum(jnp.square(jnp.abs(x)), axis=dim, keepdims=keepdim)
-        positive = total > 0
-        return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)
-    return jnp.linalg.vector_norm(x, ord=p, axis=dim, keepdims=keepdim)
+def norm(x: jax.Array, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> jax.Array:
+    """Euclidean length over dim (all axes if None); unlike jnp.linalg.norm, its gradient at zero is zero."""
+    total = jnp.sum(jnp.square(jnp.abs(x)), axis=dim, keepdims=keepdim)
+    positive = total > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)
 
 
 def dist(x: jax.Array, other: jax.Array, p: float = 2) -> jax.Array:
     """The p-norm of x - other."""
-    return norm(x - other, p)
+    return vector_norm(x - other, p)
 
 
 def renorm(x: jax.Array, p: float, dim: int, maxnorm: float) -> jax.Array:
     """x with each slice along dim scaled down to a p-norm of at most maxnorm."""
     others = tuple(axis for axis in range(x.ndim) if axis != dim % x.ndim)
-    size = norm(x, p, others, keepdim=True)
+    size = vector_norm(x, p, others, keepdim=True)
     return x * jnp.where(size > maxnorm, maxnorm / (size + 1e-7), 1)
 
 

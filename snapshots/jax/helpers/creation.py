@@ -1,0 +1,21 @@
+"""Tensor classes called with one size or with values."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def float_tensor(data: Any) -> jax.Array:
+    """Float array of the given values, or of one given size."""
+    return jnp.zeros(data) if isinstance(data, int) else jnp.array(data, dtype=jnp.float32)
+
+
+def long_tensor(data: Any) -> jax.Array:
+    """Integer array of the given values, or of one given size."""
+    return jnp.zeros(data, dtype=jnp.int32) if isinstance(data, int) else jnp.array(data, dtype=jnp.int32)
+
+
+def bool_tensor(data: Any) -> jax.Array:
+    """Boolean array of the given values, or of one given size."""
+    return jnp.zeros(data, dtype=jnp.bool_) if isinstance(data, int) else jnp.array(data, dtype=jnp.bool_)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import libcst as cst
 import pytest
 from tests.convert.support import FakeKb, bound, code, hub
 
-from ml_switcheroo.analysis.values import UNKNOWNS, Api, Const, Scalar, Tensor, Values
+from ml_switcheroo.analysis.model import Cell, Site
+from ml_switcheroo.analysis.values import UNKNOWNS, Api, Const, Container, Scalar, Tensor, Values
 from ml_switcheroo.convert.base import Misfit, OpCall
 from ml_switcheroo.convert.bind import bind_property
 
@@ -159,3 +161,20 @@ def test_properties_and_constants() -> None:
     missing = bind_property(KB, "src.max")
     assert isinstance(missing, Misfit)
     assert missing.code == "SW2004"
+
+
+def test_keywords_of_a_known_dict_are_taken_apart() -> None:
+    made = cst.parse_expression("{'device': d, 'dtype': half}")
+    cells = {"device": Cell(UNKNOWNS), "dtype": Cell(frozenset({Scalar("dtype")}))}
+    known: dict[str, Values] = {"dd": frozenset({Container(Site("dict", made, named=cells))})}
+    assert show(bound(KB, "src.zeros(2, **dd)", known)) == 'zeros(shape=(2,), dtype=dd["dtype"])'
+    assert show(bound(KB, "src.zeros(2, **f(dd))", known)) == "zeros(shape=(2,), **f(dd))"
+    grown: dict[str, Values] = {"dd": frozenset({Container(Site("dict", made, named={**cells, "out": Cell()}))})}
+    assert show(bound(KB, "src.zeros(2, **dd)", grown)) == "zeros(shape=(2,), **dd)"
+
+
+def test_layers_are_passed_one_by_one() -> None:
+    kb = FakeKb().op(hub("Seq", "args: list[module]", "layer"), "nn.Seq(*args)").spell("Seq", "src.Seq", "(*args)")
+    assert show(bound(kb, "src.Seq(a)")) == "Seq(args=(a,))"
+    assert show(bound(kb, "src.Seq(*a)")) == "Seq(args=(*a,))"
+    assert show(bound(kb, "src.Seq()")) == "Seq(args=())"

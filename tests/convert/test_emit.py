@@ -6,7 +6,8 @@ import libcst as cst
 import pytest
 from tests.convert.support import FakeKb, bound, code, convert, hub, signature
 
-from ml_switcheroo.analysis.values import Const, Values
+from ml_switcheroo.analysis.model import Cell, Site
+from ml_switcheroo.analysis.values import Const, Container, Values
 from ml_switcheroo.convert.base import Emission, OpCall, Place
 from ml_switcheroo.convert.emit import emit, emit_helper_call
 from ml_switcheroo.kb.model import Form
@@ -224,6 +225,13 @@ def test_what_is_used_is_told() -> None:
 def test_parentheses_of_the_source_call_stay() -> None:
     assert convert(KB, "(src.neg(x))") == "(-x)"
     assert convert(KB, "(  # why\n    src.neg(x)\n)") == "(  # why\n    -x\n)"
+
+
+def test_keywords_that_the_target_lacks_must_not_be_among_those_seen() -> None:
+    plain: dict[str, Values] = {"kw": frozenset({Container(Site("dict", named={"bias": Cell()}))})}
+    assert convert(KB, "src.Conv(3, 8, 3, **kw)", plain) == "Conv(3, 8, 3, rngs=rngs, **kw)"
+    odd: dict[str, Values] = {"kw": frozenset({Container(Site("dict", named={"device": Cell()}))})}
+    assert convert(KB, "src.Conv(3, 8, 3, **kw)", odd).startswith("SW2005")
 
 
 def test_plugins_are_called() -> None:

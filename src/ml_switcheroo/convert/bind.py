@@ -16,6 +16,7 @@ from ml_switcheroo.kb.model import ApiParam, HubOp, ReadRow, Signature
 
 from .base import Bound, CallArg, KnowledgeBase, Misfit, OpCall
 from .conditions import Facts, holds
+from .keywords import take_apart
 from .kinds import accepted, base_types, base_word, is_exotic, kind_of_constant, kinds_of, match, suits
 from .literals import literal, parse_value, same, same_text
 from .precedence import is_pure, tuple_of
@@ -35,6 +36,7 @@ def bind(
 ) -> OpCall | Misfit:
     """The hub call that a source call means. `source` is the call itself, for its line breaks and comments."""
     rows = kb.read(api)
+    parts = take_apart(args)
     fits: list[_Fit] = []
     failures: list[_Failure] = []
     for row in rows:
@@ -42,10 +44,10 @@ def bind(
         if op is None:
             continue
         for signature in row.signatures or (_signature_of_hub(op, row, receiver is not None),):
-            result = _Reader(kb, api, op, row, signature, args, receiver, source).read()
+            result = _Reader(kb, api, op, row, signature, parts, receiver, source).read()
             (failures if isinstance(result, _Failure) else fits).append(result)  # type: ignore[arg-type]
     if fits:
-        return _choose(api, fits, args)
+        return _choose(api, fits)
     if failures:
         return max(failures, key=lambda failure: failure.rank).misfit
     return _unknown(api)
@@ -78,6 +80,7 @@ def _unknown(api: str) -> Misfit:
 
 # --- one row, one signature
 
+_NOWHERE = -2  # the index of an argument that was not written
 _ARITY, _KIND, _ARGUMENT, _CONDITION, _REFUSED = range(5)
 
 
@@ -119,7 +122,7 @@ class _Reader:
     op: HubOp
     row: ReadRow
     signature: Signature
-    args: Sequence[CallArg]
+    args: Sequence[tuple[int, CallArg]]
     receiver: CallArg | None
     source: cst.Call | None
     bound: dict[str, Bound] = field(default_factory=dict)
@@ -131,6 +134,7 @@ class _Reader:
         filled = self._fill(params)
         if isinstance(filled, _Failure):
             return filled
+        self._fill_nothing(params, filled)
         for param, items in filled:
             failure = self._place(param, items)
             if failure is not None:
@@ -182,7 +186,7 @@ class _Reader:
         filled: dict[str, tuple[ApiParam, list[tuple[int, CallArg]]]] = {}
         taken = 0
         hidden = False  # a star argument fills an unknown number of positions
-        for index, arg in enumerate(self.args):
+        for index, arg in self.args:
             if arg.star == "**":
                 self.rest.append((index, arg))
             elif arg.keyword is not None:
@@ -211,6 +215,16 @@ class _Reader:
                 problem = f"{self.api} takes at most {len(positional)} positional arguments"
                 return self._fail(_ARITY, "SW2004", problem, index)
         return list(filled.values())
+
+    def _fill_nothing(self, params: Signature, filled: list[tuple[ApiParam, list[tuple[int, CallArg]]]]) -> None:
+        """`nn.Sequential()`: a list of no arguments is one, too."""
+        for param in params:
+            hub = self.op.params.get(self._hub_name(param.name)) if param.kind == "va" else None
+            given = any(other.name == param.name for other, _ in filled)
+            if hub is None or given or self.rest or hub.default is not None or base_word(hub.type) != "list":
+                continue
+            empty = tuple_of(())
+            self.bound[hub.name] = Bound(empty, empty, frozenset({Scalar("tuple")}), True, _NOWHERE)
 
     # -- parameters of the signature to the hub's
 
@@ -283,8 +297,8 @@ class _Reader:
             if certain:
                 return not certain & {"list", "tuple", "shape", "module"}
             # A function of nothing but tensors gets one argument only if that is the list of them; behind other
-            # parameters (`einsum(equation, x)`) a lone argument is an operand.
-            return not leads
+            # parameters (`einsum(equation, x)`) a lone argument is an operand. Layers are always passed one by one.
+            return not leads or "tensor" not in hub_type
         if base_word(hub_type) == "dims":
             return False
         return bool(certain) and "unknown" not in kinds and certain <= {"int", "number", "bool"}
@@ -361,7 +375,7 @@ _HINTS = {
 }
 
 
-def _choose(api: str, fits: list[_Fit], args: Sequence[CallArg]) -> OpCall | Misfit:
+def _choose(api: str, fits: list[_Fit]) -> OpCall | Misfit:
     """The best fit; a Misfit where the kind of an argument decides between ops and is not known."""
     best = min(fits, key=_Fit.key)
     for other in fits:

@@ -14,6 +14,7 @@ from ml_switcheroo.kb.model import ApiParam, Form, Signature, WriteRow
 from .base import Bound, CallArg, Emission, KnowledgeBase, Misfit, OpCall, Place
 from .conditions import ConditionError, Facts, holds
 from .conditions import names as condition_names
+from .keywords import seen_keys
 from .layout import lay_out, lost_comments, spread
 from .literals import literal, parse_value, same, same_text, spell
 from .precedence import EXPRESSION, OBJECT, dotted_node, fit
@@ -387,8 +388,8 @@ class _PlainCall:
             for place, param in enumerate(call.open):
                 target = self.by_hub.get(call.row.args.get(param.name, param.name))
                 if target is None:
-                    if param.name in call.row.extra:
-                        continue  # the target has no such parameter and will say so
+                    if arg.star == "**" and param.name not in seen_keys(arg.values):
+                        continue  # should it come all the same, the target will say that it has no such parameter
                     raise UnfitError(f"{arg.star} may hold {param.name}, which the target lacks")
                 if arg.star == "**" and target.name != param.name:
                     raise UnfitError(f"{arg.star} may hold {param.name}, which has another name in the target")

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from .closure import Closure, merge
 from .cli_view import cli_verify
 from .errors import VerifyError
 from .inputs import InputSpec, parse_input
-from .ladder import RUNGS, Converted, LadderResult, Rung, convert_closure, convert_tree, run_ladder
+from .ladder import (
+    RUNGS,
+    Converted,
+    LadderResult,
+    Rung,
+    add_script,
+    closure_of,
+    convert_closure,
+    convert_tree,
+    run_ladder,
+)
 
 __all__ = [
     "RUNGS",
+    "Closure",
     "Converted",
     "InputSpec",
     "LadderResult",
     "Rung",
     "VerifyError",
+    "add_script",
     "cli_verify",
+    "closure_of",
     "convert_closure",
     "convert_tree",
+    "merge",
     "parse_input",
     "run_ladder",
 ]

@@ -7,10 +7,10 @@ are kept, so that one model of a large package drags in a dozen files and not a 
 from __future__ import annotations
 
 import ast
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 ALL = "*"  # every name of the module is wanted
@@ -27,6 +27,7 @@ class Module:
     is_package: bool
     tree: ast.Module
     text: str
+    bound: tuple[frozenset[str], ...]  # the names that each top-level statement binds
     wanted: set[str] = field(default_factory=set)
     whole: bool = False  # the file itself is wanted, not only names out of it
     kept: dict[int, set[str] | None] = field(default_factory=dict)  # statement index -> names kept (None = all of it)
@@ -120,6 +121,20 @@ def import_closure(
     return Closure(name, modules, packages)
 
 
+def merge(closures: Sequence[Closure]) -> Closure:
+    """One closure that serves several model files, so that what they share is converted once. The first one's entry stays."""
+    modules: dict[str, Module] = {}
+    for module in (m for closure in closures for m in closure.modules.values()):
+        known = modules.setdefault(module.name, replace(module, wanted=set(), kept={}))
+        known.whole |= module.whole
+        known.wanted |= module.wanted
+        for index, names in module.kept.items():
+            before = known.kept.get(index, set())
+            known.kept[index] = None if names is None or before is None else before | names
+    packages = {name for closure in closures for name in closure.packages} - set(modules)
+    return Closure(closures[0].entry, modules, packages)
+
+
 class _Finder:
     """Finds and parses modules by dotted name."""
 
@@ -139,15 +154,22 @@ class _Finder:
         for root in self.roots:
             for path, is_package in ((root / relative / "__init__.py", True), (root / relative.with_suffix(".py"), False)):
                 if "." not in name.rpartition(".")[2] and path.is_file():
-                    try:
-                        text = path.read_text(encoding="utf-8-sig")
-                        return Module(name, path, is_package, ast.parse(text), text)
-                    except (SyntaxError, UnicodeDecodeError, OSError, ValueError):
-                        return None
+                    parsed = _parse(path)
+                    return Module(name, path, is_package, *parsed) if parsed is not None else None
         return None
 
     def is_namespace(self, name: str) -> bool:
         return any((root / Path(*name.split("."))).is_dir() for root in self.roots)
+
+
+@lru_cache(maxsize=2048)  # the closures of many models of one package share most of their files
+def _parse(path: Path) -> tuple[ast.Module, str, tuple[frozenset[str], ...]] | None:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        tree = ast.parse(text)
+        return tree, text, tuple(frozenset(_bound(statement)) for statement in tree.body)
+    except (SyntaxError, UnicodeDecodeError, OSError, ValueError):
+        return None
 
 
 class _Walker:
@@ -215,7 +237,7 @@ class _Walker:
                 origin = self.finder.load(_absolute(module, statement))
                 if origin is not None and self._exports(origin, name, set()):
                     return index
-            elif name in _bound(statement):
+            elif name in module.bound[index]:
                 return index
         return None
 
@@ -223,12 +245,12 @@ class _Walker:
         if module.name in seen:
             return False
         seen.add(module.name)
-        for statement in module.tree.body:
+        for statement, bound in zip(module.tree.body, module.bound, strict=True):
             if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
                 origin = self.finder.load(_absolute(module, statement))
                 if origin is not None and self._exports(origin, name, seen):
                     return True
-            elif name in _bound(statement):
+            elif name in bound:
                 return True
         return False
 
@@ -394,9 +416,3 @@ def _after_docstring(text: str) -> int:
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and body[0].end_lineno:
         return body[0].end_lineno
     return 0
-
-
-def copy_tree(source: Path, target: Path) -> None:
-    """Copy a tree, replacing what was there."""
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target)

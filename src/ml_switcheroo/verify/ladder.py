@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,21 +156,13 @@ def run_ladder(
     Raises VerifyError where the request or the source model itself is at fault.
     """
     path = Path(path)
-    if not path.is_file():
-        raise VerifyError(f"{path}: no such file")
     specs = [parse_input(i) if isinstance(i, str) else i for i in inputs]
     source = source or "torch"
     for name in (source, target):
         if name not in WORKERS:
             raise VerifyError(f"verify cannot run {name!r} models; it runs {', '.join(sorted(set(WORKERS)))}")
     _check_build(build)
-    paths = [Path(p) for p in search]
-    try:
-        closure = import_closure(
-            path, frameworks=[WORKERS[source]], known=UNDERSTOOD, search=[*paths, *(Path(p) for p in sys.path if p)]
-        )
-    except ValueError as error:
-        raise VerifyError(str(error)) from None
+    closure = closure_of(path, source=source, search=search)
     with _folder(keep) as folder:
         tree = folder / "source"
         closure.write(tree, fall_back=True)
@@ -185,7 +178,7 @@ def run_ladder(
             seed=seed,
             train=train,
             timeout=timeout,
-            search=[str(p) for p in paths],
+            search=[str(p) for p in search],
             layout=layout,
             inputs=folder / "inputs.npz",
             result=LadderResult([Rung(name) for name in RUNGS]),
@@ -196,6 +189,18 @@ def run_ladder(
             for rung in run.result.rungs:
                 on_rung(rung)
         return run.result
+
+
+def closure_of(path: Path | str, *, source: str = "torch", search: Sequence[Path | str] = ()) -> Closure:
+    """The files that a model file imports, as `run_ladder` sees them."""
+    path = Path(path)
+    if not path.is_file():
+        raise VerifyError(f"{path}: no such file")
+    folders = [Path(p) for p in [*search, *sys.path] if p]
+    try:
+        return import_closure(path, frameworks=[WORKERS[source]], known=UNDERSTOOD, search=folders)
+    except ValueError as error:
+        raise VerifyError(str(error)) from None
 
 
 def convert_closure(closure: Closure, folder: Path, source: str, target: str, *, jobs: int | None = 1) -> Converted:
@@ -250,7 +255,8 @@ def add_script(converted: Converted, model_file: Path, script: Path, source: str
 
 def _climb(run: _Run) -> None:
     converted = run.converted
-    run.result.diagnostics = [line for lines in converted.errors.values() for line in lines]
+    files = {path.as_posix() for path in run.closure.files()}
+    run.result.diagnostics = [line for name, lines in converted.errors.items() if name in files for line in lines]
     run.result.seconds["convert"] = converted.seconds
     own = converted.errors.get(run.closure.entry_file.as_posix(), [])
     if not converted.tree.is_dir():
@@ -291,13 +297,34 @@ def _climb(run: _Run) -> None:
 
 
 def _source_side(run: _Run) -> dict[str, dict[str, Any]]:
-    """Run the source; if it does not get through its forward pass there is nothing to compare with."""
-    steps = _work(run, "source", run.source_tree)
+    """Run the source; if it does not get through its forward pass there is nothing to compare with.
+
+    In a folder that is kept, an earlier run of the same files with the same inputs counts.
+    """
+    mark, key = run.folder / "source.key", _source_key(run)
+    report = run.folder / "source.work" / "report.jsonl"
+    if mark.is_file() and mark.read_text() == key and report.is_file():
+        steps = _steps(report)
+    else:
+        steps = _work(run, "source", run.source_tree)
+        mark.write_text(key)
     run.result.parameters = steps.get("builds", {}).get("parameters")
     for name in ("imports", "builds", "forward"):
         if not steps.get(name, {}).get("ok"):
             raise VerifyError(f"the source model fails: {name}: {steps.get(name, {}).get('reason', 'not reached')}")
     return steps
+
+
+def _source_key(run: _Run) -> str:
+    """What the source's results depend on."""
+    import hashlib
+
+    files = sorted((str(path), text) for path, text in run.closure.files().items())
+    facts = [files, run.closure.entry, run.build, run.layout, run.seed, run.train, run.search]
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for array in read_arrays(run.inputs).values():
+        digest.update(repr((array.dtype.str, array.shape)).encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def _training_job(run: _Run, source: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
@@ -372,14 +399,15 @@ def _compare_training(run: _Run, target: dict[str, dict[str, Any]], source: dict
 
 def _first_difference(run: _Run) -> str:
     """The first layer, in the order in which the source finishes them, whose output differs."""
-    source = _work(run, "source", run.source_tree, trace=True).get("trace", {})
+    checkpoint = str(run.folder / "source.work" / "checkpoint.pth")
+    source = _work(run, "source", run.source_tree, trace=True, checkpoint=checkpoint).get("trace", {})
     target = _work(
         run, "target", run.converted.tree, trace=True, refuse=[WORKERS[run.source]],
         weights=str(run.folder / "checkpoint.safetensors"),
     ).get("trace", {})  # fmt: skip
     if "order" not in source or "order" not in target:
         return ""
-    ours, theirs = (_by_layer(run.folder / f"{side}.work" / "trace.npz") for side in ("source", "target"))
+    ours, theirs = (_by_layer(run.folder / f"{side}.trace" / "trace.npz") for side in ("source", "target"))
     known = {_plain(name): name for name in reversed(target["order"])}
     for name in source["order"]:
         other = known.get(_plain(name))
@@ -409,8 +437,9 @@ def _plain(path: str) -> str:
 
 def _work(run: _Run, side: str, tree: Path, **more: Any) -> dict[str, dict[str, Any]]:
     """Run one side's worker; the steps that it reported, with the crash or the hang as a failed step."""
-    folder = run.folder / f"{side}.work"
-    folder.mkdir(exist_ok=True)
+    folder = run.folder / f"{side}.{'trace' if more.get('trace') else 'work'}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     name = WORKERS[run.source if side == "source" else run.target]
     job = {
         "folder": str(folder),
@@ -429,12 +458,15 @@ def _work(run: _Run, side: str, tree: Path, **more: Any) -> dict[str, dict[str, 
     start = time.perf_counter()
     outcome = _process([sys.executable, "-m", f"ml_switcheroo.verify.workers.{name}", str(file)], folder, run.timeout)
     run.result.seconds[side] = round(run.result.seconds.get(side, 0.0) + time.perf_counter() - start, 2)
-    report = folder / "report.jsonl"
-    lines = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()] if report.is_file() else []
-    steps = {line["step"]: line for line in lines}
+    steps = _steps(folder / "report.jsonl")
     if outcome and all(step["ok"] for step in steps.values()):
         steps[_next_step(side, steps)] = {"ok": False, "reason": outcome}
     return steps
+
+
+def _steps(report: Path) -> dict[str, dict[str, Any]]:
+    lines = report.read_text(encoding="utf-8").splitlines() if report.is_file() else []
+    return {line["step"]: line for line in map(json.loads, lines)}
 
 
 def _next_step(side: str, done: dict[str, Any]) -> str:

@@ -100,7 +100,8 @@ def _takes_rngs(function: Any, outermost: bool, given: Mapping[str, Any]) -> boo
     if "rngs" in given:
         return False
     try:
-        parameters = inspect.signature(function).parameters
+        # The metaclass of modules hides the constructor's parameters from inspect.signature(cls).
+        parameters = inspect.signature(function.__init__ if inspect.isclass(function) else function).parameters
     except (TypeError, ValueError):
         return False
     if "rngs" in parameters:

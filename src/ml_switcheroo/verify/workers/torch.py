@@ -30,7 +30,7 @@ def main(worker: Worker) -> None:
         line["parameters"] = sum(p.numel() for p in model.parameters())
     args, kwargs = worker.arguments(lambda array: torch.from_numpy(array.copy()))
     if job.get("trace"):
-        model.load_state_dict(torch.load(worker.folder / "checkpoint.pth", weights_only=False))
+        model.load_state_dict(torch.load(job["checkpoint"], weights_only=False))
         _trace(worker, model, args, kwargs)
         return
     _vary(model, job["seed"])

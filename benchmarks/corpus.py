@@ -1,0 +1,321 @@
+"""Real models from PyPI through the ladder: how far does each one get?
+
+    python benchmarks/corpus.py --setup             install the pinned packages into benchmarks/out/packages (without their torch)
+    python benchmarks/corpus.py --jobs 2            run them all; table to stdout, JSON to benchmarks/out/corpus.json
+    python benchmarks/corpus.py --only 'vit_*'      some of them, by id
+    python benchmarks/corpus.py --sample quarter    the fixed quarter that the test suite runs
+    python benchmarks/corpus.py --source-only       only check that the models build and run in their own framework
+    python benchmarks/corpus.py --save              write benchmarks/results/corpus.json too
+
+The models are listed in corpus.yaml. All files of one package are converted once; each model then runs in processes of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "src"))
+
+from ml_switcheroo.verify import (  # noqa: E402
+    RUNGS,
+    Closure,
+    Converted,
+    LadderResult,
+    VerifyError,
+    add_script,
+    closure_of,
+    convert_tree,
+    merge,
+    run_ladder,
+)
+
+OUT = HERE / "out"
+PACKAGES = OUT / "packages"
+SOURCE, TARGET = "torch", "jax"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the corpus."""
+
+    id: str
+    kind: str
+    package: str
+    module: str
+    build: str
+    inputs: tuple[str, ...]
+    train: bool = True
+    sample: bool = False
+
+    @property
+    def top(self) -> str:
+        """The importable package that the model's file lies in."""
+        return self.module.partition(".")[0]
+
+
+@dataclass
+class Corpus:
+    """The data file: packages with their versions, models, and packages that models merely import."""
+
+    packages: dict[str, str]
+    entries: list[Entry]
+
+    @classmethod
+    def read(cls, path: Path = HERE / "corpus.yaml") -> Corpus:
+        """Read corpus.yaml."""
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = [
+            Entry(**{**row, "inputs": tuple(row["inputs"]), "package": group["package"]})
+            for group in data["models"]
+            for row in group["entries"]
+        ]
+        return cls({**data["packages"], **data["needed"]}, entries)
+
+
+def chosen(corpus: Corpus, only: str | None, sample: str | None) -> list[Entry]:
+    """The entries that the options ask for."""
+    entries = [e for e in corpus.entries if sample is None or e.sample]
+    return [e for e in entries if only is None or any(fnmatch.fnmatch(e.id, p) for p in only.split(","))]
+
+
+# --- packages -------------------------------------------------------------------------------------------------------
+
+
+def search_path(extra: Sequence[str]) -> list[Path]:
+    """Where packages are looked for: folders given, the benchmark's own, then the current environment."""
+    return [p for p in [*map(Path, extra), PACKAGES, *map(Path, sys.path)] if p.is_dir()]
+
+
+def missing(corpus: Corpus, search: Sequence[Path]) -> list[str]:
+    """Pinned packages that are not there in their version."""
+    found = {
+        (str(d.metadata["Name"]).lower().replace("_", "-"), d.version)
+        for d in importlib.metadata.distributions(path=[str(p) for p in search])
+    }
+    return [f"{n}=={v}" for n, v in corpus.packages.items() if (n.lower().replace("_", "-"), v) not in found]
+
+
+def setup(corpus: Corpus, search: Sequence[Path]) -> None:
+    """Install what is missing. Dependencies are pinned in the data file: torch itself must not be fetched again."""
+    wanted = missing(corpus, search)
+    if not wanted:
+        print("all packages are there")
+        return
+    PACKAGES.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(PACKAGES), *wanted], check=True
+    )
+
+
+def file_of(entry: Entry, search: Sequence[Path]) -> Path | None:
+    """The model's file."""
+    relative = Path(*entry.module.split("."))
+    for folder in search:
+        for path in (folder / relative.with_suffix(".py"), folder / relative / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+# --- conversion, once a package -------------------------------------------------------------------------------------
+
+
+def convert_package(top: str, entries: Sequence[Entry], search: Sequence[Path], folder: Path, timeout: float) -> str:
+    """Convert all files that a package's models need, in a process of its own. '' or what went wrong."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--convert", top, "--only", ",".join(e.id for e in entries)]
+    command += ["--work", str(folder), *(a for p in search for a in ("--search", str(p)))]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return f"conversion took longer than {timeout:g} s"
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or [f"conversion ended with code {done.returncode}"])[-1]
+    return ""
+
+
+def convert_here(top: str, entries: Sequence[Entry], search: Sequence[Path], folder: Path) -> None:
+    """The body of that process: one tree for all models of the package, one migration script for each."""
+    closures = {e: closure_of(path, search=search) for e in entries if (path := file_of(e, search)) is not None}
+    plain, out = folder / "packages" / top / "plain", folder / "packages" / top / "converted"
+    for old in (plain, out):
+        _remove(old)
+    merge(list(closures.values())).write(plain)
+    converted = convert_tree(plain, out, SOURCE, TARGET, jobs=1)
+    scripts: dict[str, dict[str, Any]] = {}
+    by_file: dict[Path, dict[str, Any]] = {}
+    for entry, closure in closures.items():
+        if closure.entry_file not in by_file:
+            script = folder / "packages" / top / f"migrate_{entry.module}.py"
+            own = Converted(out)
+            add_script(own, plain / closure.entry_file, script, SOURCE, TARGET)
+            by_file[closure.entry_file] = {"script": str(own.script) if own.script else None, "failure": own.failure}
+        scripts[entry.id] = by_file[closure.entry_file]
+    summary = {"errors": converted.errors, "failure": converted.failure, "seconds": converted.seconds, "scripts": scripts}
+    (folder / "packages" / top / "conversion.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+
+def converted_of(entry: Entry, folder: Path, problem: str) -> Converted:
+    """The conversion that the model's package got."""
+    base = folder / "packages" / entry.top
+    if problem:
+        return Converted(base / "nothing", failure=problem)
+    data = json.loads((base / "conversion.json").read_text(encoding="utf-8"))
+    own = data["scripts"].get(entry.id, {"script": None, "failure": "not converted"})
+    script = Path(own["script"]) if own["script"] else None
+    return Converted(
+        base / "converted", data["errors"], script, data["failure"] or own["failure"], seconds=data["seconds"]
+    )
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+def climb(entry: Entry, search: Sequence[Path], folder: Path, problem: str, timeout: float) -> dict[str, Any]:
+    """One model through the ladder, as a row of the result."""
+    row: dict[str, Any] = {"id": entry.id, "kind": entry.kind, "package": entry.package, "module": entry.module}
+    path = file_of(entry, search)
+    if path is None:
+        return row | {"ok": False, "missed": "source", "reason": f"{entry.module} is not installed: run --setup"}
+    start = time.perf_counter()
+    try:
+        result: LadderResult = run_ladder(
+            path,
+            entry.build,
+            entry.inputs,
+            train=entry.train,
+            timeout=timeout,
+            search=search,
+            converted=converted_of(entry, folder, problem),
+            keep=folder / "models" / entry.id,
+        )
+    except VerifyError as error:
+        return row | {"ok": False, "missed": "source", "reason": str(error), "silently_wrong": False}
+    return row | result.to_json() | {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def run_source(entry: Entry, search: Sequence[Path], folder: Path, timeout: float) -> dict[str, Any]:
+    """Only the source side: is the entry itself sound?"""
+    row = climb(entry, search, folder, "not asked for", timeout)
+    sound = row["missed"] != "source"
+    return row | {"ok": sound, "missed": "" if sound else "source", "reason": "" if sound else row["reason"]}
+
+
+def show(rows: Iterable[dict[str, Any]], versions: dict[str, str]) -> None:
+    """The table and its totals."""
+    rows = list(rows)
+    width = max((len(r["id"]) for r in rows), default=2)
+    print(f"{'id':<{width}}  {'kind':<16}  {'first rung missed':<17}  why")
+    for row in rows:
+        missed = "-" if row["ok"] else row["missed"] + (" (silent)" if row.get("silently_wrong") else "")
+        print(f"{row['id']:<{width}}  {row['kind']:<16}  {missed:<17}  {row.get('reason', '')[:160]}")
+    totals = Counter("ok" if r["ok"] else r["missed"] for r in rows)
+    silent = sum(bool(r.get("silently_wrong")) for r in rows)
+    print(f"\n{totals['ok']} of {len(rows)} models reach the last rung; {silent} silently wrong")
+    print("missed: " + ", ".join(f"{name} {totals[name]}" for name in ("source", *RUNGS) if totals[name]))
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is quoted elsewhere."""
+    names = ("torch", "jax", "flax", "numpy")
+    return {
+        "models": len(rows),
+        "ok": sum(r["ok"] for r in rows),
+        "silently_wrong": sum(bool(r.get("silently_wrong")) for r in rows),
+        "missed": dict(Counter(r["missed"] for r in rows if not r["ok"])),
+        "by_kind": {
+            kind: [sum(r["ok"] for r in rows if r["kind"] == kind), sum(r["kind"] == kind for r in rows)]
+            for kind in sorted({r["kind"] for r in rows})
+        },
+        "versions": {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}},
+    }
+
+
+def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """All models, several at a time."""
+    folder = Path(args.work).resolve()
+    tops = sorted({e.top for e in entries})
+    groups = {top: [e for e in entries if e.top == top] for top in tops}
+    rows: dict[str, dict[str, Any]] = {}
+    with ThreadPoolExecutor(args.jobs) as pool:
+        problems = dict.fromkeys(tops, "")
+        if not args.source_only:
+            converting = {t: pool.submit(convert_package, t, groups[t], search, folder, args.timeout) for t in tops}
+            problems = {top: future.result() for top, future in converting.items()}
+        futures = {}
+        for e in entries:
+            if args.source_only:
+                futures[pool.submit(run_source, e, search, folder, args.timeout)] = e
+            else:
+                futures[pool.submit(climb, e, search, folder, problems[e.top], args.timeout)] = e
+        for future in as_completed(futures):
+            entry = futures[future]
+            rows[entry.id] = row = future.result()
+            state = "ok" if row["ok"] else f"{row['missed']}: {row['reason'][:140]}"
+            print(f"[{len(rows)}/{len(entries)}] {entry.id}: {state}", file=sys.stderr, flush=True)
+    return [rows[e.id] for e in entries]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setup", action="store_true")
+    parser.add_argument("--only", metavar="PATTERN", help="ids, with * and ?; several separated by commas")
+    parser.add_argument("--sample", choices=["quarter"])
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one process of one model")
+    parser.add_argument("--search", action="append", default=[], help="a folder with packages; may be repeated")
+    parser.add_argument("--work", default=str(OUT / "work"), help="where conversions and results of each model are kept")
+    parser.add_argument("--source-only", action="store_true")
+    parser.add_argument("--save", action="store_true")
+    parser.add_argument("--convert", help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    corpus, search = Corpus.read(), search_path(args.search)
+    if args.setup:
+        setup(corpus, search)
+        return 0
+    entries = chosen(corpus, args.only, args.sample)
+    if args.convert:
+        convert_here(args.convert, [e for e in entries if e.top == args.convert], search, Path(args.work))
+        return 0
+    if not entries:
+        print("no model has such an id", file=sys.stderr)
+        return 2
+    rows = run(entries, search, args)
+    facts = summary(rows)
+    show(rows, facts["versions"])
+    if args.source_only:
+        return 0 if all(r["ok"] for r in rows) else 1
+    report = json.dumps({"summary": facts, "models": rows}, indent=1) + "\n"
+    OUT.mkdir(exist_ok=True)
+    (OUT / "corpus.json").write_text(report, encoding="utf-8")
+    if args.save:
+        (HERE / "results").mkdir(exist_ok=True)
+        (HERE / "results" / "corpus.json").write_text(report, encoding="utf-8")
+    return 0 if all(r["ok"] for r in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -44,6 +44,8 @@ class EngineBase:
         self.tensor_type = str(framework["tensor"])
         self.module_type = str(framework["module_base"])
         self.forward = str(framework["forward"])
+        self.inplace_suffix = str(framework.get("inplace_suffix") or "")
+        self.training = str(framework.get("training", ""))
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}

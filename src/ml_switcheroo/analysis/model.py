@@ -91,6 +91,7 @@ class ClassInfo:
     layer: str | None = None  # hub name when it inherits from a framework's layer
     ties: list[tuple[str, str]] = field(default_factory=list)  # dotted attribute paths that share one parameter
     called: set[str] = field(default_factory=set)  # attributes of self that some method calls
+    constants: set[str] = field(default_factory=set)  # arrays that only the constructor sets
     dataclass: bool = False
     draws: bool = False  # some method draws random numbers: instances keep a random stream
     uses_mode: bool = False  # some method asks whether it is training

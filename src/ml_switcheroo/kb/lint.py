@@ -41,6 +41,8 @@ FRAMEWORK_KEYS = frozenset(
         "forward",
         "inplace_suffix",
         "training",
+        "style",
+        "blocks",
         "imports",
         "helpers",
         "also",

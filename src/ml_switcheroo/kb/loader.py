@@ -230,6 +230,11 @@ def framework_names(folder: Path | None = None) -> dict[str, str]:
     return names
 
 
+def framework_data(name: str) -> dict[str, Any]:
+    """What `_framework.yaml` says of one framework, by its own name."""
+    return dict(_frameworks(_ready())[name])
+
+
 def _stack(folder: Path, name: str) -> list[Spoke]:
     data = _frameworks(folder)
     known = framework_names(folder)

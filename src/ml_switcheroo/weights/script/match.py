@@ -220,8 +220,10 @@ class Matcher:
                 node = _complete(node, pair)
         found, own = Match(), Node(node.path)
         for part, child in node.children.items():
-            candidates = _look_up(attributes, part) if part else []
-            if candidates:
+            candidates = _look_up(attributes, part)
+            if "" in attributes and candidates is attributes.get("*"):
+                own.children[part] = child
+            elif candidates:
                 found += self.choose(child, candidates, (*target, part))
             elif "" in attributes:
                 own.children[part] = child

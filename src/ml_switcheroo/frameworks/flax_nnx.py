@@ -1,0 +1,27 @@
+"""Flax NNX: keyword-only `rngs` in constructors, `deterministic` for train/eval, variables read with `[...]`."""
+
+from .style import Style
+
+STYLE = Style(
+    forward="__call__",
+    stream="rngs",
+    stream_type="nnx.Rngs",
+    stream_outside="nnx.Rngs(0)",
+    mode="not {self}.deterministic",
+    mode_start="{self}.deterministic = False",
+    variable_read="{x}[...]",
+    variable_write="{x}[...]",
+    constant="Constant",
+    immutable=True,
+    index_view="at",
+    index_write=(
+        ("", "set"),
+        ("AddAssign", "add"),
+        ("SubtractAssign", "subtract"),
+        ("MultiplyAssign", "multiply"),
+        ("DivideAssign", "divide"),
+    ),
+    transpose="jnp.transpose({x}, {axes})",
+    stop_gradient="jax.lax.stop_gradient({x})",
+    needs_super=False,
+)

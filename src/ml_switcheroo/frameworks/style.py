@@ -1,0 +1,47 @@
+"""What the general passes ask of a target framework beyond its rows: class shape, random streams, train/eval idiom, variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How modules look in a target. Texts are Python; `{self}` stands for the first parameter of a method, `{x}` for an expression."""
+
+    forward: str  # name of the method that computes
+    stream: str | None = None  # parameter that carries random keys, None where the framework needs none
+    stream_type: str = ""  # its annotation
+    stream_outside: str = ""  # expression for it where there is none to pass on (module level)
+    stream_attribute: str = "{self}.{stream}"
+    mode: str = "{self}.training"  # "is training" as an expression
+    mode_start: str | None = None  # statement in the constructor of classes that ask for the mode
+    variable_read: str = "{x}"  # value of a parameter or buffer
+    variable_write: str = "{x}"  # where a new value of it is assigned
+    constant: str | None = None  # helper that wraps an array which is not part of the state
+    immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
+    index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
+    index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of that view
+    transpose: str = "{x}.transpose({axes})"
+    stop_gradient: str | None = None  # expression with {x}
+    needs_super: bool = True  # must the constructor of the base module be called?
+    imports: tuple[str, ...] = ()  # aliases that these texts use
+
+
+def style_of(name: str) -> Style:
+    """The style of a framework; third parties register theirs under the entry point group `ml_switcheroo.frameworks`."""
+    try:
+        module = import_module(f"{__package__}.{name}")
+    except ModuleNotFoundError:
+        from importlib.metadata import entry_points
+
+        for entry in entry_points(group="ml_switcheroo.frameworks"):
+            if entry.name == name:
+                module = entry.load()
+                break
+        else:
+            raise
+    style = module.STYLE
+    assert isinstance(style, Style)
+    return style

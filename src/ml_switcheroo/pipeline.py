@@ -1,0 +1,183 @@
+"""One file: text in, converted text and diagnostics out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .diagnostics import Diagnostic, diagnose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import libcst as cst
+
+    from .analysis.engine import Engine
+    from .analysis.model import ModuleInfo
+    from .kb.loader import KnowledgeBase
+    from .rewrite.context import Context
+    from .rewrite.effects import Effects
+
+
+@dataclass
+class Conversion:
+    """A converted file. `helpers` are the definitions that it needs (written into it, or to be imported); `decisions` explain
+    for `-v` what became what."""
+
+    code: str
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    source: str | None = None
+    target: str = "jax"
+    helpers: tuple[str, ...] = ()
+    decisions: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """No part of the file was left unconverted."""
+        return not any(d.severity == "error" for d in self.diagnostics)
+
+
+class Project:
+    """The analysed files of one project, for one pair of frameworks. Read-only once `analyse` has run."""
+
+    def __init__(self, source: str, target: str) -> None:
+        from .analysis.engine import Engine
+        from .analysis.project import ModuleFinder
+        from .kb import load
+
+        self.source, self.target = source, target
+        self.kb: KnowledgeBase = load(source, target)
+        roots = self.kb.source_framework.get("roots") or []
+        self.finder = ModuleFinder(roots)
+        self.engine: Engine = Engine(self.kb, self.finder)
+        self._effects: Effects | None = None
+
+    def add(self, path: Path, text: str | None = None, tree: cst.Module | None = None) -> ModuleInfo:
+        """Makes a file one of those to be converted."""
+        module = self.finder.add_file(path, text, tree)
+        self.engine.add_target(module)
+        return module
+
+    def add_text(self, tree: cst.Module) -> ModuleInfo:
+        module = self.finder.add_text(tree)
+        self.engine.add_target(module)
+        return module
+
+    @property
+    def effects(self) -> Effects:
+        """Analyses everything that was added, once."""
+        if self._effects is None:
+            from .rewrite.effects import Effects
+
+            self.engine.run()
+            self._effects = Effects(self.engine, self.target)
+        return self._effects
+
+
+def load_project(paths: Sequence[Path], *, root: Path | None = None, source: str = "torch", target: str = "jax") -> Project:
+    """Parses and analyses many files at once, so that they know each other's classes and signatures."""
+    import libcst as cst
+
+    project = Project(source, target)
+    for path in paths:
+        try:
+            project.add(Path(path))
+        except (cst.ParserSyntaxError, ValueError, OSError):
+            continue  # the file's own conversion reports it
+    _ = project.effects
+    return project
+
+
+def detect_source(text: str, target: str = "jax") -> str | None:
+    """The framework that a text imports first; None when it imports none that we know, or only the target."""
+    from .detect import import_position
+    from .kb import framework_data, framework_names
+
+    names = framework_names()
+    skip, current = set(), names.get(target, target)
+    while current:
+        skip.add(current)
+        current = framework_data(current).get("extends")
+    found = [(at, name) for name in sorted(set(names.values()) - skip) if (at := import_position(text, name)) is not None]
+    return min(found)[1] if found else None
+
+
+def convert(
+    text: str,
+    *,
+    source: str | None = None,
+    target: str = "jax",
+    path: Path | str | None = None,
+    project: Project | None = None,
+    compat: str | None = None,
+) -> Conversion:
+    """Converts one file's text.
+
+    `path` tells where the file lies, so that modules of its project are found; `project` is an analysis made before that covers
+    it; `compat` names a module from which helpers are imported instead of being written into the file.
+    Raises `libcst.ParserSyntaxError` for text that is not Python.
+    """
+    import libcst as cst
+
+    if source is None:
+        source = project.source if project is not None else detect_source(text, target)
+    if source is None:
+        cst.parse_module(text)  # a syntax error is one in any case
+        return Conversion(text, [], None, target)
+    where = Path(path) if path is not None else None
+    if project is None:
+        project = Project(source, target)
+        tree = cst.parse_module(text)
+        module = project.add(where, text, tree) if where is not None and where.suffix == ".py" else project.add_text(tree)
+    else:
+        assert where is not None
+        module = project.add(where, text)
+    return _convert_module(project, module, text, str(path) if path is not None else "", compat)
+
+
+def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, compat: str | None) -> Conversion:
+    from .plugins import PLUGINS
+    from .rewrite.context import Context
+    from .rewrite.names import bound_names
+    from .rewrite.tidy import tidy
+    from .rewrite.translate import translate
+    from .frameworks.style import style_of
+
+    bound, imported = bound_names(module.tree)
+    context = Context(
+        engine=project.engine,
+        effects=project.effects,
+        kb=project.kb,
+        style=style_of(str(project.kb.target_framework.get("style", ""))),
+        module=module,
+        imported=imported,
+        bound=bound,
+        plugins=PLUGINS,
+    )
+    tree = tidy(translate(module.tree, context), context, compat)
+    code = tree.code if context.changed or context.findings else text
+    return Conversion(
+        code,
+        _diagnostics(context, path),
+        project.source,
+        project.target,
+        tuple(sorted(context.helpers)),
+        [],
+    )
+
+
+def _diagnostics(context: Context, path: str) -> list[Diagnostic]:
+    """Findings with their positions, which are computed only when there is something to say."""
+    if not context.findings:
+        return []
+    from libcst.metadata import MetadataWrapper, PositionProvider
+
+    wrapper = MetadataWrapper(context.module.tree, unsafe_skip_copy=True)
+    positions = wrapper.resolve(PositionProvider)
+    found = []
+    for finding in context.findings:
+        place = positions.get(finding.node)
+        line, col = (place.start.line, place.start.column + 1) if place is not None else (0, 0)
+        found.append(diagnose(finding.code, finding.message, hint=finding.hint or None, path=path, line=line, col=col, severity=finding.severity))  # type: ignore[arg-type]
+    return sorted(found, key=lambda d: (d.line, d.col))

@@ -1,0 +1,155 @@
+"""State of the walk: where we are (function, class, statement), and how findings and random streams are found from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.values import Values
+from ..convert.base import CallArg, Emission, Misfit, Place
+from ..convert.precedence import OBJECT, level, parenthesized
+from .context import Context, Finding, fill_style
+
+if TYPE_CHECKING:
+    from ..analysis.model import ClassInfo, FunctionInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """`self.register_buffer(name, value)` and its relatives, taken apart."""
+
+    name: cst.BaseExpression
+    value: cst.BaseExpression
+    persistent: bool
+    values: Values
+
+
+class Walk(cst.CSTTransformer):
+    """Base of the parts of the translator."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.kb = context.kb
+        self.style = context.style
+        self.engine = context.engine
+        self.effects = context.effects
+        self.functions: list[FunctionInfo] = []
+        self.classes: list[ClassInfo] = []
+        self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
+        self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
+        self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
+        self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
+        self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
+        self.marks: list[int] = []  # number of findings when each enclosing statement was entered
+        self.dropped: set[cst.CSTNode] = set()  # statements that go away
+        self.stopped = 0  # depth of blocks without gradients
+        self.decorator_kinds: dict[cst.CSTNode, str] = {}
+        self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read
+        self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver
+        self.registered: dict[cst.CSTNode, Registration] = {}
+        self.with_kinds: dict[cst.CSTNode, list[str | None]] = {}
+        self.depths: list[int] = []  # function depth at each enclosing class
+        self.pending_lines: list[cst.EmptyLine] = []
+        self.keeps_stream: set[ClassInfo] = set()  # classes whose instances must keep a random stream
+
+    # ---- place -------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def function(self) -> FunctionInfo | None:
+        return self.functions[-1] if self.functions else None
+
+    def self_name(self, function: FunctionInfo) -> str:
+        return function.parameters[0] if function.parameters else "self"
+
+    def stream(self) -> cst.BaseExpression | None:
+        """The expression that gives random keys here."""
+        style = self.style
+        if style.stream is None:
+            return None
+        for function in reversed(self.functions):
+            if self.effects.takes_stream(function):
+                return cst.Name(style.stream)
+            cls = function.cls
+            if cls is not None and cls.is_module and function.kind in ("method", "property") and function.parameters:
+                self.keeps_stream.add(cls)
+                text = style.stream_attribute.replace("{self}", self.self_name(function)).replace("{stream}", style.stream)
+                return cst.parse_expression(text)
+            if cls is not None:
+                return None
+        if not self.functions:
+            self.context.use(imports=frozenset(self._aliases(style.stream_outside)))
+            return cst.parse_expression(style.stream_outside)
+        return None
+
+    def _aliases(self, text: str) -> set[str]:
+        return {text.split(".")[0].split("(")[0]} & set(self.kb.imports())
+
+    def place(self) -> Place:
+        return Place(self.stream(), self.context.plugins)  # type: ignore[arg-type]
+
+    # ---- results -----------------------------------------------------------------------------------------------------------------
+
+    def fail(self, node: cst.CSTNode, misfit: Misfit) -> None:
+        if misfit.argument is not None and isinstance(node, cst.Call) and 0 <= misfit.argument < len(node.args):
+            node = node.args[misfit.argument].value
+        self.context.fail(node, misfit)
+
+    def take(self, original: cst.BaseExpression, result: Emission | Misfit, otherwise: cst.BaseExpression) -> cst.BaseExpression:
+        """The emitted node, fit for the place of `original`; `otherwise` when it could not be converted."""
+        if isinstance(result, Misfit):
+            self.fail(original, result)
+            return otherwise
+        self.context.use(result.imports, result.helpers)
+        node = result.node
+        if result.helpers & self.context.bound:
+            node = self._renamed(node, {name: self.context.free_name(name) for name in result.helpers})
+        return self.fitted(original, node)
+
+    def _renamed(self, node: cst.BaseExpression, names: dict[str, str]) -> cst.BaseExpression:
+        """The emitted node with its own helper calls renamed; arguments, which are the user's, are left alone."""
+        if isinstance(node, cst.Name):
+            return cst.Name(names.get(node.value, node.value))
+        if isinstance(node, cst.Call):
+            return node.with_changes(func=self._renamed(node.func, names))
+        if isinstance(node, cst.BinaryOperation):
+            return node.with_changes(left=self._renamed(node.left, names), right=self._renamed(node.right, names))
+        if isinstance(node, (cst.Attribute, cst.Subscript)) and isinstance(node.value, cst.Call):
+            return node.with_changes(value=self._renamed(node.value, names))
+        return node
+
+    def fitted(self, original: cst.BaseExpression, node: cst.BaseExpression) -> cst.BaseExpression:
+        if original.lpar and not node.lpar and not isinstance(node, (cst.Name, cst.Attribute)):
+            return node.with_changes(lpar=original.lpar, rpar=original.rpar)
+        if original not in self.safe and level(node) < OBJECT:
+            return parenthesized(node)
+        return node
+
+    def arg(self, node: cst.BaseExpression, original: cst.BaseExpression, **more: str) -> CallArg:
+        return CallArg(node, original, self.context.facts(original), **more)  # type: ignore[arg-type]
+
+    def facts(self, node: cst.CSTNode) -> Values:
+        return self.context.facts(node)
+
+    def style_expression(self, text: str, **parts: cst.BaseExpression) -> cst.BaseExpression:
+        self.context.use(imports=frozenset(self._aliases(text)))
+        return fill_style(text, **parts)
+
+    def new_findings(self) -> list[Finding]:
+        return self.context.findings[self.marks[-1] :] if self.marks else []
+
+    # ---- provided by the parts ---------------------------------------------------------------------------------------------------
+
+    def enter(self, node: cst.CSTNode) -> bool:
+        raise NotImplementedError
+
+    def is_direct(self, node: cst.BaseExpression) -> bool:
+        raise NotImplementedError
+
+    def _mark_types(self, node: cst.BaseExpression) -> None:
+        raise NotImplementedError
+
+    def reference(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
+        raise NotImplementedError

@@ -1,0 +1,273 @@
+"""Functions, lambdas and classes: names of methods, parameters for random streams, constructors, decorators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.values import Api
+from .base import Walk
+
+if TYPE_CHECKING:
+    from ..analysis.model import ClassInfo, FunctionInfo
+
+SPACE = cst.SimpleWhitespace(" ")
+
+
+class Definitions(Walk):
+    """Replaces what definitions look like."""
+
+    # ---- functions ---------------------------------------------------------------------------------------------------------------
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+        self.enter(node)
+        for decorator in node.decorators:
+            kind = self._decorator_kind(decorator)
+            if kind is not None:
+                self.decorator_kinds[decorator] = kind
+                if kind == "stop":
+                    self.stopped += 1
+        function = self.engine.functions.get(node)
+        if function is not None:
+            self.functions.append(function)
+        return True
+
+    def _decorator_kind(self, decorator: cst.Decorator) -> str | None:
+        func = decorator.decorator.func if isinstance(decorator.decorator, cst.Call) else decorator.decorator
+        name = self.context.source_api(self.facts(func))
+        if name is None:
+            return None
+        kinds: dict[str, str] = self.kb.source_framework.get("blocks") or {}
+        rows = self.kb.read(name)
+        return kinds.get(rows[0].op) if rows else None
+
+    def leave_Decorator(self, original_node: cst.Decorator, updated_node: cst.Decorator) -> cst.Decorator | cst.RemovalSentinel:
+        kind = self.decorator_kinds.get(original_node)
+        if kind is None:
+            return updated_node
+        self.context.changed = True
+        return cst.RemoveFromParent()
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.BaseStatement:
+        function = self.engine.functions.get(original_node)
+        for decorator in original_node.decorators:
+            kind = self.decorator_kinds.get(decorator)
+            if kind is not None:
+                from .statements import _Collector
+
+                nodes = _Collector.of(decorator)
+                self.context.findings[:] = [f for f in self.context.findings if f.node not in nodes]
+            if kind == "stop":
+                self.stopped -= 1
+        if function is not None:
+            updated_node = self._function(function, updated_node)
+            self.functions.pop()
+        return self._leave_compound(original_node, updated_node)  # type: ignore[no-any-return, attr-defined]
+
+    def _function(self, function: FunctionInfo, node: cst.FunctionDef) -> cst.FunctionDef:
+        cls = function.cls
+        if self.style.stream is not None and self.effects.takes_stream(function):
+            self.context.changed = True
+            self.context.use(imports=frozenset(self._aliases(self.style.stream_type)))
+            node = node.with_changes(params=with_keyword_only(node.params, self._stream_param(), self._needs_lines(node)))
+        if cls is None or not cls.is_module:
+            return node
+        if function.name == self.engine.forward and self.style.forward != self.engine.forward:
+            self.context.changed = True
+            node = node.with_changes(name=cst.Name(self.style.forward))
+        return node
+
+    def _stream_param(self) -> cst.Param:
+        style = self.style
+        assert style.stream is not None
+        annotation = cst.Annotation(cst.parse_expression(style.stream_type)) if style.stream_type else None
+        return cst.Param(cst.Name(style.stream), annotation=annotation)
+
+    def _needs_lines(self, node: cst.FunctionDef) -> bool:
+        return isinstance(node.whitespace_before_params, cst.ParenthesizedWhitespace)
+
+    def visit_Lambda(self, node: cst.Lambda) -> bool:
+        function = self.engine.functions.get(node)
+        if function is not None:
+            self.functions.append(function)
+        return True
+
+    def leave_Lambda(self, original_node: cst.Lambda, updated_node: cst.Lambda) -> cst.BaseExpression:
+        function = self.engine.functions.get(original_node)
+        if function is None:
+            return updated_node
+        self.functions.pop()
+        if self.style.stream is None or not self.effects.takes_stream(function):
+            return updated_node
+        params = with_keyword_only(updated_node.params, cst.Param(cst.Name(self.style.stream)), False)
+        return updated_node.with_changes(params=params, whitespace_after_lambda=SPACE)
+
+    # ---- classes -------------------------------------------------------------------------------------------------------------------
+
+    def visit_ClassDef(self, node: cst.ClassDef) -> bool:
+        self.enter(node)
+        for argument in node.bases:
+            self.bases.add(argument.value)
+        cls = self.engine.classes.get(node)
+        if cls is not None:
+            self.classes.append(cls)
+            self.depths.append(len(self.functions))
+        return True
+
+    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.BaseStatement:
+        cls = self.engine.classes.get(original_node)
+        if cls is None:
+            return self._leave_compound(original_node, updated_node)  # type: ignore[no-any-return, attr-defined]
+        self.classes.pop()
+        self.depths.pop()
+        header = self.header_nodes(original_node)  # type: ignore[attr-defined]
+        errors = [f for f in self.context.findings[self.marks[-1] :] if f.severity == "error" and f.node in header]
+        if errors:
+            self.context.findings[self.marks[-1] :] = errors
+            self.marks.pop()
+            return self._comment_out(original_node, errors)  # type: ignore[no-any-return, attr-defined]
+        if cls.is_module:
+            updated_node = self._module_class(cls, updated_node)
+        return self._leave_compound(original_node, updated_node)  # type: ignore[no-any-return, attr-defined]
+
+    def _module_class(self, cls: ClassInfo, node: cst.ClassDef) -> cst.ClassDef:
+        """The constructor that a module class of the target needs."""
+        self.context.changed = True
+        start = self._start_statements(cls)
+        body = node.body
+        if not isinstance(body, cst.IndentedBlock):
+            return node
+        init = self.engine.find_method(cls, "__init__")
+        own = "__init__" in cls.methods
+        if own and start:
+            statements = []
+            for statement in body.body:
+                if isinstance(statement, cst.FunctionDef) and statement.name.value == "__init__":
+                    statement = self._insert(statement, self._texts(start, statement.params))
+                statements.append(statement)
+            return node.with_changes(body=body.with_changes(body=statements))
+        if own or (init is not None and not start) or (init is None and not self._plain_base(cls)):
+            return node
+        return node.with_changes(body=body.with_changes(body=self._with_constructor(cls, list(body.body), start, init)))
+
+    def _plain_base(self, cls: ClassInfo) -> bool:
+        """Does the class come straight from the base module, whose constructor knows nothing of random streams?"""
+        return self.style.stream is not None and not cls.container and not cls.layer and not cls.outside
+
+    def _start_statements(self, cls: ClassInfo) -> list[str]:
+        style = self.style
+        found = []
+        inherited_mode = any(c.uses_mode for c in cls.mro()[1:])
+        inherited_stream = any(c in self.keeps_stream for c in cls.mro()[1:])
+        if cls.uses_mode and style.mode_start is not None and not inherited_mode:
+            found.append(style.mode_start)
+        if cls in self.keeps_stream and style.stream is not None and not inherited_stream:
+            found.append(f"{style.stream_attribute.replace('{stream}', style.stream)} = {style.stream}")
+        return found
+
+    def _texts(self, start: list[str], params: cst.Parameters) -> list[cst.BaseStatement]:
+        first = [*params.posonly_params, *params.params]
+        name = first[0].name.value if first else "self"
+        return [cst.parse_statement(text.replace("{self}", name)) for text in start]
+
+    def _insert(self, init: cst.FunctionDef, statements: list[cst.BaseStatement]) -> cst.FunctionDef:
+        """Puts statements at the start of a constructor, after its docstring and the call of the base's constructor."""
+        if not isinstance(init.body, cst.IndentedBlock):
+            return init
+        body = list(init.body.body)
+        at = 0
+        for index, statement in enumerate(body[:4]):
+            if isinstance(statement, cst.SimpleStatementLine) and (_is_docstring(statement, index) or _is_super_init(statement)):
+                at = index + 1
+        body[at:at] = statements
+        return init.with_changes(body=init.body.with_changes(body=body))
+
+    def _with_constructor(self, cls: ClassInfo, body: list[cst.BaseStatement], start: list[str], init: FunctionInfo | None) -> list[cst.BaseStatement]:
+        style = self.style
+        lines = [text.replace("{self}", "self") for text in start] or ["pass"]
+        if init is None and style.stream is not None:
+            self.context.use(imports=frozenset(self._aliases(style.stream_type)))
+            head = f"def __init__(self, *, {style.stream}: {style.stream_type}):"
+        else:
+            head = f"def __init__(self, *args, {style.stream}: {style.stream_type}, **kwargs):"
+            lines = [f"super().__init__(*args, {style.stream}={style.stream}, **kwargs)", *[line for line in lines if line != "pass"]]
+        text = head + "\n" + "".join(f"    {line}\n" for line in lines)
+        method = cst.parse_statement(text)
+        at = 0
+        for index, statement in enumerate(body):
+            if isinstance(statement, cst.SimpleStatementLine) and (_is_docstring(statement, index) or isinstance(statement.body[0], (cst.Assign, cst.AnnAssign))):
+                at = index + 1
+            else:
+                break
+        if at and isinstance(method, cst.FunctionDef):
+            method = method.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+        body.insert(at, method)
+        if at + 1 < len(body):
+            following = body[at + 1]
+            lines_ = list(getattr(following, "leading_lines", ()))
+            if not lines_ or lines_[0].comment is not None:
+                body[at + 1] = following.with_changes(leading_lines=[cst.EmptyLine(indent=False), *lines_])
+        return [s for s in body if not (isinstance(s, cst.SimpleStatementLine) and len(s.body) == 1 and isinstance(s.body[0], cst.Pass))]
+
+
+def _is_docstring(statement: cst.SimpleStatementLine, index: int) -> bool:
+    return index == 0 and isinstance(statement.body[0], cst.Expr) and isinstance(statement.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+
+
+def _is_super_init(statement: cst.SimpleStatementLine) -> bool:
+    small = statement.body[0]
+    return (
+        isinstance(small, cst.Expr)
+        and isinstance(small.value, cst.Call)
+        and isinstance(small.value.func, cst.Attribute)
+        and small.value.func.attr.value == "__init__"
+    )
+
+
+def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cst.Parameters:
+    """The parameters with one more keyword-only one at their end, before `**kwargs`, laid out like the others."""
+    if any(p.name.value == new.name.value for p in (*params.posonly_params, *params.params, *params.kwonly_params)):
+        return params
+    everything = [*params.params, *params.kwonly_params]
+    between: cst.BaseParenthesizableWhitespace = SPACE
+    after: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace("")
+    trailing = False
+    for parameter in everything[:-1] if len(everything) > 1 else []:
+        if isinstance(parameter.comma, cst.Comma):
+            between = parameter.comma.whitespace_after
+    if everything and isinstance(everything[-1].comma, cst.Comma) and params.star_kwarg is None:
+        trailing, after = True, everything[-1].comma.whitespace_after
+    elif everything and params.star_kwarg is None and isinstance(everything[-1].whitespace_after_param, cst.ParenthesizedWhitespace):
+        after = everything[-1].whitespace_after_param  # the closing bracket stands on a line of its own
+        last = everything[-1].with_changes(whitespace_after_param=cst.SimpleWhitespace(""))
+        if params.kwonly_params:
+            params = params.with_changes(kwonly_params=[*params.kwonly_params[:-1], last])
+        else:
+            params = params.with_changes(params=[*params.params[:-1], last])
+        new = new.with_changes(whitespace_after_param=after)
+    comma = cst.Comma(whitespace_after=between)
+    if isinstance(between, cst.ParenthesizedWhitespace) and between.first_line.comment is not None:
+        comma = cst.Comma(whitespace_after=between.with_changes(first_line=cst.TrailingWhitespace()))
+    changes: dict[str, object] = {}
+    star: object = params.star_arg
+    kwonly = list(params.kwonly_params)
+    if isinstance(params.star_arg, cst.MaybeSentinel) or params.star_arg is None:
+        star = cst.ParamStar(comma=comma)
+        if params.params:
+            last = params.params[-1]
+            changes["params"] = [*params.params[:-1], last.with_changes(comma=comma)]
+    elif kwonly:
+        kwonly[-1] = kwonly[-1].with_changes(comma=comma)
+    elif isinstance(star, cst.Param):
+        star = star.with_changes(comma=comma)
+    if params.star_kwarg is not None:
+        new = new.with_changes(comma=comma)
+    elif trailing:
+        new = new.with_changes(comma=cst.Comma(whitespace_after=after))
+    changes["star_arg"] = star
+    changes["kwonly_params"] = [*kwonly, new]
+    return params.with_changes(**changes)
+
+
+__all__ = ["Api", "Definitions", "with_keyword_only"]

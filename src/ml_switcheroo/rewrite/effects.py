@@ -1,0 +1,257 @@
+"""What follows from the facts for whole functions and classes: who needs a random stream, who asks for the mode, which containers need
+more than the plain one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.values import (
+    NOTHING,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    Factory,
+    FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
+    Partial,
+    Super,
+    Tensor,
+    Unknown,
+    Value,
+    Values,
+)
+
+if TYPE_CHECKING:
+    from ..analysis.engine import Engine
+    from ..analysis.model import ClassInfo, FunctionInfo, Site
+
+# Methods of a module container that the native container of a target has too.
+PLAIN_METHODS = frozenset(
+    "forward __call__ parameters named_parameters modules named_modules apply train eval to cuda cpu state_dict load_state_dict requires_grad_".split()
+)
+
+
+class Effects:
+    """Closure of the effects over the call graph; made once after the analysis, read-only afterwards."""
+
+    def __init__(self, engine: Engine, target: str) -> None:
+        self.engine = engine
+        self.kb = engine.kb
+        self.rich_sites: set[Site] = set()  # Sequentials that are indexed, iterated, named or grown
+        self.callbacks: set[FunctionInfo] = set()
+        self.functions = [f for f in engine.visits if f.kind != "module"]
+        self._direct()
+        self._close()
+        self._containers()
+
+    # ---- random streams ----------------------------------------------------------------------------------------------------------
+
+    def takes_stream(self, function: FunctionInfo) -> bool:
+        """Does this function gain the parameter that carries random keys?"""
+        cls = function.cls
+        if cls is not None and cls.is_module and function.kind in ("method", "property"):
+            if function.name == "__init__":
+                return True
+            if function.name in (self.engine.forward, "__call__") or function.kind == "property":
+                return False
+            return function.builds
+        if function.name.startswith("__") and function.name != "__init__" and cls is not None:
+            return False
+        return function.builds or function.draws
+
+    def class_takes_stream(self, cls: ClassInfo) -> bool:
+        if cls.is_module:
+            return True
+        init = self.engine.find_method(cls, "__init__")
+        return init is not None and self.takes_stream(init)
+
+    def _op_effects(self, name: str) -> tuple[str, ...]:
+        rows = self.kb.read(name)
+        if not rows:
+            return ()
+        found: tuple[str, ...] = ()
+        for row in rows[:1]:
+            hub = self.kb.hub(row.op)
+            write = self.kb.write(row.op)
+            if hub is None:
+                continue
+            found += hub.effects
+            if hub.kind == "layer" and write is not None and ("rngs" in write.needs or write.helper is not None and row.op not in ("Sequential", "ModuleList", "ModuleDict")):
+                if "rngs" in write.needs or "init" in hub.effects:
+                    found += ("init",)
+            elif write is not None and "rngs" in write.needs and "init" not in found:
+                found += ("rng",)
+        return found
+
+    def value_takes_stream(self, value: Value) -> bool:
+        """Does calling this value need a random stream to be passed?"""
+        if isinstance(value, ClassRef):
+            return self.class_takes_stream(value.cls)
+        if isinstance(value, FunctionRef):
+            return self.takes_stream(value.function)
+        if isinstance(value, Factory):
+            return True
+        if isinstance(value, Partial):
+            return any(self.value_takes_stream(v) for v in value.target)
+        if isinstance(value, Api):
+            rows = self.kb.read(value.name)
+            hub = self.kb.hub(rows[0].op) if rows else None
+            if hub is None or hub.kind != "layer":
+                return value.name == self.engine.module_type
+            write = self.kb.write(rows[0].op)
+            return write is not None and write.helper is not None
+        return False
+
+    def _direct(self) -> None:
+        engine = self.engine
+        for function in self.functions:
+            for call, callees in function.calls.items():
+                for value in callees:
+                    if isinstance(value, Api):
+                        effects = self._op_effects(value.name)
+                        function.builds = function.builds or "init" in effects
+                        function.draws = function.draws or "rng" in effects
+                    elif isinstance(value, ClassRef) and value.cls.is_module:
+                        function.builds = True
+                    elif isinstance(value, Factory):
+                        function.builds = True
+                    elif isinstance(value, Partial) and any(isinstance(v, (Factory, ClassRef)) or (isinstance(v, Api) and self.value_takes_stream(v)) for v in value.target):
+                        function.builds = True
+                    elif isinstance(value, MethodRef) and any(isinstance(v, (Tensor, Unknown)) for v in value.receiver):
+                        name = value.name.rstrip("_") if not self.kb.read(f"{engine.tensor_type}.{value.name}") else value.name
+                        if "rng" in self._op_effects(f"{engine.tensor_type}.{name}"):
+                            function.draws = True
+                if call in engine.factories:
+                    function.builds = True
+
+    def _close(self) -> None:
+        changed = True
+        while changed:
+            changed = False
+            for function in self.functions:
+                for call, callees in function.calls.items():
+                    passing = any(self.value_takes_stream(v) for v in callees) or call in self.engine.factories
+                    for value in callees:
+                        changed |= self._spread(function, value)
+                    if passing and len(callees) > 1:
+                        for value in callees:
+                            targets = value.target if isinstance(value, Partial) else frozenset({value})
+                            for target in targets:
+                                if isinstance(target, FunctionRef) and not self.takes_stream(target.function) and target.function.kind in ("function", "lambda", "method", "classmethod", "staticmethod"):
+                                    target.function.builds = changed = True
+                    # a function handed to something else that calls it is called without keys there: it is wrapped where it is handed over
+                    for argument in call.args:
+                        for value in self.engine.facts.get(argument.value, NOTHING):
+                            if isinstance(value, FunctionRef) and self.takes_stream(value.function) and not function.builds and self._is_framework_call(callees):
+                                function.builds = changed = True
+                if function.outer is not None and function.outer.kind != "module" and (function.builds or function.draws):
+                    # a nested function that takes its keys from the surrounding one
+                    outer = function.outer
+                    if function.builds and not outer.builds:
+                        outer.builds = changed = True
+                    if function.draws and not outer.draws:
+                        outer.draws = changed = True
+        for function in self.functions:
+            owner = self.method_owner(function)
+            if owner is not None and (function.draws or function.builds) and not self.takes_stream(function):
+                owner.draws = True
+            elif owner is not None and function.draws and function.name != "__init__":
+                owner.draws = True
+
+    def _is_framework_call(self, callees: Values) -> bool:
+        return any(isinstance(v, (Api, MethodRef, Unknown)) for v in callees)
+
+    def _spread(self, function: FunctionInfo, value: Value) -> bool:
+        targets = value.target if isinstance(value, Partial) else frozenset({value})
+        changed = False
+        for target in targets:
+            if isinstance(target, FunctionRef):
+                callee = target.function
+                if callee.builds and self.takes_stream(callee) and not function.builds:
+                    function.builds = changed = True
+                if callee.draws and not function.draws and (self.takes_stream(callee) or self.method_owner(callee) is None):
+                    function.draws = changed = True
+            elif isinstance(target, ClassRef) and not function.builds and self.class_takes_stream(target.cls):
+                function.builds = changed = True
+        return changed
+
+    def method_owner(self, function: FunctionInfo) -> ClassInfo | None:
+        """The module class whose instance a function (or the one around it) belongs to."""
+        current: FunctionInfo | None = function
+        while current is not None:
+            if current.cls is not None and current.cls.is_module and current.kind in ("method", "property"):
+                return current.cls
+            current = current.outer
+        return None
+
+    # ---- containers ----------------------------------------------------------------------------------------------------------------
+
+    def _containers(self) -> None:
+        facts = self.engine.facts
+        for (_, kind), site in self.engine.sites.items():
+            if kind == "Sequential" and (site.named or site.patterns or site.grown):
+                self.rich_sites.add(site)
+            if kind == "Sequential":
+                for value in site.elements.values:
+                    if self._returns_several(value):
+                        self.rich_sites.add(site)
+        for node, values in facts.items():
+            if isinstance(node, cst.Subscript):
+                self._mark(facts.get(node.value, NOTHING))
+            elif isinstance(node, (cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp)):
+                part: cst.CompFor | None = node.for_in
+                while part is not None:
+                    self._mark(facts.get(part.iter, NOTHING))
+                    part = part.inner_for_in
+            elif isinstance(node, cst.StarredElement):
+                self._mark(values)
+        for function in self.engine.visits:
+            for loop in _loops(function.node):
+                self._mark(facts.get(loop.iter, NOTHING))
+            for call, callees in function.calls.items():
+                if isinstance(call.func, cst.Attribute) and call.func.attr.value not in PLAIN_METHODS:
+                    self._mark(facts.get(call.func.value, NOTHING))
+                library = any(isinstance(v, Api) and v.name.startswith(("builtins.", "itertools.", "functools.")) for v in callees)
+                builtin_only = library and not any(isinstance(v, Api) and v.name in ("builtins.isinstance", "builtins.setattr", "builtins.hasattr", "builtins.print") for v in callees)
+                for argument in call.args:
+                    if argument.star or builtin_only:
+                        self._mark(facts.get(argument.value, NOTHING))
+
+    def _mark(self, values: Values) -> None:
+        for value in values:
+            if isinstance(value, Container) and value.site.kind == "Sequential":
+                self.rich_sites.add(value.site)
+
+    def _returns_several(self, value: Value) -> bool:
+        if isinstance(value, Layer):
+            hub = self.kb.hub(value.op)
+            return hub is not None and hub.call.get("returns", "").startswith("tuple")
+        if isinstance(value, Instance):
+            method = self.engine.find_method(value.cls, self.engine.forward)
+            if method is not None:
+                return any(isinstance(v, Container) and v.site.kind in ("tuple", "dict") for v in method.result.values)
+        return False
+
+
+class _LoopFinder(cst.CSTVisitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loops: list[cst.For] = []
+
+    def visit_For(self, node: cst.For) -> bool:
+        self.loops.append(node)
+        return True
+
+
+def _loops(node: cst.CSTNode) -> list[cst.For]:
+    finder = _LoopFinder()
+    node.visit(finder)
+    return finder.loops
+
+
+__all__ = ["Const", "Effects", "Super"]

@@ -1,0 +1,306 @@
+"""Names and attributes: framework names used as values, types and bases; properties of tensors; variables of modules."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from ..analysis.values import Api, ClassRef, Const, Container, FunctionRef, Instance, Layer, MethodRef, Super, Tensor, Unknown, Values
+from ..convert.base import Bound, Emission, Misfit, OpCall
+from ..convert.bind import bind_property
+from ..convert.emit import emit
+from .base import Walk
+
+SHAPELESS = frozenset({"shape", "ndim", "dtype", "size"})  # asked of a variable itself, without reading its value
+
+
+class References(Walk):
+    """Replaces what is read without being called."""
+
+    # ---- marks -------------------------------------------------------------------------------------------------------------------
+
+    def visit_Annotation(self, node: cst.Annotation) -> bool:
+        self._mark_types(node.annotation)
+        return True
+
+    def _mark_types(self, node: cst.BaseExpression) -> None:
+        self.types.add(node)
+        if isinstance(node, cst.Tuple):
+            for element in node.elements:
+                self._mark_types(element.value)
+        elif isinstance(node, cst.BinaryOperation):
+            self._mark_types(node.left)
+            self._mark_types(node.right)
+        elif isinstance(node, cst.List):
+            for element in node.elements:
+                self._mark_types(element.value)
+        elif isinstance(node, cst.Subscript):
+            for part in node.slice:
+                if isinstance(part.slice, cst.Index):
+                    self._mark_types(part.slice.value)
+
+    def visit_Arg(self, node: cst.Arg) -> bool:
+        self.safe.add(node.value)
+        return True
+
+    def visit_Return(self, node: cst.Return) -> bool:
+        if node.value is not None:
+            self.safe.add(node.value)
+        return True
+
+    def visit_Index(self, node: cst.Index) -> bool:
+        self.safe.add(node.value)
+        return True
+
+    def visit_Element(self, node: cst.Element) -> bool:
+        self.safe.add(node.value)
+        return True
+
+    def visit_Attribute(self, node: cst.Attribute) -> bool:
+        if node.attr.value in SHAPELESS:
+            self.plain.add(node.value)
+        return True
+
+    def visit_Subscript(self, node: cst.Subscript) -> bool:
+        self.plain.add(node.value)
+        return True
+
+    def visit_Comparison(self, node: cst.Comparison) -> bool:
+        for part in node.comparisons:
+            if isinstance(part.operator, (cst.Is, cst.IsNot)):
+                self.plain.add(node.left)
+                self.plain.add(part.comparator)
+        return True
+
+    def visit_Import(self, node: cst.Import) -> bool:
+        return False
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
+        return False
+
+    # ---- names -------------------------------------------------------------------------------------------------------------------
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
+        if original_node in self.callees or not self.is_imported(original_node.value):
+            return updated_node
+        values = self.engine.facts.get(original_node)
+        name = self.context.source_api(values) if values is not None else None
+        return updated_node if name is None else self.reference(original_node, updated_node, name)
+
+    def is_imported(self, name: str) -> bool:
+        """Is a name one that an import binds (and no variable of the functions around hides it)?"""
+        if name not in self.context.imported:
+            return False
+        return not any(name in f.variables or name in f.parameters for f in self.functions)
+
+    def is_direct(self, node: cst.BaseExpression) -> bool:
+        """Does a reference name the framework itself (`nn.Conv2d`, an imported `Conv2d`), rather than a variable that holds it?"""
+        while isinstance(node, cst.Attribute):
+            node = node.value
+        return isinstance(node, cst.Name) and self.is_imported(node.value)
+
+    def reference(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
+        """A framework name used as a value."""
+        rows = self.kb.read(name)
+        if not rows:
+            if self.engine.kb.api_names(name):
+                return updated  # a module of the framework on the way to one of its names
+            self.context.report(original, "SW1001", f"{name} is not known", "add a row for it, or write the line in the target's own words")
+            return updated
+        hub = self.kb.hub(rows[0].op)
+        assert hub is not None
+        write = self.kb.write(rows[0].op)
+        if write is None:
+            self.context.report(original, "SW2001", f"{name} has no counterpart in the target's knowledge base")
+            return updated
+        if original in self.types or original in self.bases:
+            text = write.isinstance if original in self.types else None
+            if text is None and write.helper is not None:
+                return cst.Name(self.context.helper_name(write.helper))
+            if text is None and hub.kind in ("type", "constant"):
+                return self.take(original, self._constant(name), updated)
+            if text is None and hub.name == "Module":
+                text = write.isinstance
+            if text is not None:
+                return self.target_text(text)
+            refusal = next((form.refuse for form in write.forms if form.refuse), None)
+            self.context.report(original, "SW2003", refusal or f"{name} has no counterpart as a class")
+            return updated
+        if hub.kind in ("constant", "type") and not any(p.default is None for p in hub.params.values()):
+            return self.take(original, self._constant(name), updated)
+        if write.helper is not None:
+            return cst.Name(self.context.helper_name(write.helper))
+        if write.isinstance is not None and hub.kind != "function":
+            return self.target_text(write.isinstance)
+        return self._function_value(original, updated, name)
+
+    def target_text(self, text: str) -> cst.BaseExpression:
+        self.context.use(imports=frozenset(self._aliases(text)))
+        if self.kb.helper(text) is not None:
+            return cst.Name(self.context.helper_name(text))
+        return cst.parse_expression(text)
+
+    def _constant(self, name: str) -> Emission | Misfit:
+        call = bind_property(self.kb, name)
+        return call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
+
+    def _function_value(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
+        """A function of the framework as a value: the target's function where it can be called alike, else a lambda."""
+        row = self.kb.read(name)[0]
+        hub = self.kb.hub(row.op)
+        assert hub is not None
+        required = [p.name for p in hub.params.values() if p.default is None]
+        args = {p: Bound(cst.Name(p), cst.Name(p), frozenset({Unknown()}), True) for p in required}
+        result = emit(self.kb, OpCall(hub, row, args), self.place())
+        if isinstance(result, Misfit):
+            self.fail(original, result)
+            return updated
+        self.context.use(result.imports, result.helpers)
+        node = result.node
+        if isinstance(node, cst.Call) and [a.value.value if isinstance(a.value, cst.Name) and a.keyword is None else None for a in node.args] == required:
+            return node.func
+        params = cst.Parameters(params=[cst.Param(cst.Name(p)) for p in required])
+        return self.fitted(original, cst.Lambda(params=params, body=node))
+
+    # ---- attributes --------------------------------------------------------------------------------------------------------------
+
+    def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
+        if original_node in self.callees:
+            return updated_node
+        values = self.engine.facts.get(original_node)
+        owners = self.facts(original_node.value)
+        if values is not None and self.is_direct(original_node):
+            name = self.context.source_api(values)
+            if name is not None:
+                return self.reference(original_node, updated_node, name)
+        if not owners:
+            return updated_node
+        attr = original_node.attr.value
+        if attr == self.engine.training and self._is_module(owners):
+            self._uses_mode()
+            node = self.style_expression(self.style.mode, self=updated_node.value)
+            return self.fitted(original_node, node)
+        if any(isinstance(v, Layer) for v in owners):
+            return self._layer_attribute(original_node, updated_node, owners, attr)
+        if any(isinstance(v, (Instance, ClassRef)) for v in owners):
+            return self._member(original_node, updated_node, owners, attr, values or frozenset())
+        if any(isinstance(v, Tensor) for v in owners):
+            return self._property(original_node, updated_node, owners, attr)
+        if any(isinstance(v, Super) for v in owners) and attr == self.engine.forward:
+            return updated_node.with_changes(attr=cst.Name(self.style.forward))
+        return updated_node
+
+    def _is_module(self, owners: Values) -> bool:
+        return any(isinstance(v, Layer) or (isinstance(v, Instance) and v.cls.is_module) for v in owners)
+
+    def _uses_mode(self) -> None:
+        for function in reversed(self.functions):
+            if function.cls is not None:
+                function.cls.uses_mode = True
+                return
+
+    def _property(self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str) -> cst.BaseExpression:
+        api = f"{self.engine.tensor_type}.{attr}"
+        rows = self.kb.read(api)
+        if not rows:
+            if attr in self.engine.tensor_methods:
+                self.context.report(original, "SW1001", f"{api} is not known")
+            return updated
+        hub = self.kb.hub(rows[0].op)
+        if hub is None or hub.kind != "property":
+            return updated
+        call = bind_property(self.kb, api, self.arg(updated.value, original.value))
+        result = call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
+        return self.take(original, result, updated)
+
+    def _member(self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str, values: Values) -> cst.BaseExpression:
+        """An attribute of an object of the project: the value of a variable is read from it."""
+        if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
+            return updated.with_changes(attr=cst.Name(self.style.forward))
+        if original in self.plain or original in self.safe_stores:
+            return updated
+        layers = [v.cls.layer for v in owners if isinstance(v, Instance) and v.cls.layer]
+        stored = frozenset(v for owner in owners if isinstance(owner, Instance) for v in self._stored(owner, attr))
+        if not stored and layers:
+            return self._layer_attribute(original, updated, frozenset(Layer(op) for op in layers), attr)
+        roles = {v.role for v in stored if isinstance(v, Tensor)}
+        if not roles or (roles == {"value"} and not self._is_constant(owners, attr)):
+            if not roles and any(isinstance(v, Tensor) for v in values) and not any(isinstance(v, Instance) for v in owners):
+                return self._property(original, updated, owners, attr)
+            return updated
+        if Const(None) in values or any(not isinstance(v, Tensor) for v in stored):
+            if Const(None) in values or not all(isinstance(v, Tensor) for v in values):
+                return updated  # it may be None here; variables can be used like arrays
+        return self.style_expression(self.style.variable_read, x=updated)
+
+    def _stored(self, owner: Instance, attr: str) -> Values:
+        found: Values = frozenset()
+        for cls in owner.cls.mro():
+            cell = cls.attributes.get(attr)
+            if cell is not None:
+                found |= cell.values
+        return found
+
+    def _is_constant(self, owners: Values, attr: str) -> bool:
+        """Is this attribute an array that only the constructor sets (so that it is wrapped, see stores.py)?"""
+        return any(isinstance(v, Instance) and attr in self.constants_of(v) for v in owners)
+
+    def constants_of(self, owner: Instance) -> set[str]:
+        found: set[str] = set()
+        for cls in owner.cls.mro():
+            found |= cls.constants
+        return found
+
+    def _layer_attribute(self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str) -> cst.BaseExpression:
+        """An attribute of a framework's layer: weights have other names (and orders of axes) in the target."""
+        ops = sorted({v.op for v in owners if isinstance(v, Layer) and v.op != "Module"})
+        rules = {op: self._weight_rule(op, attr) for op in ops}
+        found = {rule for rule in rules.values() if rule is not None}
+        if not found:
+            renamed = {w.attributes[attr] for op in ops if (w := self.kb.write(op)) is not None and attr in w.attributes}
+            if len(renamed) == 1:
+                self.context.use()
+                return updated.with_changes(attr=cst.Name(next(iter(renamed))))
+            unknown = not ops and attr in ("weight",)
+            return self._weight_of(original, updated) if unknown else updated
+        paths = {path for path, _ in found}
+        if len(paths) > 1:
+            return self._weight_of(original, updated)
+        path, permutation = next(iter(found))
+        if not path:
+            self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer")
+            return updated
+        node: cst.BaseExpression = updated.value
+        for part in path.split("."):
+            node = cst.Attribute(node, cst.Name(part))
+        self.context.use()
+        if original in self.plain or attr == "bias":
+            return node
+        node = self.style_expression(self.style.variable_read, x=node)
+        if list(permutation) == sorted(permutation):
+            return node
+        return self.style_expression("{x}.T" if permutation == (1, 0) else self.style.transpose.replace("{axes}", str(permutation)), x=node)
+
+    def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
+        """The weight of a layer of unknown class."""
+        if self.kb.helper("weight_of") is None or original not in self.plain:
+            self.context.report(original, "SW1002", "which layer this is decides how its weight is stored, and the class is not known")
+            return updated
+        return cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
+
+    def _weight_rule(self, op: str, attr: str) -> tuple[str, tuple[int, ...]] | None:
+        write = self.kb.write(op)
+        rule = write.weights.get(attr) if write is not None else None
+        if rule is None:
+            return None
+        if not isinstance(rule, str):
+            return ("", ())
+        path, _, orders = rule.partition(" ")
+        if not orders:
+            return (path, ())
+        source, _, target = orders.partition("->")
+        if len(source) != len(target):
+            return ("", ())
+        return (path, tuple(target.index(axis) for axis in source))
+
+
+__all__ = ["Api", "Container", "MethodRef", "References"]

@@ -1,0 +1,171 @@
+"""Statements: TODO marks on what could not be converted, blocks that go away, assertions of the framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from ..analysis.values import Api
+from .base import Walk
+from .todo import commented_out, todo_lines
+
+COMPOUND = (cst.If, cst.For, cst.While, cst.With, cst.Try, cst.FunctionDef, cst.ClassDef, cst.Match)
+
+
+class StatementEdits(Walk):
+    """Attaches findings to statements."""
+
+    def enter(self, node: cst.CSTNode) -> bool:
+        self.marks.append(len(self.context.findings))
+        return True
+
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
+        return self.enter(node)
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
+        errors = [f for f in self.new_findings() if f.severity == "error"]
+        self.marks.pop()
+        if errors:
+            lines = [*original_node.leading_lines, *todo_lines(errors)]
+            if self.functions and not self._in_class_body():
+                return original_node.with_changes(leading_lines=lines)
+            return self._comment_out(original_node, errors)
+        if not updated_node.body:
+            if any(line.comment is not None for line in original_node.leading_lines):
+                self.pending_lines = list(original_node.leading_lines)
+            return cst.RemoveFromParent()
+        if len(updated_node.body) > len(original_node.body):
+            # one statement became two: each on a line of its own
+            first, *rest = updated_node.body
+            parts = [updated_node.with_changes(body=[first.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)], trailing_whitespace=cst.TrailingWhitespace())]
+            parts += [cst.SimpleStatementLine([small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for small in rest]
+            parts[-1] = parts[-1].with_changes(trailing_whitespace=updated_node.trailing_whitespace)
+            return cst.FlattenSentinel(parts)
+        return updated_node
+
+    def _in_class_body(self) -> bool:
+        return bool(self.classes) and self.depths[-1] == len(self.functions)
+
+    def _comment_out(self, original: cst.BaseStatement, errors: list) -> cst.BaseStatement:  # type: ignore[type-arg]
+        """At module and class level the original would stop the import: it becomes a comment, and `pass` keeps the block valid."""
+        lines = [*getattr(original, "leading_lines", ()), *commented_out(self.context.module.tree, original, errors)]
+        return cst.SimpleStatementLine([cst.Pass()], leading_lines=lines)
+
+    def _leave_compound(self, original: cst.BaseCompoundStatement, updated: cst.BaseCompoundStatement) -> cst.BaseStatement:
+        """A header that could not be converted keeps its original text under a TODO."""
+        errors = [f for f in self.new_findings() if f.severity == "error" and f.node in self.header_nodes(original)]
+        self.marks.pop()
+        if not errors:
+            return updated
+        lines = [*updated.leading_lines, *todo_lines(errors)]  # type: ignore[attr-defined]
+        return updated.with_changes(leading_lines=lines, **self.original_header(original))
+
+    def header_nodes(self, node: cst.CSTNode) -> set[cst.CSTNode]:
+        found: set[cst.CSTNode] = set()
+        for name in self.HEADERS[type(node)]:
+            value = getattr(node, name)
+            for part in value if isinstance(value, Sequence) else [value]:
+                if isinstance(part, cst.CSTNode):
+                    collector = _Collector()
+                    part.visit(collector)
+                    found |= collector.nodes
+        return found
+
+    def original_header(self, node: cst.CSTNode) -> dict[str, object]:
+        return {name: getattr(node, name) for name in self.HEADERS[type(node)] if name not in ("params", "decorators", "bases", "returns")}
+
+    HEADERS: dict[type, tuple[str, ...]] = {
+        cst.If: ("test",),
+        cst.While: ("test",),
+        cst.For: ("target", "iter"),
+        cst.With: ("items",),
+        cst.Match: ("subject",),
+        cst.FunctionDef: ("decorators", "params", "returns"),
+        cst.ClassDef: ("decorators", "bases", "keywords"),
+    }
+
+    def visit_If(self, node: cst.If) -> bool:
+        self.safe.add(node.test)
+        return self.enter(node)
+
+    def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.BaseStatement:
+        return self._leave_compound(original_node, updated_node)
+
+    def visit_While(self, node: cst.While) -> bool:
+        self.safe.add(node.test)
+        return self.enter(node)
+
+    def leave_While(self, original_node: cst.While, updated_node: cst.While) -> cst.BaseStatement:
+        return self._leave_compound(original_node, updated_node)
+
+    def leave_For(self, original_node: cst.For, updated_node: cst.For) -> cst.BaseStatement:
+        return self._leave_compound(original_node, updated_node)
+
+    def visit_Match(self, node: cst.Match) -> bool:
+        return self.enter(node)
+
+    def leave_Match(self, original_node: cst.Match, updated_node: cst.Match) -> cst.BaseStatement:
+        return self._leave_compound(original_node, updated_node)
+
+    # ---- with ----------------------------------------------------------------------------------------------------------------------
+
+    def block_kind(self, node: cst.BaseExpression) -> str | None:
+        """'stop' for a block without gradients, 'drop' for one that means nothing in the target, else None."""
+        func = node.func if isinstance(node, cst.Call) else node
+        name = self.context.source_api(self.facts(func)) if self.is_direct(func) else None
+        if name is None:
+            return None
+        rows = self.kb.read(name)
+        kinds: dict[str, str] = self.kb.source_framework.get("blocks") or {}
+        return kinds.get(rows[0].op) if rows else None
+
+    def visit_With(self, node: cst.With) -> bool:
+        kinds = [self.block_kind(item.item) for item in node.items]
+        self.with_kinds[node] = kinds
+        if "stop" in kinds:
+            self.stopped += 1
+        return self.enter(node)
+
+    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        kinds = self.with_kinds[original_node]
+        if "stop" in kinds:
+            self.stopped -= 1
+        if not any(kinds):
+            return self._leave_compound(original_node, updated_node)
+        for item, kind in zip(original_node.items, kinds, strict=True):
+            if kind:
+                nodes = _Collector.of(item)
+                self.context.findings[:] = [f for f in self.context.findings if f.node not in nodes]
+        self.context.changed = True
+        kept = [item for item, kind in zip(updated_node.items, kinds, strict=True) if not kind]
+        if kept:
+            kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+            return self._leave_compound(original_node, updated_node.with_changes(items=kept))
+        self.marks.pop()
+        body = list(updated_node.body.body) if isinstance(updated_node.body, cst.IndentedBlock) else [cst.SimpleStatementLine(updated_node.body.body)]  # type: ignore[arg-type]
+        if not body:
+            return cst.FlattenSentinel([])
+        body[0] = body[0].with_changes(leading_lines=[*updated_node.leading_lines, *body[0].leading_lines])  # type: ignore[union-attr]
+        return cst.FlattenSentinel(body)  # type: ignore[arg-type]
+
+
+class _Collector(cst.CSTVisitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: set[cst.CSTNode] = set()
+
+    @classmethod
+    def of(cls, node: cst.CSTNode) -> set[cst.CSTNode]:
+        collector = cls()
+        node.visit(collector)
+        return collector.nodes
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        self.nodes.add(node)
+        return True
+
+
+__all__ = ["Api", "StatementEdits"]

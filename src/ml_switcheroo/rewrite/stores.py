@@ -1,0 +1,338 @@
+"""Writes: to parts of tensors, to variables of modules, in place, and registrations of buffers and parameters."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from ..analysis.values import Api, Const, Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
+from .base import Walk
+
+SPACE = cst.SimpleWhitespace(" ")
+
+
+class Stores(Walk):
+    """Statements that change something become assignments of new values where the target's arrays are immutable."""
+
+    # ---- marks -------------------------------------------------------------------------------------------------------------------
+
+    def visit_Assign(self, node: cst.Assign) -> bool:
+        self.safe.add(node.value)
+        for target in node.targets:
+            self._mark_target(target.target)
+            # tying: `self.head.weight = self.embed.weight` shares the variable itself
+            if isinstance(target.target, cst.Attribute) and isinstance(node.value, cst.Attribute):
+                self.plain.add(node.value)
+        return True
+
+    def visit_AnnAssign(self, node: cst.AnnAssign) -> bool:
+        if node.value is not None:
+            self.safe.add(node.value)
+        self._mark_target(node.target)
+        return True
+
+    def visit_For(self, node: cst.For) -> bool:
+        self._mark_target(node.target)
+        self.safe.add(node.iter)
+        return self.enter(node)
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> bool:
+        self.safe.add(node.value)
+        return True
+
+    def visit_Expr(self, node: cst.Expr) -> bool:
+        self.safe.add(node.value)
+        return True
+
+    def _mark_target(self, target: cst.BaseExpression) -> None:
+        if isinstance(target, cst.Attribute):
+            self.safe_stores.add(target)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            for element in target.elements:
+                self._mark_target(element.value)
+
+    # ---- statements ----------------------------------------------------------------------------------------------------------------
+
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        if len(original_node.targets) == 1:
+            target, new_target = original_node.targets[0].target, updated_node.targets[0].target
+            if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
+                self.context.changed = True
+                return cst.RemoveFromParent()
+            if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
+                stored = self._store_item(target, new_target, updated_node.value, "")
+                if stored is not None:
+                    return stored
+            if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
+                return self._store_attribute(original_node, updated_node, target, new_target)
+            receiver = self._inplace_receiver(original_node.value)
+            if receiver is not None and isinstance(target, cst.Name) and isinstance(receiver, cst.Name) and receiver.value != target.value:
+                value = self._without_gradient(original_node.value, updated_node.value)
+                first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
+                return cst.FlattenSentinel([first, updated_node.with_changes(value=cst.Name(receiver.value))])
+        return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
+
+    def _without_gradient(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
+        """What is computed in a block without gradients is a constant for the gradient."""
+        if not self.stopped or self.style.stop_gradient is None or not any(isinstance(v, Tensor) for v in self.facts(original)):
+            return value
+        if any(f.name == "__init__" or f.builds for f in self.functions):
+            return value
+        return self.style_expression(self.style.stop_gradient, x=value)
+
+    def _is_alias_of_framework(self, node: cst.Assign) -> bool:
+        """`F = torch.nn.functional`: the alias goes with the import."""
+        name = self.context.source_api(self.facts(node.value))
+        return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and not self.kb.read(name) and bool(self.kb.api_names(name))
+
+    def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:
+        target, new_target = original_node.target, updated_node.target
+        if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
+            stored = self._store_item(target, new_target, updated_node.value, type(original_node.operator).__name__)
+            if stored is not None:
+                return stored
+        return updated_node
+
+    def _store_item(self, target: cst.Subscript, new: cst.Subscript, value: cst.BaseExpression, operator: str) -> cst.BaseSmallStatement | None:
+        """`x[i] = v` on a tensor."""
+        owners = self.facts(target.value)
+        if not self.style.immutable or not any(isinstance(v, Tensor) for v in owners) or any(isinstance(v, Container) for v in owners):
+            return None
+        methods = dict(self.style.index_write)
+        method = methods.get(operator)
+        if method is None:  # x[i] //= v: compute the new value of that part, and store it
+            binary = getattr(cst, operator.removesuffix("Assign"), None)
+            if binary is None:
+                return None
+            value = cst.BinaryOperation(new.deep_clone(), binary(), self._parenthesized(value))
+            method = methods[""]
+        base, rebuilt = self._storable(target.value, new.value)
+        if base is None:
+            self.context.report(target, "SW4003", "this writes into a part of a computed value, which the target cannot", "assign the value to a name first")
+            return None
+        place = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), new.slice)
+        stored = cst.Call(cst.Attribute(place, cst.Name(method)), [cst.Arg(self._bare(value))])
+        self.context.changed = True
+        return rebuilt(stored)
+
+    def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression):  # type: ignore[no-untyped-def]
+        """How a new value of `original` is stored: (its current value, function from the new value to a statement)."""
+        if isinstance(original, cst.Name):
+            return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
+        if isinstance(original, cst.Attribute):
+            if original.attr.value == "data" and any(isinstance(v, Tensor) for v in self.facts(original.value)):
+                inner = updated if not (isinstance(updated, cst.Attribute) and updated.attr.value == "data") else updated.value
+                return self._storable(original.value, inner)
+            variable = updated
+            if isinstance(updated, cst.Subscript) and _is_ellipsis(updated):
+                variable = updated.value
+            if self._is_variable(original):
+                current = self.style_expression(self.style.variable_read, x=variable)
+                return current, lambda v: cst.Assign([cst.AssignTarget(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v)  # type: ignore[arg-type]
+            return updated, lambda v: cst.Assign([cst.AssignTarget(updated.deep_clone())], v)  # type: ignore[arg-type]
+        if isinstance(original, cst.Subscript) and isinstance(updated, cst.Subscript):
+            if any(isinstance(v, Tensor) for v in self.facts(original.value)) and not any(isinstance(v, Container) for v in self.facts(original.value)):
+                base, rebuilt = self._storable(original.value, updated.value)
+                if base is None:
+                    return None, None
+                view = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), updated.slice)
+                return updated.deep_clone(), lambda v: rebuilt(cst.Call(cst.Attribute(view, cst.Name(dict(self.style.index_write)[""])), [cst.Arg(v)]))
+            return updated, lambda v: cst.Assign([cst.AssignTarget(updated.deep_clone())], v)  # type: ignore[arg-type]
+        return None, None
+
+    def _is_variable(self, node: cst.Attribute) -> bool:
+        """Does this attribute hold a variable of a module (parameter, buffer, weight of a layer)?"""
+        for owner in self.facts(node.value):
+            if isinstance(owner, Instance):
+                for cls in owner.cls.mro():
+                    cell = cls.attributes.get(node.attr.value)
+                    if cell is not None and any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in cell.values):
+                        return True
+                if owner.cls.layer is not None:
+                    hub = self.kb.hub(owner.cls.layer)
+                    if hub is not None and node.attr.value in hub.weights:
+                        return True
+            elif isinstance(owner, Layer):
+                hub = self.kb.hub(owner.op)
+                if (hub is not None and node.attr.value in hub.weights) or node.attr.value in ("weight", "bias"):
+                    return True
+        return False
+
+    @staticmethod
+    def _bare(value: cst.BaseExpression) -> cst.BaseExpression:
+        from ..convert.precedence import bare
+
+        return bare(value)
+
+    @staticmethod
+    def _parenthesized(value: cst.BaseExpression) -> cst.BaseExpression:
+        from ..convert.precedence import TERM, fit
+
+        return fit(value, TERM + 1)
+
+    # ---- attributes ----------------------------------------------------------------------------------------------------------------
+
+    def _store_attribute(self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute) -> cst.BaseSmallStatement:
+        values = self.facts(original.value)
+        value = self._without_gradient(original.value, updated.value)
+        updated = updated.with_changes(value=value)
+        owners = self.facts(target.value)
+        if target.attr.value == "data" and any(isinstance(v, Tensor) for v in owners):  # p.data = v
+            new_owner = new.value
+            if isinstance(new_owner, cst.Subscript) and _is_ellipsis(new_owner):
+                new_owner = new_owner.value
+            return updated.with_changes(targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new_owner))])
+        instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
+        if any(isinstance(v, Layer) for v in owners) and not instances:
+            return self._store_weight(original, updated, target, new, owners)
+        if not instances or not any(isinstance(v, Tensor) for v in values):
+            return updated
+        roles = {v.role for v in values if isinstance(v, Tensor)}
+        in_init = self.function is not None and self.function.name == "__init__"
+        if "value" in roles and not roles & {"parameter", "buffer"}:
+            if in_init and any(target.attr.value in i.cls.constants for i in instances) and self.style.constant is not None:
+                return updated.with_changes(value=cst.Call(cst.Name(self.context.helper_name(self.style.constant)), [cst.Arg(self._bare(value))]))
+            if self._is_variable(target):  # a new value for a buffer
+                return updated.with_changes(targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new))])
+        return updated
+
+    def _store_weight(self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute, owners: Values) -> cst.BaseSmallStatement:
+        """`layer.weight = other.weight` (tying) or `layer.weight = nn.Parameter(...)`."""
+        attr = target.attr.value
+        ops = {v.op for v in owners if isinstance(v, Layer)}
+        rules = {op: (w.weights.get(attr) if (w := self.kb.write(op)) is not None else None) for op in ops}
+        if len(rules) != 1 or not isinstance(next(iter(rules.values())), str):
+            if attr in ("weight", "bias") and any(isinstance(v, Tensor) for v in self.facts(original.value)):
+                self.context.report(original, "SW5003", f"{attr} of this layer cannot be replaced", "build the layer with the weight that it shall have")
+            return updated
+        rule = str(next(iter(rules.values())))
+        path, _, order = rule.partition(" ")
+        if isinstance(original.value, cst.Attribute):
+            other = {v.op for v in self.facts(original.value.value) if isinstance(v, Layer)}
+            other_rules = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op)) is not None}
+            other_order = {r.partition(" ")[2] for r in other_rules} or {""}
+            if other_order != {order}:
+                return self._tie(original, updated, new, path, ops)
+        elif order and any(isinstance(v, Tensor) for v in self.facts(original.value)):
+            self.context.report(original, "SW5003", f"{attr} of this layer is stored in another order of axes, and cannot be replaced by this value", "assign `layer.weight.data`, or build the layer anew")
+            return updated
+        node: cst.BaseExpression = new.value
+        for part in path.split("."):
+            node = cst.Attribute(node, cst.Name(part))
+        return updated.with_changes(targets=[cst.AssignTarget(node)])  # type: ignore[arg-type]
+
+    def _tie(self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, path: str, ops: set[str]) -> cst.BaseSmallStatement:
+        """A layer that uses another layer's weight, stored the other way round: it becomes a layer that reads that weight."""
+        helper = f"Tied{next(iter(ops))}"
+        if self.kb.helper(helper) is None:
+            self.context.report(original, "SW4002", "the two layers store this weight in different orders of axes, so that they cannot share it", "compute with the one weight in both places")
+            return updated
+        tied = cst.Call(cst.Name(self.context.helper_name(helper)), [cst.Arg(updated.value, comma=cst.Comma(whitespace_after=SPACE)), cst.Arg(cst.Attribute(new.value, cst.Name("bias")))])
+        return updated.with_changes(targets=[cst.AssignTarget(new.value)], value=tied)  # type: ignore[arg-type]
+
+    # ---- in place ------------------------------------------------------------------------------------------------------------------
+
+    def _inplace_receiver(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
+        """`x` in `x.add_(y)` on a tensor."""
+        suffix = self.engine.inplace_suffix
+        if not suffix or not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return None
+        name = node.func.attr.value
+        if not name.endswith(suffix) or name.startswith("__"):
+            return None
+        if not any(isinstance(v, MethodRef) and any(isinstance(o, Tensor) for o in v.receiver) for v in self.facts(node.func)):
+            if name not in self.engine.tensor_methods:
+                return None
+            if any(isinstance(v, (Instance, Layer, FunctionRef, Container)) for v in self.facts(node.func.value)):
+                return None
+        return node.func.value
+
+    def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        receiver = self._inplace_receiver(original_node.value)
+        if receiver is not None and not self._failed():
+            return self._store_inplace(original_node, updated_node, receiver)
+        if isinstance(original_node.value, cst.Call):
+            done = self._registration(original_node.value, updated_node)
+            if done is not None:
+                return done
+            if self._is_empty_super(original_node.value):
+                self.context.changed = True
+                return cst.RemoveFromParent()
+            if self._is_nothing(original_node.value, updated_node.value):
+                return cst.RemoveFromParent()
+        return updated_node
+
+    def _failed(self) -> bool:
+        return any(f.severity == "error" for f in self.new_findings())
+
+    def _store_inplace(self, original: cst.Expr, updated: cst.Expr, receiver: cst.BaseExpression) -> cst.BaseSmallStatement:
+        assert isinstance(original.value, cst.Call) and isinstance(original.value.func, cst.Attribute)
+        new_receiver = self.receivers.get(original.value)
+        if new_receiver is None:
+            return updated
+        base, rebuilt = self._storable(receiver, new_receiver)
+        if base is None:
+            inner = self._inplace_receiver(receiver)
+            if inner is not None and isinstance(receiver, cst.Call):  # x.mul_(2).add_(1)
+                chained = self.receivers.get(receiver)
+                base, rebuilt = self._storable(inner, chained) if chained is not None else (None, None)
+            if base is None:
+                if isinstance(receiver, cst.Call):
+                    self.context.report(original, "SW4003", "this changes a computed value in place, which the target cannot", "assign the value to a name first")
+                return updated
+        return rebuilt(self._bare(updated.value))  # type: ignore[no-any-return]
+
+    # ---- registrations -------------------------------------------------------------------------------------------------------------
+
+    def _registration(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
+        """`self.register_buffer("mask", x)` becomes `self.mask = Buffer(x)`."""
+        func = call.func
+        if not isinstance(func, cst.Attribute) or not isinstance(updated.value, cst.Call):
+            return None
+        rows = self.kb.read(f"{self.engine.module_type}.{func.attr.value}")
+        op = rows[0].op if rows else ""
+        owners = self.facts(func.value)
+        if op not in ("register_buffer", "register_parameter", "add_module") or not any(isinstance(v, Instance) for v in owners):
+            return None
+        if any(isinstance(v, Instance) and v.cls.container for v in owners) and op == "add_module":
+            return None
+        given = self.registered.get(call)
+        if given is None:
+            return None
+        name, value, persistent, values = given.name, given.value, given.persistent, given.values
+        owner = self.receivers[call]
+        none = values == frozenset({Const(None)})
+        if op == "register_buffer" and not none:
+            helper = "Buffer" if persistent else self.style.constant
+            if helper is not None:
+                wrapped: cst.BaseExpression = cst.Call(cst.Name(self.context.helper_name(helper)), [cst.Arg(self._bare(value))])
+                if Const(None) in values:
+                    test = cst.Comparison(value.deep_clone(), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
+                    wrapped = cst.IfExp(test=test, body=cst.Name("None"), orelse=wrapped)
+                value = wrapped
+        if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
+            return cst.Assign([cst.AssignTarget(cst.Attribute(owner, cst.Name(str(name.evaluated_value))))], self._bare(value))
+        comma = cst.Comma(whitespace_after=SPACE)
+        return cst.Expr(cst.Call(cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(value)]))
+
+    def _is_empty_super(self, call: cst.Call) -> bool:
+        """`super().__init__()` where the base has nothing to set up."""
+        if self.style.needs_super or not isinstance(call.func, cst.Attribute) or call.func.attr.value != "__init__":
+            return False
+        function = self.function
+        cls = function.cls if function is not None else None
+        if cls is None or not cls.is_module or cls.container or cls.layer or cls.outside or len(cls.bases) != 1:
+            return False
+        values = self.facts(call.func)
+        if any(isinstance(v, FunctionRef) for v in values):
+            return False
+        direct = any(isinstance(v, Api) and v.name == self.engine.module_type for v in cls.bases[0])
+        explicit = self.context.source_api(values) == f"{self.engine.module_type}.__init__"
+        return (direct and not call.args) or explicit
+
+    def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
+        """A statement whose call came down to a bare name or None does nothing any more."""
+        return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
+
+
+def _is_ellipsis(node: cst.Subscript) -> bool:
+    return len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index) and isinstance(node.slice[0].slice.value, cst.Ellipsis)

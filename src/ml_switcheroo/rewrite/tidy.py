@@ -1,0 +1,230 @@
+"""Round 3: imports of the source framework go, those of the target come, and the helpers that the code uses are written once."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.project import dotted, import_source
+from ..analysis.values import Api
+from .todo import commented_out
+
+if TYPE_CHECKING:
+    from .context import Context
+
+
+class _ImportEditor(cst.CSTTransformer):
+    """Takes the source framework's names out of import statements."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.first: cst.CSTNode | None = None
+        self.existing: set[str] = set()
+
+    def _gone(self, name: str) -> bool:
+        return self.context.is_source(name)
+
+    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        kept = [a for a in updated_node.names if not self._gone(dotted(a.name))]
+        return self._result(updated_node, kept)
+
+    def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        source = import_source(original_node, self.context.module)
+        if self.context.engine.finder.find(source) is not None or source == "__future__":
+            return updated_node
+        if isinstance(updated_node.names, cst.ImportStar):
+            if self._gone(source):
+                self.context.changed = True
+                return cst.RemoveFromParent()
+            return updated_node
+        kept = [a for a in updated_node.names if not self._gone(f"{source}.{dotted(a.name)}") and source.split(".")[0] not in self.context.engine.roots]
+        return self._result(updated_node, kept)
+
+    def _result(self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        assert not isinstance(node.names, cst.ImportStar)
+        if len(kept) == len(node.names):
+            return node
+        self.context.changed = True
+        if not kept:
+            return cst.RemoveFromParent()
+        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT if not (isinstance(node, cst.ImportFrom) and node.lpar) else kept[-1].comma)
+        return node.with_changes(names=kept)
+
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
+        return any(isinstance(small, (cst.Import, cst.ImportFrom)) for small in node.body)
+
+    def leave_SimpleStatementLine(self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine) -> cst.BaseStatement | cst.RemovalSentinel:
+        if not updated_node.body:
+            return cst.RemoveFromParent()
+        return updated_node
+
+    def visit_Expr(self, node: cst.Expr) -> bool:
+        return False
+
+
+def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
+    """The finished module: imports and helpers in place."""
+    before = tree
+    editor = _ImportEditor(context)
+    body: list[cst.BaseStatement] = []
+    at: int | None = None
+    for statement in tree.body:
+        result = statement.visit(editor)
+        if isinstance(result, cst.RemovalSentinel):
+            if at is None:
+                at = len(body)
+            lines = [line for line in getattr(statement, "leading_lines", ())]
+            if any(line.comment is not None for line in lines) or (at == len(body) and not body and lines):
+                body.append(_Held(lines))  # type: ignore[arg-type]
+            continue
+        if result is not statement and at is None and isinstance(statement, cst.SimpleStatementLine):
+            at = len(body)
+        assert isinstance(result, cst.BaseStatement)
+        body.append(result)
+    if not context.changed:
+        return before
+    texts = _helper_texts(context, compat)
+    wanted = [a for a in context.imports if a in context.kb.imports()]
+    known = _imported(body)
+    lines = _import_lines(context, wanted, known)
+    if compat is not None and texts:
+        lines.append(f"from {compat} import {', '.join(sorted(texts))}")
+    if at is None:
+        at = _after_docstring(body)
+    new: list[cst.BaseStatement] = [_statement(line) for line in lines]
+    body[at:at] = new
+    body = _settle(body)
+    if compat is None and texts:
+        body = _insert_helpers(body, list(texts.values()), tree)
+    return tree.with_changes(body=body)
+
+
+class _Held:
+    """Comments of a removed statement, on their way to the next one."""
+
+    def __init__(self, lines: list[cst.EmptyLine]) -> None:
+        self.lines = lines
+
+
+def _settle(body: list[cst.BaseStatement]) -> list[cst.BaseStatement]:
+    """Gives the comments of removed statements to the statements that follow them."""
+    result: list[cst.BaseStatement] = []
+    held: list[cst.EmptyLine] = []
+    for statement in body:
+        if isinstance(statement, _Held):
+            held.extend(statement.lines)
+            continue
+        if held and hasattr(statement, "leading_lines"):
+            statement = statement.with_changes(leading_lines=[*held, *statement.leading_lines])
+            held = []
+        result.append(statement)
+    return result
+
+
+def _statement(line: str) -> cst.BaseStatement:
+    return cst.parse_statement(line)
+
+
+def _after_docstring(body: list[cst.BaseStatement]) -> int:
+    at = 0
+    for index, statement in enumerate(body):
+        small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
+        is_doc = index == 0 and isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString)
+        future = isinstance(small, cst.ImportFrom) and small.module is not None and dotted(small.module) == "__future__"
+        if is_doc or future:
+            at = index + 1
+    return at
+
+
+def _imported(body: list[cst.BaseStatement]) -> set[str]:
+    """Import statements that the file has already, as text."""
+    found = set()
+    empty = cst.Module([])
+    for statement in body:
+        if isinstance(statement, cst.SimpleStatementLine):
+            for small in statement.body:
+                if isinstance(small, cst.Import):
+                    for alias in small.names:
+                        found.add("import " + empty.code_for_node(alias.with_changes(comma=cst.MaybeSentinel.DEFAULT)).strip())
+                elif isinstance(small, cst.ImportFrom) and not isinstance(small.names, cst.ImportStar) and small.module is not None:
+                    for alias in small.names:
+                        text = empty.code_for_node(alias.with_changes(comma=cst.MaybeSentinel.DEFAULT)).strip()
+                        found.add(f"from {dotted(small.module)} import {text}")
+    return found
+
+
+def _import_lines(context: Context, aliases: list[str], known: set[str]) -> list[str]:
+    statements = context.kb.imports()
+    lines = sorted({statements[a] for a in aliases} - known, key=lambda s: (_third_party(s, context), s.split()[1], s))
+    return lines
+
+
+def _third_party(statement: str, context: Context) -> bool:
+    import sys
+
+    return statement.split()[1].split(".")[0] not in sys.stdlib_module_names
+
+
+def _helper_texts(context: Context, compat: str | None) -> dict[str, str]:
+    """Helpers with all that they use, each after what it needs: text by the name (or `name as other`) under which it comes in."""
+    kb = context.kb
+    order: list[str] = []
+
+    def add(name: str) -> None:
+        helper = kb.helper(name)
+        if helper is None or name in order:
+            return
+        for other in helper.uses:
+            if other != name:
+                add(other)
+        if name not in order:
+            order.append(name)
+            if compat is None:
+                context.imports |= set(helper.imports)
+
+    for name in sorted(context.helpers):
+        add(name)
+    if compat is not None:
+        return {name if context.free_name(name) == name else f"{name} as {context.free_name(name)}": "" for name in sorted(context.helpers)}
+    renamed = {name: context.free_name(name) for name in order if context.free_name(name) != name}
+    texts: dict[str, str] = {}
+    for name in order:
+        helper = kb.helper(name)
+        assert helper is not None
+        text = helper.text
+        for old, new in renamed.items():
+            text = re.sub(rf"(?<![\w.]){re.escape(old)}\b(?!\s*=[^=])", new, text)
+        texts[renamed.get(name, name)] = text
+    return texts
+
+
+def _insert_helpers(body: list[cst.BaseStatement], texts: list[str], tree: cst.Module) -> list[cst.BaseStatement]:
+    """The helpers after the last import at the top of the file."""
+    at = _after_docstring(body)
+    for index, statement in enumerate(body):
+        small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
+        if isinstance(small, (cst.Import, cst.ImportFrom)):
+            at = index + 1
+        elif isinstance(statement, (cst.FunctionDef, cst.ClassDef)):
+            break
+    statements: list[cst.BaseStatement] = []
+    blank = [cst.EmptyLine(indent=False), cst.EmptyLine(indent=False)]
+    for text in texts:
+        part = cst.parse_module(text.strip("\n") + "\n", cst.PartialParserConfig(default_indent=tree.default_indent))
+        parsed = list(part.body)
+        leading = [*blank, *part.header, *parsed[0].leading_lines]  # type: ignore[union-attr]
+        parsed[0] = parsed[0].with_changes(leading_lines=leading)
+        statements.extend(parsed)  # type: ignore[arg-type]
+    if at < len(body):
+        following = body[at]
+        lines = list(getattr(following, "leading_lines", ()))
+        while lines and lines[0].comment is None:
+            lines.pop(0)
+        body[at] = following.with_changes(leading_lines=[*blank, *lines])
+    return [*body[:at], *statements, *body[at:]]
+
+
+__all__ = ["Api", "commented_out", "tidy"]

@@ -1,0 +1,27 @@
+"""Round 2: one walk over the tree in which every framework name, call, class and write is replaced by the target's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from .definitions import Definitions
+from .references import References
+from .statements import StatementEdits
+from .stores import Stores
+from .usercalls import Calls
+
+if TYPE_CHECKING:
+    from .context import Context
+
+
+class Translator(Definitions, StatementEdits, Stores, Calls, References):
+    """All edits of round 2. Facts are those of the original nodes; new text is built from the already updated children."""
+
+
+def translate(tree: cst.Module, context: Context) -> cst.Module:
+    """The tree in the target framework; findings, helpers and imports are left in the context."""
+    result = tree.visit(Translator(context))
+    assert isinstance(result, cst.Module)
+    return result

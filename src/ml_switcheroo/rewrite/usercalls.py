@@ -1,0 +1,338 @@
+"""Calls: ops of the framework, methods of tensors and modules, and calls of the project's own classes and functions."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from ..analysis.calls import COMMON_METHODS
+from ..analysis.values import NOTHING, UNKNOWN, Api, ClassRef, Const, Container, Factory, FunctionRef, Instance, Layer, MethodRef, Partial, Super, Tensor, Text, Unknown, Values
+from ..convert.base import CallArg, Emission, Misfit
+from ..convert.bind import bind
+from ..convert.emit import emit, emit_helper_call
+from .base import Registration, Walk
+
+# Methods of Python's own containers and texts: a call of one on something unknown says nothing.
+PYTHON_METHODS = frozenset(
+    "append clear copy count extend format get index insert items join keys pop remove replace reverse setdefault sort split strip update values "
+    "add discard union lower upper startswith endswith encode decode read write close".split()
+)
+
+
+class Calls(Walk):
+    """Replaces calls."""
+
+    def visit_Call(self, node: cst.Call) -> bool:
+        self.callees.add(node.func)
+        values = self.facts(node.func)
+        names = [v.name for v in values if isinstance(v, Api)]
+        if "builtins.isinstance" in names or "builtins.issubclass" in names:
+            if len(node.args) == 2:
+                self.plain.add(node.args[0].value)
+                self._mark_types(node.args[1].value)
+        elif any(self._initialises(name) for name in names) or "builtins.hasattr" in names:
+            for argument in node.args[:1]:
+                self.plain.add(argument.value)
+        return True
+
+    def _initialises(self, name: str) -> bool:
+        rows = self.kb.read(name)
+        hub = self.kb.hub(rows[0].op) if rows else None
+        return hub is not None and hub.kind == "function" and "init" in hub.effects
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+        values = self.facts(original_node.func)
+        func = original_node.func
+        if isinstance(func, cst.Name) and func.value == "super" and not values:
+            return updated_node
+        if self.is_direct(func):
+            name = self.context.source_api(values)
+            if name is not None:
+                return self.api_call(original_node, updated_node, name)
+        if isinstance(func, cst.Attribute):
+            done = self.method_call(original_node, updated_node, func, values)
+            if done is not None:
+                return done
+        if isinstance(func, (cst.Call, cst.Subscript, cst.IfExp, cst.BooleanOperation)):
+            pass  # the callee was computed; what it may be is in the facts
+        return self.plain_call(original_node, updated_node, values)
+
+    def arguments(self, original: cst.Call, updated: cst.Call) -> list[CallArg]:
+        return [
+            CallArg(new.value, old.value, self.facts(old.value), old.keyword.value if old.keyword is not None else None, old.star)
+            for old, new in zip(original.args, updated.args, strict=True)
+        ]
+
+    # ---- the framework's own -----------------------------------------------------------------------------------------------------
+
+    def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
+        args = self.arguments(original, updated)
+        module_prefix = self.engine.module_type + "."
+        if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)
+            if name == module_prefix + "__init__":
+                return updated
+            return self._bound(original, name, args[1:], args[0])
+        tensor_prefix = self.engine.tensor_type + "."
+        if name.startswith(tensor_prefix) and args:
+            return self._bound(original, name, args[1:], args[0])
+        return self._bound(original, name, args, None)
+
+    def _bound(self, original: cst.Call, name: str, args: list[CallArg], receiver: CallArg | None) -> cst.BaseExpression:
+        call = bind(self.kb, name, args, receiver, original)
+        result: Emission | Misfit
+        if isinstance(call, Misfit):
+            result = call
+        else:
+            site = next((v.site for v in self.facts(original) if isinstance(v, Container)), None)
+            needs_helper = site is not None and site in self.effects.rich_sites and call.op.kind == "layer"
+            result = emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
+            if not isinstance(result, Misfit):
+                self.context.explain(original, f"{name} -> {call.op.name}")
+        return self.take(original, result, original)
+
+    # ---- methods -----------------------------------------------------------------------------------------------------------------
+
+    def method_call(self, original: cst.Call, updated: cst.Call, func: cst.Attribute, values: Values) -> cst.BaseExpression | None:
+        """A call `owner.name(...)`; None when it is an ordinary call after all."""
+        name = func.attr.value
+        owners = self.facts(func.value)
+        new_func = updated.func
+        assert isinstance(new_func, cst.Attribute)
+        self.receivers[original] = new_func.value
+        if any(isinstance(v, Super) for v in owners):
+            return self._super_call(original, updated, name, owners)
+        methods = [v for v in values if isinstance(v, MethodRef)]
+        tensors = any(isinstance(o, Tensor) for m in methods for o in m.receiver)
+        if tensors or self._looks_like_tensor(original, name, owners, values):
+            receiver = CallArg(new_func.value, func.value, owners)
+            return self._tensor_method(original, updated, name, receiver)
+        modules = [o for m in methods for o in m.receiver if isinstance(o, (Layer, Instance)) or (isinstance(o, Container) and o.site.kind not in ("list", "tuple", "dict", "set"))]
+        if modules:
+            return self._module_method(original, updated, name, func, owners)
+        if name == self.engine.forward and any(isinstance(v, (FunctionRef, MethodRef)) for v in values) and any(isinstance(o, (Layer, Instance)) for o in owners):
+            return self.plain_call(original, updated.with_changes(func=new_func.value), values)
+        if UNKNOWN in owners and name in self.engine.tensor_methods and name not in PYTHON_METHODS and not self.project_method(owners, name):
+            return self._unknown_owner(original, updated, name, func, owners)
+        return None
+
+    def project_method(self, owners: Values, name: str) -> bool:
+        return any(isinstance(v, Instance) and self.engine.find_method(v.cls, name) is not None for v in owners)
+
+    def _looks_like_tensor(self, original: cst.Call, name: str, owners: Values, values: Values) -> bool:
+        if UNKNOWN not in owners or name not in self.engine.tensor_methods:
+            return False
+        if name not in COMMON_METHODS:
+            return True
+        keywords = {a.keyword.value for a in original.args if a.keyword is not None}
+        return bool(keywords & {"dim", "keepdim", "non_blocking", "memory_format"}) or (name == "size" and len(original.args) <= 1)
+
+    def _unknown_owner(self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values) -> cst.BaseExpression | None:
+        """A method that tensors have, on something of which nothing is known."""
+        assert isinstance(updated.func, cst.Attribute)
+        before = len(self.context.findings)
+        result = self._tensor_method(original, updated, name, CallArg(updated.func.value, func.value, frozenset({Tensor(weak=True)})))
+        del self.context.findings[before:]
+        code = self.context.module.tree.code_for_node
+        if code(result) == code(updated):
+            return updated
+        if any(isinstance(v, Instance) for v in owners):
+            return None
+        self.context.report(
+            original,
+            "SW1002",
+            f"whether `{code(func.value)}` is a tensor is not known, and {name}() means another thing on other objects",
+            "annotate the parameter, or assign the value from a call that is known",
+        )
+        return updated
+
+    def _tensor_method(self, original: cst.Call, updated: cst.Call, name: str, receiver: CallArg) -> cst.BaseExpression:
+        api = f"{self.engine.tensor_type}.{name}"
+        suffix = self.engine.inplace_suffix
+        if suffix and name.endswith(suffix) and not name.startswith("__"):
+            plain = api[: -len(suffix)]
+            if not self.kb.read(api) and self.kb.read(plain):
+                api = plain
+        return self._bound(original, api, self.arguments(original, updated), receiver)
+
+    def _module_method(self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values) -> cst.BaseExpression | None:
+        assert isinstance(updated.func, cst.Attribute)
+        if name == self.engine.forward:
+            return self.plain_call(original, updated.with_changes(func=updated.func.value), frozenset(v for v in owners))
+        kinds = {v.site.kind for v in owners if isinstance(v, Container)}
+        if kinds & {"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}:
+            rich = any(isinstance(v, Container) and v.site in self.effects.rich_sites for v in owners)
+            if name in ("append", "extend", "insert", "items", "keys", "values", "pop", "update", "clear") or (rich and name == "add_module"):
+                return updated
+        if any(isinstance(v, Instance) and v.cls.container for v in owners) and name in ("append", "extend", "insert", "items", "keys", "values", "add_module", "pop"):
+            return updated
+        api = f"{self.engine.module_type}.{name}"
+        if not self.kb.read(api):
+            if self.kb.is_known_api(api):
+                self.context.report(original, "SW2001", f"{api} is not known")
+            return None
+        if self._registers(original, updated, api, owners):
+            return updated
+        if name in ("apply",):
+            updated = self.wrap_callbacks(original, updated)
+        receiver = CallArg(updated.func.value, func.value, owners)
+        return self._bound(original, api, self.arguments(original, updated), receiver)
+
+    def _registers(self, original: cst.Call, updated: cst.Call, api: str, owners: Values) -> bool:
+        """Takes a registration of a buffer, parameter or child apart; the statement around it becomes an assignment."""
+        op = self.kb.read(api)[0].op
+        if op not in ("register_buffer", "register_parameter", "add_module") or not any(isinstance(v, Instance) for v in owners):
+            return False
+        order = ["name", {"register_buffer": "tensor", "register_parameter": "param", "add_module": "module"}[op], "persistent"]
+        given: dict[str, CallArg] = {}
+        for index, argument in enumerate(self.arguments(original, updated)):
+            if argument.star:
+                return False
+            given[argument.keyword or order[min(index, 2)]] = argument
+        if order[0] not in given or order[1] not in given:
+            return False
+        name, value = given[order[0]], given[order[1]]
+        persistent = given.get("persistent")
+        keep = persistent is None or persistent.values != frozenset({Const(False)})
+        self.registered[original] = Registration(name.node, value.node, keep, value.values)
+        return True
+
+    def _super_call(self, original: cst.Call, updated: cst.Call, name: str, owners: Values) -> cst.BaseExpression:
+        cls = next(v.cls for v in owners if isinstance(v, Super))
+        assert isinstance(updated.func, cst.Attribute)
+        values = self.facts(original.func)
+        project = any(isinstance(v, FunctionRef) for v in values)
+        if name == self.engine.forward:
+            return self.plain_call(original, updated.with_changes(func=updated.func.with_changes(attr=cst.Name(self.style.forward))), values)
+        if name == "__init__" and cls.is_module:
+            if project or cls.layer is not None:
+                return self.with_stream(original, updated)
+            return updated
+        if not project and cls.is_module:
+            api = f"{self.engine.module_type}.{name}"
+            rows = self.kb.read(api)
+            if rows and name not in ("train", "eval"):
+                assert isinstance(original.func, cst.Attribute)
+                owner = cst.Name(self.self_name(self.functions[-1])) if self.functions else updated.func.value
+                return self._bound(original, api, self.arguments(original, updated), CallArg(owner, original.func.value, owners))
+            return updated
+        return self.plain_call(original, updated, values)
+
+    # ---- the project's own ---------------------------------------------------------------------------------------------------------
+
+    def plain_call(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression:
+        """A call of something of the project: it stays, and gets a random stream where the callee takes one."""
+        api = self.context.source_api(values)
+        if api is not None and not self.is_direct(original.func) and not self.effects.value_takes_stream(Api(api)):
+            return updated  # a variable that holds a function of the framework
+        special = self._getattr_on_framework(original, updated, values)
+        if special is not None:
+            return special
+        if any(self.effects.value_takes_stream(v) for v in values) or original in self.engine.factories:
+            if self.style.stream is not None:
+                return self.with_stream(original, updated)
+        if any(isinstance(v, (Api, MethodRef, Unknown, Partial)) for v in values):
+            return self.wrap_callbacks(original, updated)
+        return updated
+
+    def _getattr_on_framework(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression | None:
+        if not any(isinstance(v, Api) and v.name == "builtins.getattr" for v in values) or not original.args:
+            return None
+        owner = self.context.source_api(self.facts(original.args[0].value))
+        if owner is None or not self.is_direct(original.args[0].value):
+            return None
+        names = self.facts(original.args[1].value) if len(original.args) > 1 else NOTHING
+        known = sorted({v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)})
+        if not known or any(isinstance(v, (Text, Unknown)) or not isinstance(v, Const) for v in names):
+            self.context.report(original, "SW5003", "which name of the framework this reads is decided when it runs", "use a dictionary of the classes that may be asked for")
+            return original
+        elements = []
+        for name in known:
+            api = self.kb.canonical(f"{owner}.{name}")
+            before = len(self.context.findings)
+            marker = cst.Name("value")
+            node = self.reference(marker, marker, api)
+            if len(self.context.findings) > before:
+                del self.context.findings[before:]
+                self.context.report(original, "SW1001", f"{api} is not known")
+                return original
+            elements.append(cst.DictElement(cst.SimpleString(repr(name).replace("'", '"')), node))
+        if len(elements) == 1:
+            return elements[0].value
+        return cst.Subscript(cst.Dict(elements), [cst.SubscriptElement(cst.Index(updated.args[1].value))])
+
+    def with_stream(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        """The call with the random stream of this place as a keyword."""
+        keyword = self.style.stream
+        if keyword is None or any(a.keyword is not None and a.keyword.value == keyword for a in original.args):
+            return updated
+        stream = self.stream()
+        if stream is None:
+            self.context.report(original, "SW4001", "the callee needs random numbers, and there is no random stream here", "make the surrounding function a method of a module, or pass a random stream to it")
+            return updated
+        self.context.changed = True
+        return add_keyword(updated, keyword, stream)
+
+    def wrap_callbacks(self, original: cst.Call, updated: cst.Call) -> cst.Call:
+        """Functions handed to code that calls them without keys get theirs bound here."""
+        if self.style.stream is None:
+            return updated
+        args = list(updated.args)
+        changed = False
+        is_partial = any(isinstance(v, Api) and v.name == "functools.partial" for v in self.facts(original.func))
+        for index, (old, new) in enumerate(zip(original.args, args, strict=True)):
+            values = self.facts(old.value)
+            if old.star or is_partial or not any(isinstance(v, FunctionRef) and self.effects.takes_stream(v.function) for v in values) or isinstance(old.value, cst.Lambda):
+                continue
+            stream = self.stream()
+            if stream is None:
+                continue
+            self.context.use(imports={"partial"})
+            bound = cst.Call(cst.Name("partial"), [cst.Arg(new.value, comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))), keyword_arg(self.style.stream, stream)])
+            args[index] = new.with_changes(value=bound)
+            changed = True
+        return updated.with_changes(args=args) if changed else updated
+
+
+def keyword_arg(name: str, value: cst.BaseExpression) -> cst.Arg:
+    tight = cst.SimpleWhitespace("")
+    return cst.Arg(value, keyword=cst.Name(name), equal=cst.AssignEqual(whitespace_before=tight, whitespace_after=tight))
+
+
+def add_keyword(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Call:
+    """The call with one more keyword, laid out like its other arguments, before any `**kwargs`."""
+    args = list(call.args)
+    new = keyword_arg(name, value)
+    at = len(args)
+    while at and args[at - 1].star == "**":
+        at -= 1
+    if at == len(args):
+        if args:
+            last = args[-1]
+            between: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace(" ")
+            if isinstance(last.comma, cst.Comma):  # one argument a line, with a comma after the last
+                closing = last.comma.whitespace_after
+                if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
+                    between = args[-2].comma.whitespace_after
+                elif isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+                    between = call.whitespace_before_args
+                args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=between))
+                args.append(new.with_changes(comma=cst.Comma(whitespace_after=closing)))
+                return call.with_changes(args=args)
+            if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
+                between = args[-2].comma.whitespace_after
+                if isinstance(between, cst.ParenthesizedWhitespace) and not between.first_line.comment:
+                    pass
+                else:
+                    between = cst.SimpleWhitespace(" ")
+            if isinstance(last.whitespace_after_arg, cst.ParenthesizedWhitespace):
+                new = new.with_changes(whitespace_after_arg=last.whitespace_after_arg)
+                last = last.with_changes(whitespace_after_arg=cst.SimpleWhitespace(""))
+                if isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+                    between = call.whitespace_before_args
+            args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=between))
+        args.append(new)
+    else:
+        args.insert(at, new.with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))))
+    return call.with_changes(args=args)
+
+
+__all__ = ["Calls", "ClassRef", "Factory", "add_keyword", "keyword_arg"]

@@ -26,7 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 MENTIONS = re.compile(rb"\btorch|einops|torchvision")
-SLOW_SECONDS = 10.0
+SLOW_SECONDS = 20.0  # of processor time
 
 
 @dataclass
@@ -53,9 +53,9 @@ def check(path: str) -> Outcome:
     from ml_switcheroo.project import convert_path
 
     before = Path(path).read_bytes()
-    start = time.perf_counter()
+    start = time.process_time()
     file = convert_path(path).files[0]
-    elapsed = time.perf_counter() - start
+    elapsed = time.process_time() - start
     codes = Counter(diagnostic.code for diagnostic in file.diagnostics)
     outcome = Outcome(path, elapsed, file.status, dict(codes))
     internal = [diagnostic.message for diagnostic in file.diagnostics if diagnostic.code.startswith("SW9")]

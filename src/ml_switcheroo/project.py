@@ -21,7 +21,7 @@ from .errors import InputError, SwitcherooError
 from .source import STDIN, SourceText, decode_source, read_bytes, read_source, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from .pipeline import Project
@@ -124,6 +124,7 @@ def convert_path(
     Raises InputError where there is nothing to convert or `out` cannot be written. `on_start` and `on_file` are told
     how many files there are and what became of each, as it happens.
     """
+    _check_frameworks(source, target)
     settings = Settings(source, target)
     src = Path(src)
     if str(src) != STDIN and src.is_dir():
@@ -144,17 +145,31 @@ def convert_path(
     return Result([file], target, source or file.source)
 
 
+def _check_frameworks(*names: str | None) -> None:
+    from .kb import framework_names
+
+    known = framework_names()
+    for name in names:
+        if name is not None and name not in known:
+            raise InputError(
+                "SW0007", f"unknown framework {name!r}", f"known: {', '.join(sorted(known))}", path="usage"
+            )
+
+
 def weight_script(src: Path | str, *, source: str | None = None, target: str = "jax") -> tuple[str, list[Diagnostic]]:
     """The text of the script that migrates the weights of the models in a file or folder, and what there is to know."""
+    _check_frameworks(source, target)
     path = Path(src)
     if not path.exists():
         read_bytes(path)  # says why not
     try:
         from .weights import gen_weight_script
 
-        done = with_deep_stack(
-            lambda: gen_weight_script(path, source=source or _detected(path) or "torch", target=target)
-        )
+        files = [path] if path.is_file() else [file for file in walk(path) if file.suffix == ".py"]
+        detected = source or _first_source(files, target)
+        if detected is None:
+            raise InputError("SW0007", "no framework is imported here", "name it with --source", path=str(src))
+        done = with_deep_stack(lambda: gen_weight_script(path, source=detected, target=target))
     except SwitcherooError:
         raise
     except Exception as error:
@@ -163,12 +178,15 @@ def weight_script(src: Path | str, *, source: str | None = None, target: str = "
     return done.code, list(done.diagnostics)
 
 
-def _detected(path: Path) -> str | None:
+def _first_source(paths: Iterable[Path], target: str) -> str | None:
+    """The framework that the first file with any imports. What cannot be read is reported elsewhere."""
     from .pipeline import detect_source
 
-    files = [path] if path.is_file() else [file for file in walk(path) if file.suffix == ".py"]
-    for file in files:
-        found = detect_source(read_source(file).text)
+    for path in paths:
+        try:
+            found = detect_source(read_source(path).text, target)
+        except InputError:
+            continue
         if found is not None:
             return found
     return None
@@ -225,7 +243,8 @@ def _convert_one(job: Job, settings: Settings, project: Project | None) -> FileR
         )
         return FileResult(label, job.name, "failed", diagnostics=[finding])
     except Exception as error:
-        return FileResult(label, job.name, "failed", diagnostics=[_internal(error, label)])
+        finding = _syntax_error(error, label) or _internal(error, label)
+        return FileResult(label, job.name, "failed", diagnostics=[finding])
 
 
 def _convert_text(text: SourceText, job: Job, label: str, settings: Settings, project: Project | None) -> FileResult:
@@ -261,6 +280,16 @@ def _convert_notebook(job: Job, settings: Settings) -> FileResult:
     file.diagnostics = [*notebook.diagnostics, *map(notebook.located, file.diagnostics)]
     file.content = content if file.status == "unchanged" else notebook.with_code(file.after).encode()
     return file
+
+
+def _syntax_error(error: Exception, path: str) -> Diagnostic | None:
+    """What the parser says about text that is not Python, as one line."""
+    from libcst import ParserSyntaxError
+
+    if not isinstance(error, ParserSyntaxError):
+        return None
+    what = error.message.partition("\n")[0].strip() or "syntax error"
+    return diagnose("SW0004", f"not valid Python 3: {what}", path=path, line=error.editor_line, col=error.editor_column)
 
 
 def _internal(error: BaseException, path: str) -> Diagnostic:
@@ -448,7 +477,8 @@ def _load(planned: list[Job], root: Path, settings: Settings) -> Project | None:
 
     paths = [Path(job.path) for job in planned if job.path.endswith(".py")]
     try:
-        return load_project(paths, root=root, source=settings.source, target=settings.target)
+        source = settings.source or _first_source(paths, settings.target)
+        return load_project(paths, root=root, source=source, target=settings.target) if source else None
     except InputError:
         raise
     except Exception:

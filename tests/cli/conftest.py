@@ -41,8 +41,6 @@ def fake_convert(
     compat: str | None = None,
 ) -> FakeConversion:
     """`import torch` becomes `import jax`; words in the text ask for trouble."""
-    if target == "no_such":
-        raise InputError("SW0007", "unknown framework 'no_such'")
     if "CRASH" in text:
         raise RuntimeError("something broke")
     if "DIE" in text:
@@ -70,11 +68,20 @@ def fake_load_project(paths: Sequence[Path], *, root: Path | None, source: str |
     return {"files": len(paths)}
 
 
+def fake_detect_source(text: str, target: str = "jax") -> str | None:
+    return "torch" if "import torch" in text else None
+
+
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the stand-in where the converter is looked for."""
     module = ModuleType("ml_switcheroo.pipeline")
-    module.__dict__.update(convert=fake_convert, load_project=fake_load_project, Conversion=FakeConversion)
+    module.__dict__.update(
+        convert=fake_convert,
+        load_project=fake_load_project,
+        Conversion=FakeConversion,
+        detect_source=fake_detect_source,
+    )
     monkeypatch.setitem(sys.modules, "ml_switcheroo.pipeline", module)
 
 

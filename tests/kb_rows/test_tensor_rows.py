@@ -297,11 +297,12 @@ def test_row(family: str, source: str) -> None:
         pytest.skip("no complex128")
     ours = eval(target, scope(True, ARRAYS))
     compare(ours, theirs)
-    if family in DIFFERENTIATED and not converter.ops & NO_GRADIENT:
+    if family in DIFFERENTIATED and not converter.ops & NO_GRADIENT and "prod')" not in source:
         gradients(source, target)
 
 
 # The other families hold nothing but moves of elements, or nothing to differentiate.
+# scatter_reduce with prod has no gradient in JAX for repeated places: jax.grad says so.
 DIFFERENTIATED = {"indexing", "elementwise", "reduction", "sorting", "cumulative", "complex", "autograd", "misc"}
 # Results whose gradient torch does not define, refuses, or defines as an accident of its implementation.
 NO_GRADIENT = {"to_numpy", "tolist", "item", "detach", "nextafter", "heaviside", "view_dtype", "result_type", "half", "bfloat16", "to_device", "requires_grad_", "fmax", "fmin"}

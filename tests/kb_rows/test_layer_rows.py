@@ -28,7 +28,8 @@ def _helpers() -> dict[str, Any]:
     """All helpers in one namespace, as they find each other in an output."""
     names: dict[str, Any] = {}
     for path in sorted(SNAPSHOTS.glob("jax/helpers/*.py")) + sorted(SNAPSHOTS.glob("flax_nnx/helpers/*.py")):
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+        code = compile(path.read_text(encoding="utf-8"), str(path), "exec", flags=annotations.compiler_flag)
+        exec(code, names)
     return names
 
 
@@ -415,3 +416,167 @@ def test_dropout_layers_draw() -> None:
         assert (layer(-ones) != layer(-ones)).any()
         layer.eval()
         assert (layer(-ones) == layer(-ones)).all()
+
+
+# --- containers, variables and what code asks of a module
+
+
+class TorchNet(torch.nn.Module):  # type: ignore[misc,name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        from collections import OrderedDict
+
+        nn = torch.nn
+        self.stem = nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4), act=nn.ReLU()))
+        self.scale = nn.Parameter(torch.ones(4))
+        self.blocks = nn.ModuleList([nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.LayerNorm(4))])
+        self.heads = nn.ModuleDict({"a": nn.Linear(4, 2), "b": self.blocks[0]})
+        self.tokens = nn.ParameterList([torch.ones(2), torch.ones(3)])
+        self.register_buffer("steps", torch.zeros(2))
+        self.register_buffer("grid", torch.arange(3), persistent=False)
+        self.table = nn.Embedding(5, 4)
+
+
+class Net(nnx.Module):  # type: ignore[misc]
+    def __init__(self, *, rngs: Any) -> None:
+        self.stem = H.Sequential({"conv": H.Conv2d(3, 4, 3, rngs=rngs), "norm": H.BatchNorm2d(4, rngs=rngs), "act": nnx.relu})
+        self.scale = nnx.Param(jax.numpy.ones(4))
+        self.blocks = nnx.List([nnx.Linear(4, 4, rngs=rngs), nnx.Sequential(nnx.Linear(4, 4, rngs=rngs), nnx.relu, nnx.LayerNorm(4, rngs=rngs))])
+        self.heads = nnx.Dict({"a": nnx.Linear(4, 2, rngs=rngs), "b": self.blocks[0]})
+        self.tokens = H.ParameterList([jax.numpy.ones(2), jax.numpy.ones(3)])
+        self.steps = H.Buffer(jax.numpy.zeros(2))
+        self.grid = H.Constant(jax.numpy.arange(3))
+        self.table = nnx.Embed(5, 4, rngs=rngs)
+
+
+def test_module_queries_answer_as_torch_does() -> None:
+    theirs, ours = TorchNet(), Net(rngs=nnx.Rngs(0))
+    assert [n for n, _ in H.named_modules(ours)] == [n for n, _ in theirs.named_modules()]
+    assert [n for n, _ in H.named_children(ours)] == [n for n, _ in theirs.named_children()]
+    assert [n for n, _ in H.named_parameters(ours)] == [n for n, _ in theirs.named_parameters()]
+    assert [n for n, _ in H.named_parameters(ours, recurse=False)] == [n for n, _ in theirs.named_parameters(recurse=False)]
+    assert sum(p.size for p in H.parameters(ours)) == sum(p.numel() for p in theirs.parameters())
+    batches = [n for n, _ in theirs.named_buffers() if not n.endswith("num_batches_tracked")]
+    assert [n for n, _ in H.named_buffers(ours)] == batches
+    assert len(list(H.modules(ours))) == len(list(theirs.modules()))
+    assert len(list(H.children(ours.blocks))) == 2
+    ours_seen: list[str] = []
+    theirs_seen: list[str] = []
+    plain = {"custom_jvp": "ReLU", "PjitFunction": "ReLU", "Embed": "Embedding", "List": "ModuleList", "Dict": "ModuleDict", "Net": "TorchNet"}
+    assert H.apply(ours, lambda m: ours_seen.append(plain.get(type(m).__name__, type(m).__name__))) is ours
+    theirs.apply(lambda m: theirs_seen.append(type(m).__name__))
+    # torch.apply visits shared parts again, as ours does
+    assert ours_seen == theirs_seen
+    assert H.get_submodule(ours, "blocks.1.2") is ours.blocks[1].layers[2]
+    with pytest.raises(AttributeError, match="no part `missing`"):
+        H.get_submodule(ours, "blocks.missing")
+
+
+def test_state_goes_out_and_in() -> None:
+    ours, other = Net(rngs=nnx.Rngs(0)), Net(rngs=nnx.Rngs(1))
+    state = H.state_dict(ours)
+    assert "stem.conv.kernel" in state and "blocks.1.layers.0.kernel" in state and "steps" in state and "grid" not in state
+    assert H.load_state_dict(other, state) == ([], [])
+    assert all((np.asarray(v) == np.asarray(state[k])).all() for k, v in H.state_dict(other).items())
+    partial_state = {**state, "unknown": np.ones(2)}
+    del partial_state["scale"]
+    with pytest.raises(ValueError, match="missing .'scale'., unexpected .'unknown'."):
+        H.load_state_dict(other, partial_state)
+    assert H.load_state_dict(other, partial_state, strict=False).missing_keys == ["scale"]
+    with pytest.raises(ValueError, match="has shape"):
+        H.load_state_dict(other, {**state, "scale": np.ones(3)})
+
+
+def test_modes_casts_and_registration() -> None:
+    net = Net(rngs=nnx.Rngs(0))
+    assert H.eval_mode(net) is net and net.stem.norm.use_running_average
+    assert H.train_mode(net) is net and not net.stem.norm.use_running_average
+    assert H.train_mode(net, False).stem.norm.use_running_average
+    assert H.cast(net, jax.numpy.float16).table.embedding.dtype == jax.numpy.float16
+    assert H.module_to(net, jax.numpy.float32).table.embedding.dtype == jax.numpy.float32
+    assert H.module_to(net, "cuda").table.embedding.dtype == jax.numpy.float32
+    H.register_buffer(net, "kept", jax.numpy.ones(2))
+    H.register_buffer(net, "fixed", jax.numpy.ones(2), persistent=False)
+    H.register_buffer(net, "empty", None)
+    H.register_parameter(net, "none", None)
+    H.add_module(net, "extra", H.Identity())
+    assert "kept" in H.state_dict(net) and "fixed" not in H.state_dict(net)
+    assert net.fixed[...].shape == net.fixed.shape == (2,) and net.empty is None and net.none is None
+    assert [n for n, _ in H.named_children(net)][-1] == "extra"
+
+
+def test_constants_pass_through_transformations() -> None:
+    net = Net(rngs=nnx.Rngs(0))
+    graph, state = nnx.split(net)
+    again = nnx.merge(graph, state)
+    assert again.grid is net.grid and hash(graph) == hash(nnx.split(net)[0])
+    assert (nnx.jit(lambda m, x: m.grid[...] + m.grid[1] + x)(net, 1) == jax.numpy.arange(3) + 2).all()
+    assert jax.numpy.add(net.grid, 1).dtype == net.grid.dtype
+
+
+def test_sequential_grows_and_is_cut() -> None:
+    rngs = nnx.Rngs(0)
+    linears = [nnx.Linear(2, 2, rngs=rngs) for _ in range(4)]
+    layers = H.Sequential(*linears[:3])
+    layers.append(nnx.relu).extend([linears[3]])
+    assert len(layers) == 5 and layers[-1] is linears[3] and layers[3] is nnx.relu and list(layers)[0] is linears[0]
+    assert set(H.state_dict(layers)) == {f"layers.{i}.{name}" for i in (0, 1, 2, 4) for name in ("kernel", "bias")}
+    part = layers[1:3]
+    assert isinstance(part, H.Sequential) and list(part) == linears[1:3]
+    layers[0] = nnx.relu
+    layers[3] = linears[0]
+    assert layers[0] is nnx.relu and layers[3] is linears[0]
+    layers.insert(1, nnx.tanh)
+    assert list(layers) == [nnx.relu, nnx.tanh, linears[1], linears[2], linears[0], linears[3]]
+    assert layers.pop(1) is nnx.tanh
+    del layers[0]
+    assert list(layers) == [linears[1], linears[2], linears[0], linears[3]]
+    named = H.Sequential({"a": linears[0], "b": nnx.relu})
+    named.add_module("c", linears[1])
+    assert named[-1] is named.c and named["a"] is linears[0] and [n for n, _ in named.items()] == ["a", "b", "c"]
+    assert set(H.state_dict(named)) == {"a.kernel", "a.bias", "c.kernel", "c.bias"}
+    x = jax.numpy.ones((1, 2))
+    assert (nnx.jit(lambda m, x: m(x))(named, x) == linears[1](nnx.relu(linears[0](x)))).all()
+    assert (nnx.merge(*nnx.split(named))(x) == named(x)).all()
+    pair = H.Sequential(lambda x: (x, 2 * x), lambda pair: pair[0] + pair[1])
+    assert pair(1) == 3
+
+    class Transition(H.Sequential):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.width = 7
+            self.first = linears[0]
+            self.act = nnx.relu
+            self.weight = nnx.Param(x)
+
+    assert list(Transition()) == [linears[0], nnx.relu]
+
+
+def test_lists_of_layers_and_parameters() -> None:
+    rngs = nnx.Rngs(0)
+    layers = H.ModuleList([nnx.Linear(2, 2, rngs=rngs) for _ in range(3)])
+    assert isinstance(layers[1:], H.ModuleList) and len(layers + layers[:1]) == 4
+    values = H.ParameterDict({"a": jax.numpy.ones(2), "b": nnx.Param(jax.numpy.ones(3))})
+    assert isinstance(values["a"], nnx.Param) and isinstance(values["b"], nnx.Param)
+
+
+def test_frozen_embeddings_are_not_trained() -> None:
+    layer = H.embedding_from_pretrained(jax.numpy.ones((3, 2)))
+    assert not list(H.parameters(layer)) and list(H.state_dict(layer)) == ["embedding"]
+    assert len(list(H.parameters(H.embedding_from_pretrained(jax.numpy.ones((3, 2)), freeze=False)))) == 1
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda r: H.BatchNorm2d(4, momentum=None, rngs=r),
+        lambda r: H.ConvTranspose2d(4, 4, 3, padding_mode="reflect", rngs=r),
+        lambda r: H.Embedding(4, 4, max_norm=1.0, rngs=r),
+        lambda r: H.LSTM(4, 4, proj_size=2, rngs=r),
+        lambda r: H.MultiheadAttention(4, 2, add_bias_kv=True, rngs=r),
+        lambda r: H.AdaptiveMaxPool2d(2, True, rngs=r),
+    ],
+)
+def test_what_is_not_supported_is_refused(build: Any) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        build(nnx.Rngs(0))

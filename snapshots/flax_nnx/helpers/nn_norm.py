@@ -39,7 +39,8 @@ class _NormBase(nnx.BatchNorm):
             mean, var = self.mean[...], self.var[...]
         else:
             axes = tuple(range(self.first_axis, x.ndim - 1))
-            mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+            mean = x.mean(axes, keepdims=True)
+            var = jnp.square(x - lax.stop_gradient(mean)).mean(axes, keepdims=True)  # it is flat in the mean
             if self.track_running_stats:
                 count = math.prod(x.shape[axis] for axis in axes)
                 self.mean[...] += self.momentum * (self.batch_average(mean) - self.mean[...])

@@ -16,6 +16,7 @@ import argparse
 import fnmatch
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -256,6 +257,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
     """All models, several at a time."""
     folder = Path(args.work).resolve()
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder / "compiled"))  # models share many functions
     tops = sorted({e.top for e in entries})
     groups = {top: [e for e in entries if e.top == top] for top in tops}
     rows: dict[str, dict[str, Any]] = {}

@@ -51,18 +51,11 @@ def test_the_right_twin_reaches_the_last_rung(tmp_path: Path, kept: Path) -> Non
 # a mistake in the target, the rung that must find it, what the reason must say
 MISTAKES = [
     pytest.param([("import jax\n", "import jax\nimport torch\n")], "imports", "still imports torch", id="source import"),
-    pytest.param([("nnx.Linear(8, classes", "nnx.Linear(classes")], "builds", "net_torch.py:", id="wrong arguments"),
     pytest.param([("use_bias=False", "use_bias=True")], "weights", "first.conv.bias", id="a weight too many"),
-    pytest.param([("nnx.Linear(8, classes", "nnx.Linear(8, 9")], "weights", "head.bias: shape", id="wrong shape"),
     pytest.param([("epsilon=1e-5", "epsilon=1e-1")], "forward", "layer that differs: first.norm", id="epsilon"),
-    pytest.param([("padding=1", "padding=0")], "forward", "first.conv (output: shape 4x8x8x8", id="shape"),
-    pytest.param([("jax.nn.relu)", "jax.nn.gelu)")], "forward", "layer that differs: body", id="activation"),
-    pytest.param([('"top": x.argmax(1)', '"top": x.argmax(1) * 1.0')], "forward", "top: dtype int64", id="dtype of an output"),
-    pytest.param([(', "top": x.argmax(1)', "")], "forward", "missing top", id="output left out"),
     pytest.param([("x = self.body", "x = x * float(x.max() > -9)\n        x = self.body")], "jit", "", id="not traceable"),
     pytest.param([("x.mean((2, 3))", "jax.lax.stop_gradient(x.mean((2, 3)))")], "gradients", "", id="gradient cut"),
     pytest.param([("self.momentum * self.mean[...]", "0.8 * self.mean[...]")], "training", "in evaluation", id="momentum"),
-    pytest.param([("self.use_running_average", "True")], "training", "at step 1", id="no training mode"),
     pytest.param([("import jax\n", "import jax\nimport os\nos.abort()\n")], "imports", "SIGABRT", id="crash"),
 ]
 

@@ -45,6 +45,7 @@ class Closure:
     entry: str
     modules: dict[str, Module]
     packages: set[str]  # packages without a module of their own here: they become an empty __init__.py
+    optional: set[str] = field(default_factory=set)  # other packages that are used if they are there (try: import ...)
 
     def files(self) -> dict[Path, str]:
         """Relative path -> text, for each file of the tree."""
@@ -118,7 +119,7 @@ def import_closure(
             if parent not in modules:
                 packages.add(parent)
             parent = parent.rpartition(".")[0]
-    return Closure(name, modules, packages)
+    return Closure(name, modules, packages, walker.optional)
 
 
 def merge(closures: Sequence[Closure]) -> Closure:
@@ -132,7 +133,7 @@ def merge(closures: Sequence[Closure]) -> Closure:
             before = known.kept.get(index, set())
             known.kept[index] = None if names is None or before is None else before | names
     packages = {name for closure in closures for name in closure.packages} - set(modules)
-    return Closure(closures[0].entry, modules, packages)
+    return Closure(closures[0].entry, modules, packages, {name for closure in closures for name in closure.optional})
 
 
 class _Finder:
@@ -182,6 +183,7 @@ class _Walker:
         self.frameworks = frameworks
         self.stop = stop
         self.todo: list[Module] = []
+        self.optional: set[str] = set()
 
     def run(self) -> None:
         while self.todo:
@@ -203,8 +205,16 @@ class _Walker:
 
     def _follow_whole(self, module: Module) -> None:
         deep = module is self.entry
+        guarded = {id(node) for node in _guarded(module.tree)}
         for node in _imports(module.tree.body, deep):
-            self._follow(module, node, None)
+            if id(node) in guarded and not self._own(module, node):
+                self.optional |= {name.partition(".")[0] for name in _imported(module, node)} - self.stop
+            else:
+                self._follow(module, node, None)
+
+    def _own(self, module: Module, node: ast.Import | ast.ImportFrom) -> bool:
+        top = module.name.partition(".")[0]
+        return all(name.partition(".")[0] == top for name in _imported(module, node))
 
     def _follow_names(self, module: Module) -> None:
         """Keep the statements of an `__init__` that supply the wanted names, and follow their imports."""
@@ -245,6 +255,9 @@ class _Walker:
         if module.name in seen:
             return False
         seen.add(module.name)
+        listed = _listed(module.tree)
+        if listed is not None:
+            return name in listed
         for statement, bound in zip(module.tree.body, module.bound, strict=True):
             if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
                 origin = self.finder.load(_absolute(module, statement))
@@ -304,8 +317,7 @@ class _Walker:
         seen.add(module.name)
         top = module.name.partition(".")[0]
         for node in _imports(module.tree.body, False):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [_absolute(module, node)]
-            for name in names:
+            for name in _imported(module, node):
                 first = name.partition(".")[0]
                 if first in self.frameworks:
                     return True
@@ -322,6 +334,24 @@ def _absolute(module: Module, node: ast.ImportFrom) -> str:
     base = module.package.split(".")
     base = base[: len(base) - (node.level - 1)] if node.level > 1 else base
     return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def _imported(module: Module, node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [a.name for a in node.names] if isinstance(node, ast.Import) else [_absolute(module, node)]
+
+
+def _guarded(tree: ast.Module) -> list[ast.AST]:
+    """Imports under a `try` that allows for their failure."""
+    found: list[ast.AST] = []
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Try) and any(_catches_imports(handler) for handler in statement.handlers):
+            found += [node for inner in statement.body for node in ast.walk(inner)]
+    return found
+
+
+def _catches_imports(handler: ast.ExceptHandler) -> bool:
+    caught = ast.unparse(handler.type) if handler.type is not None else "Exception"
+    return any(name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception"))
 
 
 def _imports(body: Sequence[ast.stmt], deep: bool) -> list[ast.Import | ast.ImportFrom]:
@@ -361,6 +391,19 @@ def _bound(statement: ast.stmt) -> set[str]:
         for body in _bodies(statement):
             for inner in body:
                 names |= _bound(inner)
+    return names
+
+
+def _listed(tree: ast.Module) -> set[str] | None:
+    """The names in a module's `__all__`; None where it has none, or one that is computed."""
+    names: set[str] | None = None
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+            if isinstance(target, ast.Name) and target.id == "__all__":
+                if not isinstance(statement.value, ast.List | ast.Tuple):
+                    return None
+                names = (names or set()) | {str(e.value) for e in statement.value.elts if isinstance(e, ast.Constant)}
     return names
 
 

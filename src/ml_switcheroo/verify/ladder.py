@@ -306,7 +306,7 @@ def _source_side(run: _Run) -> dict[str, dict[str, Any]]:
     if mark.is_file() and mark.read_text() == key and report.is_file():
         steps = _steps(report)
     else:
-        steps = _work(run, "source", run.source_tree)
+        steps = _work(run, "source", run.source_tree, optional=sorted(run.closure.optional))
         mark.write_text(key)
     run.result.parameters = steps.get("builds", {}).get("parameters")
     for name in ("imports", "builds", "forward"):
@@ -400,7 +400,8 @@ def _compare_training(run: _Run, target: dict[str, dict[str, Any]], source: dict
 def _first_difference(run: _Run) -> str:
     """The first layer, in the order in which the source finishes them, whose output differs."""
     checkpoint = str(run.folder / "source.work" / "checkpoint.pth")
-    source = _work(run, "source", run.source_tree, trace=True, checkpoint=checkpoint).get("trace", {})
+    optional = sorted(run.closure.optional)
+    source = _work(run, "source", run.source_tree, trace=True, checkpoint=checkpoint, optional=optional).get("trace", {})
     target = _work(
         run, "target", run.converted.tree, trace=True, refuse=[WORKERS[run.source]],
         weights=str(run.folder / "checkpoint.safetensors"),
@@ -478,6 +479,9 @@ def _process(command: list[str], folder: Path, timeout: float) -> str:
     """Run a command in a session of its own; '' or what went wrong."""
     package_root = str(Path(__file__).resolve().parents[2])
     environment = {
+        # A compiled function is worth keeping as long as the folder of the run is.
+        "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")])),
         "PYTHONSAFEPATH": "1",

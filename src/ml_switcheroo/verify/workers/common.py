@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
-import importlib.util
+import importlib.abc
 import json
 import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -71,6 +71,8 @@ class Worker:
         """Import the model's module from the tree."""
         sys.path.insert(0, str(self.tree))
         sys.path += [p for p in self.job.get("search", []) if p not in sys.path]
+        for name in self.job.get("optional", []):
+            _probe(name)
         return importlib.import_module(self.job["module"])
 
     def arguments(self, as_tensor: Callable[[NDArray[Any]], Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -100,6 +102,31 @@ class Worker:
         """Read arrays that the other side wrote."""
         with np.load(name, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
+
+
+class Refuse(importlib.abc.MetaPathFinder):
+    """Makes importing some packages fail, even where they are installed."""
+
+    def __init__(self, names: Sequence[str], why: str) -> None:
+        self.names = frozenset(names)
+        self.why = why
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        """Refuse, or leave it to the next finder."""
+        if fullname.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"{self.why} {fullname}", name=fullname)
+
+
+def _probe(name: str) -> None:
+    """An optional package that is installed but breaks when it is imported counts as one that is not installed."""
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return
+    except Exception:
+        for loaded in [m for m in sys.modules if m.partition(".")[0] == name]:
+            del sys.modules[loaded]
+        sys.meta_path.insert(0, Refuse([name], "an optional package that does not work here:"))
 
 
 def run(main: Callable[[Worker], None]) -> None:
@@ -155,7 +182,8 @@ def is_float(value: Any) -> bool:
     return "float" in str(value.dtype) or "complex" in str(value.dtype)
 
 
-_RATE = re.compile(r"drop|^(p|rate|prob)$", re.IGNORECASE)
+_RATE = re.compile(r"drop|^(p|rate|prob|keep_prob|keep_rate|survival_prob)$", re.IGNORECASE)
+_KEEPS = re.compile(r"keep|survival", re.IGNORECASE)
 _DROPS = re.compile(r"drop|stochastic_?depth", re.IGNORECASE)
 
 
@@ -165,9 +193,9 @@ def zero_rates(owner: Any, depth: int = 2) -> None:
         if name.startswith("__"):
             continue
         if _is_rate(name, value, type(owner).__name__):
-            object.__setattr__(owner, name, 1.0 if "keep" in name.lower() else 0.0)
+            object.__setattr__(owner, name, 1.0 if _KEEPS.search(name) else 0.0)
         elif isinstance(value, tuple) and hasattr(value, "_replace"):
-            rates = {n: 0.0 for n in value._fields if _is_rate(n, getattr(value, n), "")}
+            rates = {n: 1.0 if _KEEPS.search(n) else 0.0 for n in value._fields if _is_rate(n, getattr(value, n), "")}
             if rates:
                 object.__setattr__(owner, name, value._replace(**rates))
         elif depth and _is_settings(value):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.abc
 import inspect
 import sys
 import warnings
@@ -13,30 +12,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from .common import STEPS, StepFailed, Worker, flatten, is_float, run, zero_rates
+from .common import STEPS, Refuse, StepFailed, Worker, flatten, is_float, run, zero_rates
 
 Arrays = dict[str, NDArray[Any]]
-
-
-class _Refuse(importlib.abc.MetaPathFinder):
-    """The converted model has to do without the source framework: importing it is an error even where it is installed."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = frozenset(names)
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
-        if fullname.partition(".")[0] in self.names:
-            raise ModuleNotFoundError(f"the converted code still imports {fullname}", name=fullname)
 
 
 def main(worker: Worker) -> None:
     """All steps of the target side."""
     warnings.simplefilter("ignore")
-    sys.meta_path.insert(0, _Refuse(worker.job["refuse"]))
+    # Even where the source framework is installed, the converted model has to do without it.
+    sys.meta_path.insert(0, Refuse(worker.job["refuse"], "the converted code still imports"))
     with worker.step("imports"):
         module = worker.import_model()
     with worker.step("builds"):

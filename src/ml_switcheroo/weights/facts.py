@@ -60,6 +60,8 @@ class _Collector:
         results = [(f"{function.name}()", function.result.values) for function in functions]
         results += [(name, cell.values) for name, cell in module.globals.items()]
         for name, values in results:
+            if any(isinstance(value, (v.Unknown, v.Instance)) for value in values):
+                continue  # a function that hands through what it is given
             found = [child for child in self.children(values) if child.startswith("container ")]
             if found and name not in self.grammar.classes:
                 self.grammar.classes[name] = ClassRule(itself=found)
@@ -111,9 +113,10 @@ class _Collector:
             rule = self.grammar.containers[name] = ContainerRule(kind)
             for position, cell in enumerate(site.ordered or ()):
                 self.add(rule.children, str(position), self.children(cell.values))
-            for table in (site.named, site.patterns):
-                for key, cell in table.items():
-                    self.add(rule.children, key, self.children(cell.values))
+            if kind not in ("ModuleList", "ParameterList"):  # these have numbers only
+                for table in (site.named, site.patterns):
+                    for key, cell in table.items():
+                        self.add(rule.children, key, self.children(cell.values))
             if site.ordered is None:
                 self.add(rule.children, "*", self.children(site.elements.values))
         return container(self.sites[id(site)])

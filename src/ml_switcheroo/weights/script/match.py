@@ -67,12 +67,18 @@ class Move:
     target: tuple[str, ...]
     axes: tuple[int, ...] | None = None  # the axes of the source in the order of the target
     part: tuple[int, int, int] | None = None  # (axis, number, count): one of `count` equal parts along an axis
-    dropped: str = ""
+    reason: str = ""  # why it is left out
+    shared: bool = False  # left out because `target` holds the same parameter already
 
     @property
     def path(self) -> str:
         """The dotted path in the target."""
         return ".".join(self.target)
+
+    @property
+    def dropped(self) -> str:
+        """Why it is left out, '' when it is written."""
+        return f"shared with {self.path}" if self.shared else self.reason
 
 
 @dataclass(frozen=True)
@@ -84,17 +90,41 @@ class Match:
     doubts: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (name, the readings between which the facts do not decide)
     guesses: tuple[tuple[str, str], ...] = ()  # (name, the only reading that fits where the facts know nothing)
 
-    def __add__(self, other: Match) -> Match:
-        return Match(
-            self.moves + other.moves,
-            self.problems + other.problems,
-            self.doubts + other.doubts,
-            self.guesses + other.guesses,
+    def under(self, *place: str) -> Match:
+        """The same as part of something larger, where it lies at this place of the target."""
+        return replace(self, moves=tuple(replace(move, target=place + move.target) for move in self.moves))
+
+    def surer_than(self, other: Match) -> bool:
+        """Is what is guessed here only a part of what is guessed there?"""
+        return other.guesses_all_of(self) and not self.guesses_all_of(other)
+
+    def guesses_all_of(self, other: Match) -> bool:
+        """Does every guess of the other reading lie at or below one of this reading?"""
+        above = {path for path, _ in self.guesses}
+        return all(
+            path in above or any(path[:end] in above for end, sign in enumerate(path) if sign == ".")
+            for path, _ in other.guesses
         )
 
     def outcome(self) -> tuple[object, ...]:
         """Equal for two readings between which nobody has to choose."""
-        return (tuple(sorted(self.moves, key=lambda move: (move.name, move.path))), self.doubts)
+        return (frozenset(self.moves), self.doubts)
+
+
+def joined(matches: Iterable[Match]) -> Match:
+    """The reading of a whole from those of its parts."""
+    matches = list(matches)
+    return Match(
+        tuple(move for match in matches for move in match.moves),
+        tuple(problem for match in matches for problem in match.problems),
+        tuple(doubt for match in matches for doubt in match.doubts),
+        tuple(guess for match in matches for guess in match.guesses),
+    )
+
+
+def unfit(node: Node, reason: str) -> Match:
+    """The reading of a node that makes no sense."""
+    return Match(problems=tuple((path, reason) for path, _ in node.tensors()))
 
 
 class Matcher:
@@ -111,7 +141,8 @@ class Matcher:
         self.same = same
         self.keeps_aliases = keeps_aliases
         self.forced = [(_glob(pattern), self._named(name)) for pattern, name in forced]
-        self.known: dict[tuple[Node, str, tuple[str, ...]], Match] = {}
+        self.known: dict[tuple[Node, str], Match] = {}
+        self.rules: dict[tuple[str, str], Rule | None] = {}
 
     def _named(self, name: str) -> Any:
         if name in self.grammar.classes:
@@ -128,111 +159,111 @@ class Matcher:
 
     def root(self, node: Node, names: Iterable[str]) -> Match:
         """The reading of the whole checkpoint as one of the classes."""
-        return self.choose(node, [f"class {name}" for name in names], ())
+        return self.choose(node, [f"class {name}" for name in names])
 
-    def choose(self, node: Node, candidates: list[Any], target: tuple[str, ...]) -> Match:
+    def choose(self, node: Node, candidates: list[Any]) -> Match:
         """The reading of a node that fits. Readings with the same outcome count as one; more than one is a doubt."""
         for pattern, candidate in self.forced:
             if pattern.fullmatch(node.path):
                 candidates = [candidate]
         known = [candidate for candidate in candidates if candidate != "anything"]
-        best = self._best(node, known, target)
-        if len(known) == len(candidates) or (known and not best.problems):
-            return best
-        # The class comes from outside: every class and layer is possible, and the tensors decide.
-        anything: list[Any] = ["tensor", *(f"layer {name}" for name in self.grammar.layers)]
-        anything += [f"class {name}" for name in self.grammar.classes]
-        if all(name.isdigit() and child.tensor is None for name, child in node.children.items()):
-            anything += [{kind: {"*": ["anything"]}} for kind in ("Sequential", "ModuleList")]
-        found = self._best(node, anything, target, guess=True)
-        return best if known and len(best.problems) < len(found.problems) else found
+        found = self._best(node, known)
+        if len(known) == len(candidates) or (known and not found.problems):
+            return found
+        guessed = self.match(node, "anything")
+        return found if known and len(found.problems) < len(guessed.problems) else guessed
 
-    def _best(self, node: Node, candidates: list[Any], target: tuple[str, ...], guess: bool = False) -> Match:
-        matches = [(_label(candidate), self.match(node, candidate, target)) for candidate in candidates]
+    def _best(self, node: Node, candidates: list[Any]) -> Match:
+        matches = [(_label(candidate), self.match(node, candidate)) for candidate in candidates]
         fits = [(label, match) for label, match in matches if not match.problems]
         if not fits:
-            nothing = Match(
-                problems=tuple((name, "the facts know nothing with tensors here") for name, _ in node.tensors())
-            )
+            nothing = unfit(node, "nothing that is known fits")
             return min((match for _, match in matches), key=lambda match: len(match.problems), default=nothing)
-        # A reading on evidence all the way down wins over one in which a class from outside could be anything.
-        fits = [(label, match) for label, match in fits if not match.guesses] or fits
-        outcomes: dict[tuple[object, ...], list[str]] = {}
+        # Evidence wins over a guess, and a guess about a part over one about the whole.
+        fits = [(label, match) for label, match in fits if not any(other.surer_than(match) for _, other in fits)]
+        outcomes: dict[tuple[object, ...], str] = {}
         for label, match in fits:
-            outcomes.setdefault(match.outcome(), []).append(label)
-        best = fits[0][1]
-        if guess:
-            best = replace(best, guesses=((node.path, fits[0][0]), *best.guesses))
+            outcomes.setdefault(match.outcome(), label)
         if len(outcomes) > 1:
-            return replace(best, doubts=((node.path, tuple(labels[0] for labels in outcomes.values())),))
-        return best
+            return replace(fits[0][1], doubts=((node.path, tuple(outcomes.values())),))
+        return fits[0][1]
 
-    def match(self, node: Node, candidate: Any, target: tuple[str, ...]) -> Match:
+    def _guess(self, node: Node) -> Match:
+        """The class comes from outside: every layer and class is possible, and the tensors decide."""
+        kinds: list[Any] = ["tensor"] if node.tensor else []
+        names = [path[len(node.path) + 1 if node.path else 0 :] for path, _ in node.tensors()]
+        for layer in self.grammar.layers:
+            if all(self._rule(layer, name) for name in names):
+                kinds.append(f"layer {layer}")
+        for name, attributes in self.grammar.classes.items():
+            if "" in attributes or all(_look_up(attributes, part) for part in node.children):
+                kinds.append(f"class {name}")
+        if not node.tensor and all(part.isdigit() and not child.tensor for part, child in node.children.items()):
+            kinds += [{kind: {"*": ["anything"]}} for kind in ("Sequential", "ModuleList")]
+        found = self._best(node, kinds)
+        if found.problems:
+            return unfit(node, "it comes from outside, and no layer or class that is known fits it")
+        fit = next(_label(kind) for kind in kinds if not self.match(node, kind).problems)
+        return replace(found, guesses=((node.path, fit), *found.guesses))
+
+    def match(self, node: Node, candidate: Any) -> Match:
         """One reading of a node."""
-        label = _label(candidate)
         if not isinstance(candidate, str):
             ((kind, children),) = candidate.items()
-            return self._container(node, kind, children, target)
-        if (node, label, target) not in self.known:
-            kind, _, name = label.partition(" ")
-            self.known[node, label, target] = self._match(node, kind, name, target)
-        return self.known[node, label, target]
+            return self._container(node, kind, children)
+        if (node, candidate) not in self.known:
+            kind, _, name = candidate.partition(" ")
+            self.known[node, candidate] = self._match(node, kind, name)
+        return self.known[node, candidate]
 
-    def _match(self, node: Node, kind: str, name: str, target: tuple[str, ...]) -> Match:
+    def _match(self, node: Node, kind: str, name: str) -> Match:
         if kind == "drop":
-            return Match(
-                tuple(Move(path, tensor.key, (), dropped="left out with --as") for path, tensor in node.tensors())
-            )
-        if kind == "container":
-            return self.match(node, self.grammar.containers[name], target)
+            return Match(tuple(Move(path, tensor.key, (), reason="as asked") for path, tensor in node.tensors()))
         if kind == "anything":
-            return self.choose(node, ["anything"], target)
+            return self._guess(node)
         if kind == "tensor":
-            below = Match(
-                problems=tuple(
-                    (path, f"{node.path} is a tensor")
-                    for child in node.children.values()
-                    for path, _ in child.tensors()
-                )
-            )
-            return below + Match((Move(node.path, node.tensor.key, target),) if node.tensor else ())
+            below = [unfit(child, f"{node.path} is a tensor") for child in node.children.values()]
+            return joined([Match((Move(node.path, node.tensor.key, ()),) if node.tensor else ()), *below])
+        if kind == "container":
+            return self.match(node, self.grammar.containers[name])
         if node.tensor is not None:
-            return Match(problems=((node.path, f"a tensor cannot be a {kind}"),))
-        return self._layer(node, name, target) if kind == "layer" else self._class(node, name, target)
+            return unfit(node, f"a tensor cannot be a {kind}")
+        return self._layer(node, name) if kind == "layer" else self._class(node, name)
 
-    def _container(self, node: Node, kind: str, children: dict[str, list[Any]], target: tuple[str, ...]) -> Match:
-        found = Match(problems=((node.path, f"a tensor cannot be a {kind}"),)) if node.tensor else Match()
+    def _container(self, node: Node, kind: str, children: dict[str, list[Any]]) -> Match:
+        if node.tensor:
+            return unfit(node, f"a tensor cannot be a {kind}")
+        found = []
         for name, child in node.children.items():
-            candidates = _look_up(children, name)
-            place = tuple(self.grammar.places.get(kind, "{}").format(name).split(".")) if name.isdigit() else (name,)
-            if candidates:
-                found += self.choose(child, candidates, target + place)
+            numbered = name.isdigit() or kind not in ("ModuleList", "ParameterList")
+            candidates = _look_up(children, name) if numbered else []
+            place = self.grammar.places.get(kind, "{}").format(name).split(".") if name.isdigit() else [name]
+            if candidates and (child.tensor is None or kind.startswith("Parameter")):
+                found.append(self.choose(child, candidates).under(*place))
             else:
-                found += Match(
-                    problems=tuple((path, f"this {kind} has no child {name}") for path, _ in child.tensors())
-                )
-        return found
+                found.append(unfit(child, f"this {kind} has no child {name}"))
+        return joined(found)
 
-    def _class(self, node: Node, name: str, target: tuple[str, ...]) -> Match:
+    def _class(self, node: Node, name: str) -> Match:
         attributes, ties = self.grammar.classes[name], self.grammar.ties.get(name, [])
         if not self.keeps_aliases:
             for pair in ties:
                 node = _complete(node, pair)
-        found, own = Match(), Node(node.path)
+        found, own = [], Node(node.path)
         for part, child in node.children.items():
             candidates = _look_up(attributes, part)
-            if "" in attributes and candidates is attributes.get("*"):
+            if "" in attributes and (not candidates or candidates is attributes.get("*")):
                 own.children[part] = child
+            elif candidates is attributes.get("*") and part.isdigit():
+                # Some base of the class is not known; a number means that it is a container, and not which one.
+                found.append(unfit(child, f"class {name} inherits from a container that is not known"))
             elif candidates:
-                found += self.choose(child, candidates, (*target, part))
-            elif "" in attributes:
-                own.children[part] = child
+                found.append(self.choose(child, candidates).under(part))
             else:
-                reason = f"class {name} has nothing with tensors named {part}"
-                found += Match(problems=tuple((path, reason) for path, _ in child.tensors()))
+                found.append(unfit(child, f"class {name} has nothing with tensors named {part}"))
         if own.children:  # the class is itself a container or a layer
-            found += self.choose(own, attributes[""], target)
-        return self._share(node, found, ties) if ties else found
+            found.append(self.choose(own, attributes[""]))
+        return self._share(node, joined(found), ties) if ties else joined(found)
 
     def _share(self, node: Node, found: Match, ties: list[tuple[str, str]]) -> Match:
         """Writes a tensor once that the model has under several names: the target keeps the path that comes first."""
@@ -243,67 +274,55 @@ class Matcher:
         for first, second in ((_join(node.path, a), _join(node.path, b)) for a, b in ties):
             for name in moves:
                 other = second + name[len(first) :]
-                if (
-                    (name == first or name.startswith(first + "."))
-                    and other in moves
-                    and groups[name] is not groups[other]
-                ):
+                inside = name == first or name.startswith(first + ".")
+                if inside and other in moves and groups[name] is not groups[other]:
                     groups[name] += groups[other]
                     for member in groups[other]:
                         groups[member] = groups[name]
         for group in {id(group): group for group in groups.values() if len(group) > 1}.values():
-            live = sorted(
-                (name for name in group if moves[name][0].target), key=lambda name: path_order(moves[name][0].target)
-            )
-            for name in live[1:]:
-                key, kept = moves[name][0].key, moves[live[0]]
+            live = [moves[name] for name in group if not moves[name][0].dropped]
+            live.sort(key=lambda own: path_order(own[0].target))
+            for own in live[1:]:
+                kept, move = live[0][0], own[0]
                 # A tie may depend on the configuration: tensors with other numbers were not tied in this model.
-                if key == kept[0].key or self.same(key, kept[0].key):
-                    moves[name] = [
-                        replace(move, target=(), dropped=f"shared with {kept[0].path}") for move in moves[name][:1]
-                    ]
+                if move.key == kept.key or self.same(move.key, kept.key):
+                    moves[move.name] = [replace(move, target=kept.target, shared=True)]
         return replace(found, moves=tuple(move for own in moves.values() for move in own))
 
-    def _layer(self, node: Node, name: str, target: tuple[str, ...]) -> Match:
-        rules = self.grammar.layers.get(name)
-        if rules is None:
-            return Match(
-                problems=tuple(
-                    (path, f"there is no rule for the tensors of a layer {name}") for path, _ in node.tensors()
-                )
-            )
-        moves, problems, shapes = [], [], set()
-        skip = len(node.path) + 1 if node.path else 0
-        own = [(path[skip:], tensor) for path, tensor in node.tensors()]
-        for short, tensor in own:
-            path = _join(node.path, short)
-            rule = next((read_rule(rules[rule], rule, short) for rule in rules if rule == short), None)
-            rule = rule or next(
-                (read_rule(rules[rule], rule, short) for rule in rules if re.fullmatch(rule, short)), None
-            )
+    def _rule(self, layer: str, name: str) -> Rule | None:
+        """The rule of a layer for one of its tensors."""
+        if (layer, name) not in self.rules:
+            rows = self.grammar.layers[layer]
+            fitting = [name] if name in rows else [pattern for pattern in rows if re.fullmatch(pattern, name)]
+            self.rules[layer, name] = read_rule(rows[fitting[0]], fitting[0], name) if fitting else None
+        return self.rules[layer, name]
+
+    def _layer(self, node: Node, name: str) -> Match:
+        if name not in self.grammar.layers:
+            return unfit(node, f"there is no rule for the tensors of a layer {name}")
+        moves, problems = [], []
+        shapes: dict[str, tuple[int, ...]] = {}
+        for path, tensor in node.tensors():
+            short = path[len(node.path) + 1 :] if node.path else path
+            rule, shape = self._rule(name, short), tensor.shape
             if rule is None:
                 problems.append((path, f"layer {name} has no tensor {short}"))
                 continue
-            rank = len(tensor.shape)
-            if rule.rank is not None and rank != rule.rank:
-                problems.append((path, f"layer {name} stores {short} with {rule.rank} axes, here it has {rank}"))
-            elif rule.count > 1 and tensor.shape[rule.axis] % rule.count:
-                problems.append(
-                    (path, f"layer {name} splits {short} in {rule.count}, but its shape is {list(tensor.shape)}")
-                )
-            elif rule.dropped:
-                moves.append(Move(path, tensor.key, (), dropped=rule.dropped))
+            if rule.rank is not None and len(shape) != rule.rank:
+                says = f"layer {name} stores {short} with {rule.rank} axes, here it has {len(shape)}"
+                problems.append((path, says))
+            elif rule.count > 1 and (rule.axis >= len(shape) or shape[rule.axis] % rule.count):
+                problems.append((path, f"layer {name} splits {short} in {rule.count}, but its shape is {list(shape)}"))
+            if rule.dropped:
+                moves.append(Move(path, tensor.key, (), reason=rule.dropped))
             for number, to in enumerate(rule.targets):
                 part = (rule.axis, number, rule.count) if rule.count > 1 else None
-                moves.append(Move(path, tensor.key, target + tuple(to.split(".")), rule.axes, part))
-            if short in ("weight", "bias") and rule.any_rank:
-                shapes.add(tensor.shape)
-        names = {short for short, _ in own}
-        if "bias" in names and "weight" in rules and "weight" not in names:
-            problems.append(
-                (_join(node.path, "bias"), f"layer {name} has a weight where it has a bias, and here is none")
-            )
-        if len(shapes) > 1:
+                moves.append(Move(path, tensor.key, tuple(to.split(".")), rule.axes, part))
+            shapes[short] = shape
+        weight, bias = self._rule(name, "weight"), self._rule(name, "bias")
+        if "bias" in shapes and weight and "weight" not in shapes:
+            problems.append((_join(node.path, "bias"), f"layer {name} has a weight beside its bias, and here is none"))
+        if weight and bias and weight.any_rank and bias.any_rank and len(shapes) == 2 and len({*shapes.values()}) > 1:
             problems.append((node.path, f"weight and bias of a layer {name} have one shape, here they differ"))
         return Match(tuple(moves), tuple(problems))
 
@@ -358,7 +377,7 @@ def share_memory(moves: Iterable[Move], tensors: dict[str, Tensor]) -> list[Move
             continue
         kept = first.setdefault((alias, move.axes, move.part), move)
         if kept is not move and kept.key != move.key:
-            moves[moves.index(move)] = replace(move, target=(), dropped=f"shared with {kept.path}")
+            moves[moves.index(move)] = replace(move, target=kept.target, shared=True)
     return moves
 
 

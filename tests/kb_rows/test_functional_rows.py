@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import libcst as cst
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
-pytest.importorskip("flax")
+nnx = pytest.importorskip("flax.nnx")
 
 import torch.nn.functional as F  # noqa: E402
 
+from ml_switcheroo.analysis.values import Scalar, Tensor, Values  # noqa: E402
+
+from tests.kb_rows import test_tensor_rows as rows  # noqa: E402
+
 SNAPSHOTS = Path(__file__).resolve().parents[2] / "snapshots"
-FAMILIES = ("fn_activation", "fn_attention", "fn_conv", "fn_loss", "fn_misc", "fn_norm", "fn_pool", "fn_vision", "linalg", "fft", "special")
+FAMILIES = ("fn_activation", "fn_attention", "fn_conv", "fn_loss", "fn_misc", "fn_norm", "fn_pool", "fn_vision", "linalg", "fft", "utils")
 
 
 def _helpers() -> SimpleNamespace:
@@ -31,7 +37,15 @@ def _helpers() -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
+def _init_helpers() -> dict[str, Any]:
+    path = SNAPSHOTS / "flax_nnx" / "helpers" / "init.py"
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+    return names
+
+
 H = _helpers()
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}  # compile fast, run slowly
 
 
 def draw(*shape: int, seed: int = 0, low: float | None = None) -> np.ndarray:
@@ -79,9 +93,9 @@ def check(ours: Any, theirs: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
 
     values = [jax.numpy.asarray(given[place]) for place in places]
     if places:
-        (_, got), gradients = jax.jit(jax.value_and_grad(run, has_aux=True))(values)
+        (_, got), gradients = jax.jit(jax.value_and_grad(run, has_aux=True), compiler_options=QUICK)(values)
     else:
-        got, gradients = jax.jit(run)(values)[1], []
+        got, gradients = jax.jit(run, compiler_options=QUICK)(values)[1], []
     for one, other in zip(got, expected, strict=True):
         close(one, other.detach(), "value", tolerance)
     if places:
@@ -96,7 +110,7 @@ def call(function: Any, given: dict[int | str, Any]) -> Any:
 
 def close(one: Any, other: Any, what: str, tolerance: float) -> None:
     """Equal within a tolerance that is relative to the largest value."""
-    a, b = np.asarray(one), other.numpy()
+    a, b = np.asarray(one), other.resolve_conj().numpy()
     assert a.shape == b.shape, f"{what}: shape {a.shape}, but should be {b.shape}"
     if a.dtype.kind in "iub":
         assert np.array_equal(a, b), f"{what}: {a} but should be {b}"
@@ -227,3 +241,272 @@ def test_extremes_without_gradients() -> None:
     """Values where torch's own gradient is undefined or an artefact."""
     check(H.cross_entropy, F.cross_entropy, (LOGITS, np.full(6, -100)), {}, ())
     check(H.binary_cross_entropy, F.binary_cross_entropy, (np.round(UNIT), TARGETS), {"reduction": "sum"}, ())
+
+
+# ---- linear algebra, Fourier transforms ------------------------------------------------------------------------------------------
+
+
+POSITIVE = draw(3, 4, 4) @ draw(3, 4, 4).swapaxes(-1, -2) + 4 * np.eye(4, dtype=np.float32)
+LOWER = np.linalg.cholesky(POSITIVE)
+WAVE = draw(2, 40)
+HANN = np.hanning(17)[:-1].astype(np.float32)
+
+OTHERS = [
+    *[(f"vector_norm {k}", H.vector_norm, torch.linalg.vector_norm, (a,), k) for a in (X1, ZERO_ROW) for k in ({}, {"dim": -1}, {"ord": 1, "dim": (1, 2)}, {"ord": 3, "dim": 1, "keepdim": True}, {"ord": math.inf, "dim": -1}, {"ord": 0.5, "dim": -1} if a is X1 else {})],
+    ("vector_norm -inf", H.vector_norm, torch.linalg.vector_norm, (X1, -math.inf, 2), {}), ("vector_norm -2", H.vector_norm, torch.linalg.vector_norm, (X1, -2, 2), {}),
+    *[(f"matrix_norm {o}", H.matrix_norm, torch.linalg.matrix_norm, (X1, o), {}) for o in ("fro", "nuc", 2, 1, math.inf, -1)],
+    *[(f"linalg_norm {a[1:]}", H.linalg_norm, torch.linalg.norm, a, {}) for a in ((X1,), (X1, None, 1), (X1, 2, (1, 2)), (X1, 1, -1, True), (draw(4), 3), (draw(3, 4), "fro"))],
+    ("logdet", H.logdet, torch.logdet, (POSITIVE,), {}), ("cholesky_solve", H.cholesky_solve, torch.cholesky_solve, (draw(3, 4, 2), LOWER), {}), ("cholesky_solve upper", H.cholesky_solve, torch.cholesky_solve, (draw(3, 4, 2), LOWER.swapaxes(-1, -2).copy(), True), {}),
+    ("cholesky_inverse", H.cholesky_inverse, torch.cholesky_inverse, (LOWER,), {}), ("solve", H.solve, torch.linalg.solve, (POSITIVE, draw(3, 4, 2)), {}), ("solve vectors", H.solve, torch.linalg.solve, (POSITIVE, draw(3, 4)), {}),
+    ("solve vector", H.solve, torch.linalg.solve, (POSITIVE[0], draw(4)), {}), ("solve right", H.solve, torch.linalg.solve, (POSITIVE, draw(3, 2, 4)), {"left": False}),
+    *[(f"solve_triangular {k}", H.solve_triangular, torch.linalg.solve_triangular, (LOWER, b), k) for b, k in ((draw(3, 4, 2), {"upper": False}), (draw(3, 2, 4), {"upper": False, "left": False}), (draw(4, 2), {"upper": False, "unitriangular": True}), (draw(3, 4, 2), {"upper": True}))],
+    ("triangular_solve", H.triangular_solve, torch.triangular_solve, (draw(3, 4, 2), LOWER), {"upper": False, "transpose": True}), ("vandermonde", H.vandermonde, torch.linalg.vander, (draw(3, 4),), {"N": 3}),
+    ("svd_v", lambda x: (lambda u, s, v: (u[..., None, :] * s[..., None, None, :] * v[..., None, :, :]).sum(-1))(*H.svd_v(x)), lambda x: (lambda u, s, v: (u[..., None, :] * s[..., None, None, :] * v[..., None, :, :]).sum(-1))(*torch.svd(x)), (draw(2, 4, 3),), {}),
+    *[(f"stft {k}", lambda x, w, k=k: (lambda z: (z.real, z.imag))(H.stft(x, 16, window=w, **k)), lambda x, w, k=k: (lambda z: (z.real, z.imag))(torch.stft(x, 16, window=w, return_complex=True, **k)), (WAVE, HANN), {})
+      for k in ({}, {"hop_length": 5}, {"center": False, "normalized": True}, {"onesided": False, "pad_mode": "constant"})],
+    ("stft plain", lambda x: H.stft(x, 12, 3, 8).real, lambda x: torch.stft(x, 12, 3, 8, return_complex=True).real, (WAVE[0],), {}),
+    *[(f"istft {k}", lambda x, w, k=k: H.istft(H.stft(x, 16, window=w, **k), 16, window=w, length=36, **k), lambda x, w, k=k: torch.istft(torch.stft(x, 16, window=w, return_complex=True, **k), 16, window=w, length=36, **k), (WAVE, HANN), {})
+      for k in ({}, {"hop_length": 5, "normalized": True}, {"onesided": False})],
+    ("istft plain", lambda x: H.istft(H.stft(x, 16), 16), lambda x: torch.istft(torch.stft(x, 16, return_complex=True), 16), (WAVE,), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ours", "theirs", "args", "kwargs"), [one[1:] for one in OTHERS], ids=[one[0] for one in OTHERS])
+def test_linear_algebra(ours: Any, theirs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    # torch symmetrises the gradient of a Cholesky factor, which only Cholesky's own gradient undoes
+    wanted: tuple[int | str, ...] | None = (0,) if ours is H.cholesky_solve else () if ours is H.cholesky_inverse else None
+    check(ours, theirs, args, kwargs, wanted, tolerance=1e-4)
+
+
+# ---- draws -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["dropout", "feature_dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"])
+def test_dropout_share_and_mean(name: str) -> None:
+    """The right share is dropped, in the right pieces, and the mean stays."""
+    x = np.ones((50, 40, 3, 4, 5)[: {"dropout1d": 3, "dropout2d": 4}.get(name, 5)], np.float32)
+    out = np.asarray(getattr(H, name)(jax.numpy.asarray(x), 0.3, True, rngs=nnx.Rngs(0)))
+    lost = out != out.max()
+    assert abs(lost.mean() - 0.3) < 0.05
+    if "alpha" not in name:
+        assert np.allclose(out[~lost], 1 / 0.7) and not out[lost].any()
+    whole_channels = bool((lost.reshape(50, 40, -1).all(-1) | ~lost.reshape(50, 40, -1).any(-1)).all())
+    assert whole_channels == (name not in ("dropout", "alpha_dropout"))
+
+
+def test_alpha_dropout_keeps_mean_and_variance() -> None:
+    out = np.asarray(H.alpha_dropout(jax.numpy.asarray(draw(400, 400)), 0.3, True, rngs=nnx.Rngs(0)))
+    assert abs(out.mean()) < 0.02 and abs(out.std() - 1) < 0.02
+
+
+def test_attention_dropout() -> None:
+    q = jax.numpy.asarray(draw(2, 3, 60, 4))
+    eye = jax.numpy.broadcast_to(jax.numpy.eye(60), (2, 3, 60, 60))
+    plain = np.asarray(H.scaled_dot_product_attention(q, q, eye))
+    out = np.asarray(H.scaled_dot_product_attention_dropout(q, q, eye, None, 0.25, rngs=nnx.Rngs(0)))
+    kept = out != 0
+    assert abs(kept.mean() - 0.75) < 0.02
+    assert np.allclose(out[kept], plain[kept] / 0.75, rtol=1e-4)
+    same = H.scaled_dot_product_attention_dropout(q, q, eye, None, 0.0, rngs=nnx.Rngs(0))
+    assert np.allclose(same, plain)
+
+
+def test_gumbel_softmax_and_rrelu() -> None:
+    logits = jax.numpy.asarray(np.log(np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (4000, 1))))
+    hard = H.gumbel_softmax(logits, 1.0, True, rngs=nnx.Rngs(0))
+    assert np.allclose(np.asarray(hard).mean(0), [0.7, 0.2, 0.1], atol=0.03)
+    assert np.allclose(np.asarray(hard).sum(-1), 1)
+    slope = -np.asarray(H.rrelu(-jax.numpy.ones((50, 50)), 0.1, 0.4, True, rngs=nnx.Rngs(0)))
+    assert slope.min() >= 0.1 and slope.max() <= 0.4 and abs(slope.mean() - 0.25) < 0.01
+
+
+# ---- initialisers ----------------------------------------------------------------------------------------------------------------
+
+I = SimpleNamespace(**_init_helpers())
+LAYOUTS = {"kernel": (-1, -2), "own": (0, 1)}
+
+
+def as_param(shape: tuple[int, ...], layout: str) -> Any:
+    """A parameter for torch's weight of this shape, in Flax's layout or torch's own."""
+    order = shape if layout == "own" else (*shape[2:], shape[1], shape[0])
+    return nnx.Param(jax.numpy.ones(order))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(60, 90), (40, 30, 3, 3)])
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [("xavier_uniform_", {"gain": 0.7}), ("xavier_normal_", {}), ("kaiming_uniform_", {"a": math.sqrt(5)}), ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "relu"}),
+     ("kaiming_normal_", {}), ("kaiming_uniform_", {"mode": "fan_out", "nonlinearity": "tanh"}), ("orthogonal_", {"gain": 2}), ("uniform_", {"a": -0.3, "b": 0.1}), ("normal_", {"mean": 1.0, "std": 0.2}), ("trunc_normal_", {"std": 0.5, "a": -0.3, "b": 0.6})],
+)  # fmt: skip
+def test_initialisers(name: str, kwargs: dict[str, Any], shape: tuple[int, ...], layout: str) -> None:
+    """Mean, spread and range of the draws are torch's."""
+    param = as_param(shape, layout)
+    axes = {"axes": LAYOUTS[layout]} if name.startswith(("xavier", "kaiming", "orthogonal")) else {}
+    result = getattr(I, name)(param, **kwargs, **axes, rngs=nnx.Rngs(0))
+    assert result is param
+    expected = getattr(torch.nn.init, name)(torch.empty(shape), **kwargs).numpy()
+    got = np.asarray(param[...])
+    assert abs(got.std() / expected.std() - 1) < 0.05 and abs(got.mean() - expected.mean()) < 0.05 * expected.std() + 0.01
+    assert abs(got.max() - expected.max()) < 0.5 * expected.std() or name in ("normal_", "xavier_normal_", "kaiming_normal_", "orthogonal_")
+    if name == "orthogonal_":
+        rows = (got if layout == "own" else np.moveaxis(got, (-1, -2), (0, 1))).reshape(shape[0], -1)
+        assert np.allclose(rows @ rows.T, 4 * np.eye(len(rows)), atol=1e-3)
+
+
+@pytest.mark.parametrize(("shape", "groups"), [((4, 4, 3, 3), 1), ((6, 2, 3), 2), ((3, 5, 3, 4, 5), 1)])
+def test_fills_without_draws(shape: tuple[int, ...], groups: int) -> None:
+    for layout, axes in LAYOUTS.items():
+        param = as_param(shape, layout)
+        I.dirac_(param, groups, axes=axes)
+        got = np.asarray(param[...] if layout == "own" else np.moveaxis(np.asarray(param[...]), (-1, -2), (0, 1)))
+        assert np.array_equal(got, torch.nn.init.dirac_(torch.empty(shape), groups).numpy())
+    param = as_param((3, 5), "own")
+    assert np.array_equal(I.constant_(param, 0.5)[...], np.full((3, 5), 0.5)) and not np.asarray(I.zeros_(param)[...]).any()
+    assert np.asarray(I.ones_(param)[...]).all() and np.array_equal(I.eye_(param)[...], np.eye(3, 5))
+    assert isinstance(I.zeros_(jax.numpy.ones(3)), jax.Array)
+
+
+def test_sparse_and_gains() -> None:
+    for layout, axes in LAYOUTS.items():
+        param = as_param((50, 20), layout)
+        I.sparse_(param, 0.1, axes=axes, rngs=nnx.Rngs(0))
+        zeros = (np.asarray(param[...]) == 0).sum(0 if layout == "own" else 1)
+        assert np.array_equal(zeros, np.full(20, 5))
+    for name in ("linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
+        assert I.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
+    assert I.calculate_gain("leaky_relu", 0.3) == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.3))
+    with pytest.raises(ValueError, match="fan in"):
+        I.xavier_uniform_(nnx.Param(jax.numpy.ones(3)), rngs=nnx.Rngs(0))
+
+
+# ---- checkpointing, sequences ----------------------------------------------------------------------------------------------------
+
+
+def test_checkpoint_changes_no_number() -> None:
+    class Block(nnx.Module):
+        def __init__(self, rngs: Any) -> None:
+            self.linear = nnx.Linear(3, 3, rngs=rngs)
+            self.norm = nnx.BatchNorm(3, rngs=rngs)
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+        def __call__(self, x: Any, flag: bool = True) -> Any:
+            return self.twice(x) if flag else x
+
+        def twice(self, x: Any) -> Any:
+            return self.dropout(jax.numpy.tanh(self.norm(self.linear(x)))) * 2
+
+    x = jax.numpy.asarray(draw(4, 3))
+    results = []
+    for run in (lambda b: b(x), lambda b: H.checkpoint(b, x), lambda b: H.checkpoint(b.twice, x), lambda b: H.checkpoint(b, x, True)):
+        block = Block(nnx.Rngs(0))
+        value, grads = nnx.value_and_grad(lambda b: run(b).sum())(block)  # noqa: B023
+        results.append([value, *jax.tree.leaves(grads), block.norm.mean[...]])
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            assert np.allclose(a, b, atol=1e-5)
+    block = Block(nnx.Rngs(0))
+    block.eval()
+    assert np.allclose(H.checkpoint_sequential(nnx.Sequential(block, block), 2, x), block(block(x)))
+    assert np.allclose(H.checkpoint(lambda a, b: a + b, x, 2), x + 2)
+
+
+def test_unpad_sequence() -> None:
+    batch, lengths = draw(2, 4, 3), np.array([4, 2])
+    for first in (False, True):
+        given = batch if first else batch.swapaxes(0, 1).copy()
+        expected = torch.nn.utils.rnn.unpad_sequence(torch.tensor(given), torch.tensor(lengths), first)
+        for one, other in zip(H.unpad_sequence(jax.numpy.asarray(given), lengths, first), expected, strict=True):
+            assert np.array_equal(one, other.numpy())
+
+
+# ---- spellings: the whole way of a row from text to text ---------------------------------------------------------------------------
+
+ARRAYS: dict[str, np.ndarray] = {
+    "x": draw(2, 3, 4), "y": draw(2, 3, 4, seed=1), "image": draw(2, 4, 6, 5), "signal": draw(2, 4, 11), "w2": draw(6, 4, 3, 3), "w1": draw(6, 4, 3), "b6": draw(6), "m": draw(3, 3) + 2 * np.eye(3, dtype=np.float32),
+    "sym": POSITIVE[0], "labels": whole(3, high=4), "logits": draw(3, 4), "table": draw(7, 5), "idx": whole(2, 3, high=7), "w4": draw(4), "v3": draw(3), "rhs": draw(3, 2), "z": (draw(2, 8) + 1j * draw(2, 8, seed=1)).astype(np.complex64),
+}  # fmt: skip
+PLAIN = {"k": 2, "flag": False, "name": "tanh", "size": (3, 7), "dtype": None}
+KINDS: dict[str, Values] = {name: frozenset({Tensor()}) for name in ARRAYS} | {"k": frozenset({Scalar("int")}), "flag": frozenset({Scalar("bool")}), "name": frozenset({Scalar("str")})}
+
+SPELLINGS = """
+    F.relu(x); F.relu(x, inplace=False); torch.relu(x); x.relu(); F.relu6(x * 4); F.leaky_relu(x); F.leaky_relu(x, 0.2); F.leaky_relu(x, negative_slope=0.1, inplace=False)
+    F.elu(x); F.elu(x, 0.5); F.celu(x, alpha=2.0); torch.celu(x); F.selu(x); torch.selu(x); F.gelu(x); F.gelu(x, approximate='tanh'); F.gelu(x, approximate=name); F.silu(x); F.mish(x); F.softplus(x); F.softplus(x, beta=2)
+    F.softplus(x, 1, 20); F.logsigmoid(x); F.sigmoid(x); torch.sigmoid(x); x.sigmoid(); torch.special.expit(x); F.tanh(x); torch.tanh(x); x.tanh(); F.hardtanh(x); F.hardtanh(x, -0.5, 0.3); F.hardsigmoid(x * 4); F.hardswish(x * 4)
+    F.hardshrink(x); F.softshrink(x, 0.2); F.tanhshrink(x); F.softsign(x); F.threshold(x, 0.1, -3.0); F.prelu(x, v3); F.glu(x); F.glu(x, dim=2); F.rrelu(x)
+    F.softmax(x, dim=-1); F.softmax(x, 1); torch.softmax(x, dim=1); x.softmax(dim=-1); x.softmax(-1); F.softmax(x, -1, dtype=torch.float32); F.softmax(x, dim=-1, dtype=dtype); F.softmax(x); F.softmax(image); F.log_softmax(x, dim=-1)
+    x.log_softmax(-1); torch.log_softmax(x, 1); F.log_softmax(x); F.softmin(x, dim=1); F.log_softmax(x, -1, dtype=torch.float32)
+    F.conv2d(image, w2); F.conv2d(image, w2, b6, stride=2, padding=1); F.conv2d(image, weight=w2, bias=None, padding='same'); torch.conv2d(image, w2, b6); F.conv1d(signal, w1, b6, padding=k); F.conv_transpose2d(image, w2.transpose(0, 1), stride=2)
+    F.unfold(image, kernel_size=3, padding=1); F.unfold(image, (2, 2), stride=2); F.fold(F.unfold(image, 3), (6, 5), 3)
+    F.max_pool2d(image, 2); F.max_pool2d(image, kernel_size=3, stride=2, padding=1); F.max_pool2d(image, (2, 3), ceil_mode=True); F.max_pool2d(image, 2, return_indices=False); F.max_pool2d(image, 2, 2, return_indices=True)
+    F.max_pool1d(signal, 3); F.avg_pool2d(image, 2); F.avg_pool2d(image, 3, 1, padding=1, count_include_pad=False); F.avg_pool1d(signal, k); F.adaptive_avg_pool2d(image, 1); F.adaptive_avg_pool2d(image, (1, 1)); F.adaptive_avg_pool2d(image, output_size=(2, 3))
+    F.adaptive_avg_pool2d(image, k); F.adaptive_avg_pool1d(signal, 1); F.adaptive_max_pool2d(image, (2, 2)); F.adaptive_max_pool2d(image, 2, return_indices=True); F.lp_pool2d(image, 2, 2)
+    F.layer_norm(x, (4,)); F.layer_norm(x, x.shape[-1:], w4, w4, 1e-6); F.layer_norm(x, [4], weight=w4); F.group_norm(image, 2); F.group_norm(image, 2, w4, w4, eps=1e-3); F.instance_norm(image); F.instance_norm(image, weight=w4, bias=w4)
+    F.batch_norm(image, w4, w4 * w4 + 1); F.batch_norm(image, w4, w4 * w4 + 1, w4, w4, False, 0.1, 1e-3); F.batch_norm(image, None, None, training=True); F.rms_norm(x, (4,)); F.rms_norm(x, (4,), w4, 1e-6); F.local_response_norm(image, 2)
+    F.normalize(x); F.normalize(x, dim=-1); F.normalize(x, p=2, dim=-1); F.normalize(x, 1.0, -1); F.linear(x, logits); F.linear(x, logits, v3); F.linear(x, logits, bias=None); F.bilinear(v3[None], v3[None], x.reshape(2, 3, 4)[:, :, :3])
+    F.one_hot(idx, 7); F.one_hot(idx, num_classes=9); F.one_hot(labels, 4).float(); F.embedding(idx, table); F.embedding(idx, table, padding_idx=2); F.embedding_bag(idx, table, mode='sum'); F.cosine_similarity(x, y, dim=-1); torch.cosine_similarity(x, y)
+    F.pairwise_distance(logits, logits * 2); F.dropout(x, 0.5, False); F.dropout(x, p=0.5, training=False); F.dropout(x, 0.3, training=flag); F.dropout(x, 0.3, flag, inplace=False); F.dropout2d(image, training=flag); F.alpha_dropout(x, 0.2)
+    F.scaled_dot_product_attention(x, y, y); F.scaled_dot_product_attention(x, y, y, dropout_p=0.0, is_causal=True); F.scaled_dot_product_attention(x, y, y, attn_mask=None, dropout_p=0.0 if not flag else 0.5); F.scaled_dot_product_attention(x, y, y, None, 0.0)
+    F.scaled_dot_product_attention(query=x, key=y, value=y, scale=0.3)
+    F.mse_loss(x, y); F.mse_loss(x, y, reduction='none'); F.l1_loss(x, target=y, reduction='sum'); F.smooth_l1_loss(x, y); F.smooth_l1_loss(x, y, beta=0.5); F.huber_loss(x, y, delta=0.5); F.cross_entropy(logits, labels); F.cross_entropy(logits, labels, label_smoothing=0.1)
+    F.cross_entropy(logits, labels, ignore_index=1, reduction='sum'); F.cross_entropy(logits, labels, None, None, -100); F.nll_loss(F.log_softmax(logits, 1), labels); F.binary_cross_entropy(torch.sigmoid(x), torch.sigmoid(y)); F.kl_div(x, torch.sigmoid(y), reduction='batchmean')
+    F.binary_cross_entropy_with_logits(x, torch.sigmoid(y)); F.binary_cross_entropy_with_logits(x, torch.sigmoid(y), pos_weight=w4); F.gaussian_nll_loss(x, y, torch.sigmoid(y)); F.triplet_margin_loss(x, y, x * y); F.cosine_embedding_loss(logits, logits * 2, torch.ones(3))
+    F.pad(x, (1, 2)); F.pad(image, [1, 1, 2, 0], 'reflect'); F.pad(image, pad=(1, 1, 1, 1), mode='replicate'); F.pad(x, (0, 1), value=2.0); F.pad(x, (0, 1), 'constant', 1); F.interpolate(image, scale_factor=2); F.interpolate(image, (3, 7), mode='bilinear', align_corners=False)
+    F.interpolate(image, size=size, mode='bicubic', align_corners=True); F.interpolate(image, size=image.shape[2:], mode='bilinear'); F.interpolate(image, scale_factor=2, mode='nearest'); F.upsample(image, scale_factor=2, mode='bilinear'); F.interpolate(signal, k * 11, mode='linear')
+    F.interpolate(image, 4, mode='area'); F.pixel_shuffle(image, 2); torch.pixel_shuffle(image, upscale_factor=2); F.pixel_unshuffle(image[:, :, :, :4], 2); F.channel_shuffle(image, 2); torch.pixel_unshuffle(image[:, :, :, :4], 2); F.affine_grid(x[:, :2, :3], (2, 1, 3, 4), align_corners=False)
+    F.grid_sample(image, F.affine_grid(x[:, :2, :3], (2, 4, 3, 4), align_corners=True), mode='bilinear', padding_mode='border', align_corners=True)
+    torch.linalg.vector_norm(x, dim=-1); torch.linalg.vector_norm(x, 1, -1, True); torch.linalg.norm(x, dim=-1); torch.linalg.norm(m); torch.linalg.matrix_norm(x); torch.linalg.det(m); torch.det(m); m.det(); torch.linalg.slogdet(sym); torch.slogdet(sym)[1]; torch.logdet(sym)
+    torch.linalg.inv(m); torch.inverse(m); m.inverse(); torch.linalg.pinv(rhs); torch.pinverse(rhs); torch.linalg.cholesky(sym); torch.linalg.cholesky(sym, upper=True); torch.cholesky(sym); torch.abs(torch.linalg.qr(m)[1]); torch.abs(torch.linalg.qr(rhs, mode='reduced')[1])
+    torch.linalg.svd(rhs)[1]; torch.linalg.svd(rhs, full_matrices=False).S; torch.svd(rhs)[1]; torch.linalg.svdvals(rhs); torch.linalg.eigh(sym)[0]; torch.linalg.eigh(sym).eigenvalues; torch.linalg.eigvalsh(sym); torch.linalg.solve(m, rhs); torch.linalg.solve_triangular(m, rhs, upper=True)
+    torch.linalg.matrix_power(m, 3); torch.matrix_power(m, -1); torch.linalg.matrix_exp(m); torch.matrix_exp(m); torch.linalg.matrix_rank(m); torch.linalg.multi_dot([m, m, rhs]); torch.linalg.cond(m); torch.linalg.cross(m, m.t()); torch.linalg.vecdot(x, y)
+    torch.linalg.lu(m)[2]; torch.linalg.tensorinv(x.reshape(2, 3, 4)[:, :, 0].reshape(6)[:4].reshape(2, 2), ind=1)
+    torch.fft.fft(x); torch.fft.fft(x, n=6, dim=1, norm='ortho'); torch.fft.ifft(z); torch.fft.rfft(x, dim=1); torch.fft.irfft(z, n=14); torch.fft.irfft(z); torch.fft.fft2(x); torch.fft.ifft2(z); torch.fft.rfft2(x, norm='ortho'); torch.fft.irfft2(z, s=(2, 14)); torch.fft.fftn(x)
+    torch.fft.fftn(x, dim=(0, 1)); torch.fft.ifftn(z); torch.fft.rfftn(x); torch.fft.irfftn(z, s=(2, 14)); torch.fft.hfft(z); torch.fft.ihfft(x); torch.fft.fftfreq(8); torch.fft.fftfreq(5, 0.1); torch.fft.rfftfreq(8, d=0.5); torch.fft.fftshift(x, dim=-1); torch.fft.ifftshift(x)
+    torch.jit.is_scripting(); torch.jit.annotate(int, 3); torch.onnx.is_in_onnx_export()
+"""
+REFUSED = {
+    "F.fractional_max_pool2d(image, 2, 3)": "at random", "F.batch_norm(image, w4, w4, training=flag)": "in place", "F.instance_norm(image, w4, w4)": "in place", "F.embedding(idx, table, max_norm=1.0)": "max_norm", "torch.linalg.lstsq(m, rhs)": "driver",
+    "torch.linalg.lu_factor(m)": "counted from 1", "torch.autocast('cuda')": "autocast", "torch.nn.utils.clip_grad_norm_(x, 1.0)": "optax", "torch.svd(m, compute_uv=False)": "svdvals", "torch.hub.load('a', 'b')": "torch.hub", "torch.special.bessel_j0(x)": "bessel_j0",
+    "F.scaled_dot_product_attention(x, y, y, None, 0.0, wrong=1)": "wrong", "torch.linalg.pinv(m, atol=0.1)": "atol", "torch.stft(w4, 4, return_complex=False)": "",
+}  # fmt: skip
+
+
+class Converter(rows.Converter):
+    """The converter of the tensor rows, over the variables of this file."""
+
+    def kinds(self, node: cst.BaseExpression) -> Values:
+        return KINDS[node.value] if isinstance(node, cst.Name) and node.value in KINDS else super().kinds(node)
+
+
+def convert(source: str) -> str:
+    text = re.sub(r"\bF\.", "torch.nn.functional.", source)
+    return cst.parse_module(text).visit(Converter()).code.strip()
+
+
+@pytest.mark.parametrize("source", [one.strip() for line in SPELLINGS.strip().splitlines() for one in line.split(";")])
+def test_spelling(source: str) -> None:
+    target = convert(source)
+    print(target)
+    assert "torch" not in target
+    names = {part for part in re.findall(r"\w+", source) if part in ARRAYS}
+    ours = lambda **arrays: eval(target, {**rows.HELPERS, **PLAIN, **arrays, "rngs": nnx.Rngs(0)})  # noqa: E731
+    theirs = lambda **arrays: eval(source, {"torch": torch, "F": F, **PLAIN, **arrays})  # noqa: E731
+    arrays = {name: ARRAYS[name] for name in sorted(names)}
+    plain = not names or "fft.fftfreq" in source
+    if plain:
+        a, b = ours(**arrays), theirs(**arrays)
+        assert a == b if not hasattr(a, "shape") else np.allclose(a, b.numpy())
+        return
+    # The gradients of helpers are checked above; those of plain calls here, where torch has them.
+    direct = "jax.nn." in target or "jnp.linalg" in target or "jnp.clip" in target or "@" in target
+    check(ours, theirs, (), arrays, None if direct and not any(word in source for word in NO_GRADIENT) else (), tolerance=1e-4)
+
+
+NO_GRADIENT = ("one_hot", "matrix_rank", "cond(", "linalg.qr", "linalg.lu", "linalg.svd(rhs)", "pos_weight")
+
+
+@pytest.mark.parametrize(("source", "reason"), REFUSED.items())
+def test_refused(source: str, reason: str) -> None:
+    with pytest.raises(rows.Refused, match="SW2") as caught:
+        convert(source)
+    assert reason in str(caught.value)

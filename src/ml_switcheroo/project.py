@@ -36,6 +36,7 @@ COMPAT = "_compat"
 # Deeply nested code (a sum of a thousand terms) needs a deep recursion, and the parser a large C stack for it.
 RECURSION_LIMIT = 20_000
 STACK_BYTES = 512 * 1024 * 1024
+RARE_COLLECTIONS = (200_000, 20, 20)
 MIN_FILES_FOR_WORKERS = 4
 
 
@@ -193,7 +194,7 @@ def _first_source(paths: Iterable[Path], target: str) -> str | None:
 
 
 def with_deep_stack(function: Callable[[], T]) -> T:
-    """Run `function` with room for deep recursion."""
+    """Run `function` with room for deep recursion, and with rare collections: syntax trees are large and no garbage."""
     outcome: list[T] = []
     failure: list[BaseException] = []
 
@@ -203,8 +204,9 @@ def with_deep_stack(function: Callable[[], T]) -> T:
         except BaseException as error:
             failure.append(error)
 
-    limit, size = sys.getrecursionlimit(), threading.stack_size()
+    limit, size, collections = sys.getrecursionlimit(), threading.stack_size(), gc.get_threshold()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    gc.set_threshold(*RARE_COLLECTIONS)
     try:
         threading.stack_size(STACK_BYTES)
         thread = threading.Thread(target=run)
@@ -216,6 +218,7 @@ def with_deep_stack(function: Callable[[], T]) -> T:
     finally:
         threading.stack_size(size)
         sys.setrecursionlimit(limit)
+        gc.set_threshold(*collections)
     if failure:
         raise failure[0]
     return outcome[0]

@@ -49,6 +49,7 @@ class EngineBase:
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
+        self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
         self.classes: dict[cst.CSTNode, ClassInfo] = {}

@@ -23,6 +23,7 @@ from .values import (
     FunctionRef,
     Instance,
     Layer,
+    Made,
     MethodRef,
     Partial,
     Scalar,
@@ -66,7 +67,14 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             if name in self.tensor_methods and name not in COMMON_METHODS and UNKNOWN in owners:
                 self.evidence_of_tensor(func.value)
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
-        return self.call(callees, args, node)
+        if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name):
+            cls = self.current.cls
+            if cls is not None and self.current.parameters[:1] == [func.value.value]:
+                cls.called.add(func.attr.value)
+        result = self.call(callees, args, node)
+        if UNKNOWN in callees and UNKNOWN in result and isinstance(func, (cst.Name, cst.Attribute, cst.Subscript)):
+            result |= {Made(node)}
+        return result
 
     def _class_of_method(self) -> ClassInfo | None:
         function = self.current

@@ -540,6 +540,8 @@ class Expressions(Narrowing, EngineBase):
 
     def _yield(self, node: cst.Yield) -> Values:
         function = self.current
+        if function is not None:
+            function.generator = True
         if function is not None and node.value is not None:
             if isinstance(node.value, cst.From):
                 values = self.elements(self.evaluate(node.value.item), node.value.item)

@@ -60,7 +60,6 @@ class Statements(Narrowing, EngineBase):
                             function.kind = kind
                     if any(d.endswith(".setter") for d in decorators):
                         function.kind = "method"
-                function.generator = _has_yield(node.body)
             for parameter in _parameters(node.params):
                 function.parameters.append(parameter.name.value)
                 function.variables[parameter.name.value] = Cell()
@@ -224,7 +223,9 @@ class Statements(Narrowing, EngineBase):
             self._suite(orelse.body)
 
     def _for(self, node: cst.For) -> None:
-        elements = self.elements(self.evaluate(node.iter), node.iter)
+        iterated = self.evaluate(node.iter)
+        self.loops.add(node.iter)
+        elements = self.elements(iterated, node.iter)
         self._loop(node.body, node.orelse, lambda: self.assign(node.target, elements))
 
     def _while(self, node: cst.While) -> None:
@@ -293,7 +294,6 @@ class Statements(Narrowing, EngineBase):
             cls = ClassInfo(name=node.name.value, qualname=prefix + node.name.value, node=node, module=module)
             self.classes[node] = cls
             module.classes.setdefault(cls.qualname, cls)
-            cls.called = _called_attributes(node)
         cls.bases = [self.evaluate(argument.value) for argument in node.bases if not argument.star]
         self._classify(cls)
         for decorator in node.decorators:
@@ -566,28 +566,6 @@ class _Finder(cst.CSTVisitor):
         self.names: set[str] = set()
 
 
-class _YieldFinder(_Finder):
-    def visit_Yield(self, node: cst.Yield) -> bool:
-        self.found = True
-        return False
-
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
-        return False
-
-    def visit_Lambda(self, node: cst.Lambda) -> bool:
-        return False
-
-
-class _CalledFinder(_Finder):
-    def visit_Call(self, node: cst.Call) -> bool:
-        func = node.func
-        while isinstance(func, cst.Subscript):
-            func = func.value
-        if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and func.value.value == "self":
-            self.names.add(func.attr.value)
-        return True
-
-
 class _GlobalFinder(_Finder):
     def visit_Global(self, node: cst.Global) -> bool:
         self.names.update(item.name.value for item in node.names)
@@ -599,18 +577,6 @@ class _CaptureFinder(_Finder):
         if node.name is not None:
             self.names.add(node.name.value)
         return True
-
-
-def _has_yield(body: cst.BaseSuite) -> bool:
-    finder = _YieldFinder()
-    body.visit(finder)
-    return finder.found
-
-
-def _called_attributes(node: cst.ClassDef) -> set[str]:
-    finder = _CalledFinder()
-    node.body.visit(finder)
-    return finder.names
 
 
 def _global_names(node: cst.FunctionDef) -> frozenset[str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from .model import ClassInfo, FunctionInfo, ModuleInfo, Site
 
 
@@ -126,6 +128,14 @@ class Factory:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What an unknown callable returned at one place; always together with UNKNOWN. When it ends up where only modules can be, the
+    callable was a factory of modules."""
+
+    node: cst.CSTNode
+
+
+@dataclass(frozen=True, slots=True)
 class Super:
     """What `super()` gives inside a method of `cls`."""
 
@@ -133,7 +143,7 @@ class Super:
 
 
 Value: TypeAlias = (
-    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Factory | Super
+    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Factory | Made | Super
 )
 Values: TypeAlias = frozenset[Value]
 

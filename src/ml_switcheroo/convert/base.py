@@ -120,4 +120,4 @@ class Place:
     """Where an expression is written: what gives random keys there, and the plugins that may be called."""
 
     rngs: cst.BaseExpression | None = None
-    plugins: Mapping[str, Callable[[OpCall, Place], Emission | Misfit]] = field(default_factory=dict)
+    plugins: Mapping[str, Callable[[KnowledgeBase, OpCall, Place], Emission | Misfit]] = field(default_factory=dict)

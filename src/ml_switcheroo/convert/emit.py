@@ -136,7 +136,7 @@ class _Emitter:
                 return Misfit(
                     "SW9001", f"the plugin {form.plugin} does not exist", "this is a bug of the knowledge base"
                 )
-            return plugin(self.call, self.place)
+            return plugin(self.kb, self.call, self.place)
         if form.emit is not None:
             return self.text(form.emit, mentioned, duplicate)
         if form.helper is not None:

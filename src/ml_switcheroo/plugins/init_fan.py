@@ -1,44 +1,37 @@
-"""Initialisers that need the fans of a weight: where its output and input axis lie depends on what the weight is.
+"""Initialisers scaled by fan in and fan out.
 
-A row cannot say so, because it knows arguments and not where they come from: `conv.kernel` (a layer's weight, in the target's
-layout) takes the helper's default axes, `self.weight` (a parameter of the class's own, in the source's layout) gets `axes=(0, 1)`.
-
-    nn.init.xavier_uniform_(self.fc.weight)    ->  xavier_uniform_(self.fc.kernel, rngs=rngs)
-    nn.init.xavier_uniform_(self.weight)       ->  xavier_uniform_(self.weight, axes=(0, 1), rngs=rngs)
+Why not a row: which axes of a weight are its inputs and outputs depends on whose weight it is. The weight of a layer lies in the
+target's layout, a parameter that the user made keeps the source's.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
-from ml_switcheroo.convert.base import Emission, Misfit, OpCall, Place
+from ..analysis.values import Tensor
+from ..convert.emit import emit_helper_call
 
-_DRAWLESS = frozenset({"init_dirac"})
-_LAYER_WEIGHTS = frozenset({"kernel"})
-
-
-def init_fan(call: OpCall, place: Place) -> Emission | Misfit:
-    """The call of the helper of the same name, with the axes where they are not those of a kernel."""
-    name = call.op.name.removeprefix("init_") + "_"
-    draws = call.op.name not in _DRAWLESS
-    if draws and place.rngs is None:
-        return Misfit(
-            "SW4001", f"{call.row.api} draws random numbers, and there is no random stream here", "call it where `rngs` is at hand"
-        )
-    args = []
-    for hub, bound in call.args.items():
-        keyword = None if bound.positional or bound.index < 0 else cst.Name(hub)
-        args.append(_argument(bound.node, keyword))
-    weight = call.args["tensor"].node
-    if isinstance(weight, cst.Attribute) and weight.attr.value not in _LAYER_WEIGHTS:
-        args.append(_argument(cst.parse_expression("(0, 1)"), cst.Name("axes")))
-    if draws and place.rngs is not None:
-        args.append(_argument(place.rngs.deep_clone(), cst.Name("rngs")))
-    return Emission(cst.Call(func=cst.Name(name), args=args), frozenset(), frozenset({name}))
+if TYPE_CHECKING:
+    from ..convert.base import Emission, KnowledgeBase, Misfit, OpCall, Place
 
 
-def _argument(value: cst.BaseExpression, keyword: cst.Name | None) -> cst.Arg:
-    if keyword is None:
-        return cst.Arg(value)
-    equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-    return cst.Arg(value, keyword=keyword, equal=equal)
+def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit:
+    """`kaiming_normal_(m.kernel)` for a layer's weight, `kaiming_normal_(self.w, axes=(0, 1))` for a parameter made by hand."""
+    result = emit_helper_call(kb, call, place)
+    weight = next(iter(call.args.values()))
+    own = isinstance(weight.node, cst.Attribute) and isinstance(weight.original, cst.Attribute) and weight.node.attr.value == weight.original.attr.value
+    made_by_hand = own and any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
+    if made_by_hand and weight.original.attr.value != "weight" and hasattr(result, "node") and isinstance(result.node, cst.Call):
+        tight = cst.SimpleWhitespace("")
+        axes = cst.Arg(cst.parse_expression("(0, 1)"), keyword=cst.Name("axes"), equal=cst.AssignEqual(tight, tight))
+        args = list(result.node.args)
+        at = next((i for i, a in enumerate(args) if a.keyword is not None and a.keyword.value == "rngs"), len(args))
+        args.insert(at, axes)
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        args = [a.with_changes(comma=comma) if i < len(args) - 1 else a for i, a in enumerate(args)]
+        from dataclasses import replace
+
+        return replace(result, node=result.node.with_changes(args=args))  # type: ignore[type-var]
+    return result

@@ -26,6 +26,21 @@ class Registration:
     values: Values
 
 
+class _Here:
+    """The place of an expression for convert.emit; the random stream is looked up only when an op asks for it, since a class
+    whose methods use one must keep it."""
+
+    __slots__ = ("_walk", "plugins")
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self.plugins = walk.context.plugins
+
+    @property
+    def rngs(self) -> cst.BaseExpression | None:
+        return self._walk.stream()
+
+
 class Walk(cst.CSTTransformer):
     """Base of the parts of the translator."""
 
@@ -88,7 +103,7 @@ class Walk(cst.CSTTransformer):
         return {text.split(".")[0].split("(")[0]} & set(self.kb.imports())
 
     def place(self) -> Place:
-        return Place(self.stream(), self.context.plugins)  # type: ignore[arg-type]
+        return _Here(self)  # type: ignore[return-value]
 
     # ---- results -----------------------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ import libcst as cst
 from ..analysis.values import NOTHING, Api, Values
 from ..convert.template import Hole, fill
 
+from ..plugins import Plugins
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from ..analysis.engine import Engine
     from ..analysis.model import ModuleInfo
@@ -43,7 +44,7 @@ class Context:
     module: ModuleInfo
     imported: frozenset[str] = frozenset()  # names that imports of this file bind
     bound: frozenset[str] = frozenset()  # all names that this file binds anywhere: helpers must not take them
-    plugins: dict[str, Callable[..., object]] = field(default_factory=dict)
+    plugins: Plugins = field(default_factory=Plugins)
     findings: list[Finding] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
     imports: set[str] = field(default_factory=set)

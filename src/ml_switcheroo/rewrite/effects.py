@@ -17,6 +17,7 @@ from ..analysis.values import (
     FunctionRef,
     Instance,
     Layer,
+    Made,
     MethodRef,
     Partial,
     Super,
@@ -45,9 +46,23 @@ class Effects:
         self.rich_sites: set[Site] = set()  # Sequentials that are indexed, iterated, named or grown
         self.callbacks: set[FunctionInfo] = set()
         self.functions = [f for f in engine.visits if f.kind != "module"]
+        self._factories()
         self._direct()
         self._close()
         self._containers()
+
+    def _factories(self) -> None:
+        """Unknown callables whose results end up where only modules can be."""
+        found = self.engine.factories
+        for (_, kind), site in self.engine.sites.items():
+            if kind in ("Sequential", "ModuleList", "ModuleDict"):
+                for cell in (site.elements, *site.named.values(), *site.patterns.values()):
+                    found.update(v.node for v in cell.values if isinstance(v, Made))
+        for cls in self.engine.classes.values():
+            if cls.is_module:
+                for name, cell in cls.attributes.items():
+                    if name in cls.called:
+                        found.update(v.node for v in cell.values if isinstance(v, Made))
 
     # ---- random streams ----------------------------------------------------------------------------------------------------------
 
@@ -210,9 +225,9 @@ class Effects:
                     part = part.inner_for_in
             elif isinstance(node, cst.StarredElement):
                 self._mark(values)
+        for iterated in self.engine.loops:
+            self._mark(facts.get(iterated, NOTHING))
         for function in self.engine.visits:
-            for loop in _loops(function.node):
-                self._mark(facts.get(loop.iter, NOTHING))
             for call, callees in function.calls.items():
                 if isinstance(call.func, cst.Attribute) and call.func.attr.value not in PLAIN_METHODS:
                     self._mark(facts.get(call.func.value, NOTHING))
@@ -236,22 +251,6 @@ class Effects:
             if method is not None:
                 return any(isinstance(v, Container) and v.site.kind in ("tuple", "dict") for v in method.result.values)
         return False
-
-
-class _LoopFinder(cst.CSTVisitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.loops: list[cst.For] = []
-
-    def visit_For(self, node: cst.For) -> bool:
-        self.loops.append(node)
-        return True
-
-
-def _loops(node: cst.CSTNode) -> list[cst.For]:
-    finder = _LoopFinder()
-    node.visit(finder)
-    return finder.loops
 
 
 __all__ = ["Const", "Effects", "Super"]

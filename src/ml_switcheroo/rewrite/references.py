@@ -106,9 +106,10 @@ class References(Walk):
                 return updated  # a module of the framework on the way to one of its names
             self.context.report(original, "SW1001", f"{name} is not known", "add a row for it, or write the line in the target's own words")
             return updated
-        hub = self.kb.hub(rows[0].op)
-        assert hub is not None
-        write = self.kb.write(rows[0].op)
+        hubs = [hub for row in rows if (hub := self.kb.hub(row.op)) is not None]
+        as_class = original in self.types or original in self.bases
+        hub = next((h for h in hubs if h.kind in (("type", "layer") if as_class else ("constant", "type", "layer"))), hubs[0])
+        write = self.kb.write(hub.name)
         if write is None:
             self.context.report(original, "SW2001", f"{name} has no counterpart in the target's knowledge base")
             return updated

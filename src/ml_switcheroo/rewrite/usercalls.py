@@ -37,7 +37,7 @@ class Calls(Walk):
     def _initialises(self, name: str) -> bool:
         rows = self.kb.read(name)
         hub = self.kb.hub(rows[0].op) if rows else None
-        return hub is not None and hub.kind == "function" and "init" in hub.effects
+        return hub is not None and hub.kind == "function" and "mutates" in hub.effects
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)

@@ -14,12 +14,11 @@ from .rules import layer_rules
 from .targets import container_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from ..analysis.model import ModuleInfo
     from ..diagnostics import Diagnostic
-    from ..kb import KnowledgeBase
     from ..kb.model import HubOp, WriteRow
+    from ..pipeline import Project
     from .grammar import Grammar
 
 
@@ -41,7 +40,7 @@ def script_from_grammar(
     target: str = "jax",
 ) -> tuple[str, dict[str, str]]:
     """The script for a grammar, and the layers whose weights it cannot move, with the reason."""
-    with_tensors = {name for name, op in hub.items() if op.kind == "layer" and op.weights}
+    with_tensors = {name for name, op in hub.items() if op.kind == "layer" and (op.weights or _rows(write, name))}
     grammar.prune(with_tensors)
     wanted = with_tensors if grammar.open() else grammar.layers()
     table, missing = layer_rules(wanted, hub, write)
@@ -50,28 +49,26 @@ def script_from_grammar(
     return text, missing
 
 
+def _rows(write: Mapping[str, WriteRow], op: str) -> object:
+    return write[op].weights if op in write else None
+
+
 def gen_weight_script(
-    path_or_text: Path | str,
-    *,
-    source: str = "torch",
-    target: str = "jax",
-    project: Iterable[ModuleInfo] | None = None,
+    path_or_text: Path | str, *, source: str = "torch", target: str = "jax", project: Project | None = None
 ) -> ScriptResult:
-    """The migration script for the models of a file, a folder, or source text; `project`: its analysed modules."""
-    from .. import kb
+    """The migration script for the models of a file, a folder, or source text; `project` is its analysis, if any."""
     from .facts import grammar_of
 
-    base = kb.load(source, target)
+    text = path_or_text if isinstance(path_or_text, str) and "\n" in path_or_text else None
+    path = "" if text is not None else str(path_or_text)
     if project is None:
-        project = _analysed(path_or_text, base)
-    modules = list(project)
-    grammar = grammar_of(modules)
+        project = _analysed(Path(path), text, source, target)
+    base = project.kb
+    grammar = grammar_of(sorted(project.engine.targets, key=lambda module: module.name))
     hub = {op: known for op in base.ops() if (known := base.hub(op)) is not None}
     write = {op: row for op in hub if (row := base.write(op)) is not None}
-    is_text = isinstance(path_or_text, str) and "\n" in path_or_text
-    model = "a model" if is_text else Path(path_or_text).name
+    model = Path(path).name if path else "a model"
     code, missing = script_from_grammar(grammar, hub, write, model=model, source=source, target=target)
-    path = "" if is_text else str(path_or_text)
     if not grammar.classes:
         raise InputError("SW0001", "there is no model in it: no class or function with layers or parameters", path=path)
     hint = "the script refuses a checkpoint with such a layer"
@@ -81,34 +78,25 @@ def gen_weight_script(
     return ScriptResult(code, found)
 
 
-def _analysed(path_or_text: Path | str, base: KnowledgeBase) -> list[ModuleInfo]:
-    """The modules of a file, folder or text, with their facts."""
+def _analysed(path: Path, text: str | None, source: str, target: str) -> Project:
+    """The facts about a file, folder or text."""
     import libcst as cst
 
-    from ..analysis.engine import Engine
-    from ..analysis.project import ModuleFinder
+    from ..pipeline import Project
+    from ..project import walk
 
-    roots = base.source_framework.get("roots")
-    finder = ModuleFinder(foreign=[str(root) for root in roots] if isinstance(roots, list) else ())
-    engine = Engine(base, finder)
-    found = []
+    project = Project(source, target)
     try:
-        if isinstance(path_or_text, str) and "\n" in path_or_text:
-            found.append(finder.add_text(cst.parse_module(path_or_text)))
-        elif Path(path_or_text).is_dir():
-            files = sorted(file for file in Path(path_or_text).rglob("*.py") if not _hidden(file, Path(path_or_text)))
-            found += [finder.add_file(file) for file in files]
+        if text is not None:
+            project.add_text(cst.parse_module(text))
+        elif path.is_dir():
+            for file in walk(path):
+                if file.suffix == ".py":
+                    project.add(file)
         else:
-            path = Path(path_or_text)
-            found.append(finder.add_file(path, read_source(path).text))
+            project.add(path, read_source(path).text)
     except cst.ParserSyntaxError as error:
         line, col = error.editor_line, error.editor_column
-        raise InputError("SW0004", error.message, path=str(path_or_text), line=line, col=col) from None
-    for module in found:
-        engine.add_target(module)
-    engine.run()
-    return found
-
-
-def _hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith((".", "__pycache__")) for part in file.relative_to(root).parts)
+        raise InputError("SW0004", error.message, path=str(path), line=line, col=col) from None
+    project.engine.run()
+    return project

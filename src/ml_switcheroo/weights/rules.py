@@ -20,10 +20,9 @@ def layer_rules(
     table: dict[str, Row] = {}
     missing: dict[str, str] = {}
     for op in sorted(ops):
-        known = hub.get(op)
-        if known is None or not known.weights:
+        known, row = hub.get(op), write.get(op)
+        if known is None or not (known.weights or (row and row.weights)):
             continue  # no tensors
-        row = write.get(op)
         if row is None or not row.weights:
             missing[op] = f"the knowledge base does not say yet where the target keeps the weights of {op}"
             continue

@@ -8,43 +8,30 @@ import numpy as np
 from jax import lax
 
 
-def pool_length(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
-    """Number of windows along one axis; with ceil_mode a last one may overhang the end, if it starts inside."""
-    span = size + 2 * padding - dilation * (kernel - 1) - 1
-    if not ceil_mode:
-        return span // stride + 1
-    count = -(-span // stride) + 1
-    return count - 1 if (count - 1) * stride >= size + padding else count
-
-
-def pool_windows(shape: Sequence[int], kernel, stride, padding, dilation, ceil_mode) -> list[tuple[int, ...]]:
-    """For each spatial axis: (size, kernel, stride, padding, dilation, number of windows)."""
-    rank = len(shape)
-    kernel = to_tuple(kernel, rank)
-    stride = kernel if stride is None or stride == [] else to_tuple(stride, rank)
-    axes = zip(shape, kernel, stride, to_tuple(padding, rank), to_tuple(dilation, rank))
-    return [(*axis, pool_length(*axis, ceil_mode)) for axis in axes]
-
-
-def reduce_windows(x: jax.Array, windows: list[tuple[int, ...]], init, reducer) -> jax.Array:
-    """Reduces the windows over the last axes of x; what lies outside x counts as init."""
-    lead = x.ndim - len(windows)
-    pads = [(p, (n - 1) * s + d * (k - 1) + 1 - size - p) for size, k, s, p, d, n in windows]
-    x = lax.pad(x, jnp.asarray(init, x.dtype), [(0, 0, 0)] * lead + [(before, after, 0) for before, after in pads])
-    size, strides = [1] * lead, [1] * lead
-    for axis, (_, k, s, _, d, n) in enumerate(windows, lead):
-        if d > 1:  # XLA cannot differentiate dilated windows: lay them side by side
-            x = jnp.take(x, (np.arange(n)[:, None] * s + np.arange(k) * d).reshape(-1), axis=axis)
-        size.append(k)
-        strides.append(k if d > 1 else s)
-    return lax.reduce_window(x, init, reducer, size, strides, "VALID")
+def pool_padding(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
+) -> tuple[int, int]:
+    """Padding of one axis; with ceil_mode a last window may overhang the end, if it starts inside."""
+    free = size + 2 * padding - dilation * (kernel - 1) - 1
+    overhangs = ceil_mode and free % stride and free - free % stride + stride < size + padding
+    return padding, padding + (stride - free % stride if overhangs else 0)
 
 
 def max_pool_nd(x, rank, kernel_size, stride, padding, dilation, ceil_mode) -> jax.Array:
     """Largest value of each window over the last `rank` axes of x."""
-    windows = pool_windows(x.shape[-rank:], kernel_size, stride, padding, dilation, ceil_mode)
-    floating = jnp.issubdtype(x.dtype, jnp.floating)
-    return reduce_windows(x, windows, -np.inf if floating else jnp.iinfo(x.dtype).min, lax.max)
+    lead = x.ndim - rank
+    kernel, padding, dilation = (to_tuple(value, rank) for value in (kernel_size, padding, dilation))
+    stride = kernel if stride is None else to_tuple(stride, rank)
+    pads = [pool_padding(*axis, ceil_mode) for axis in zip(x.shape[lead:], kernel, stride, padding, dilation)]
+    lowest = -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    if max(dilation) > 1:  # XLA cannot differentiate dilated windows: lay all windows side by side
+        x, pads = jnp.pad(x, [(0, 0)] * lead + pads, constant_values=lowest), [(0, 0)] * rank
+        for axis, (k, s, d) in enumerate(zip(kernel, stride, dilation), lead):
+            starts = np.arange(0, x.shape[axis] - d * (k - 1), s)
+            x = jnp.take(x, (starts[:, None] + np.arange(k) * d).reshape(-1), axis=axis)
+        stride = kernel
+    pads = [(0, 0)] * lead + pads
+    return lax.reduce_window(x, lowest, lax.max, (1,) * lead + kernel, (1,) * lead + stride, pads)
 
 
 def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> jax.Array:
@@ -84,9 +71,12 @@ def pick_largest(x: jax.Array, positions: list[np.ndarray]) -> tuple[jax.Array, 
 
 def max_pool_nd_with_indices(x, rank, kernel_size, stride, padding, dilation, ceil_mode):
     """Largest value of each window over the last `rank` axes of x, and its flat position."""
+    kernel, padding, dilation = (to_tuple(value, rank) for value in (kernel_size, padding, dilation))
+    stride = kernel if stride is None else to_tuple(stride, rank)
     positions = []
-    for size, k, s, p, d, n in pool_windows(x.shape[-rank:], kernel_size, stride, padding, dilation, ceil_mode):
-        where = np.arange(n)[:, None] * s + np.arange(k) * d - p
+    for size, k, s, p, d in zip(x.shape[-rank:], kernel, stride, padding, dilation):
+        before, after = pool_padding(size, k, s, p, d, ceil_mode)
+        where = np.arange(-before, size + after - d * (k - 1), s)[:, None] + np.arange(k) * d
         positions.append(np.where(where < size, where, -1))
     return pick_largest(x, positions)
 
@@ -140,19 +130,23 @@ def avg_pool_nd(
     x, rank, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None
 ) -> jax.Array:
     """Mean of each window over the last `rank` axes of x."""
-    windows = pool_windows(x.shape[-rank:], kernel_size, stride, padding, 1, ceil_mode)
-    total = reduce_windows(x, windows, 0, lax.add)
+    lead = x.ndim - rank
+    kernel, padding = to_tuple(kernel_size, rank), to_tuple(padding, rank)
+    stride = kernel if stride is None else to_tuple(stride, rank)
+    sizes = x.shape[lead:]
+    pads = [(0, 0)] * lead
+    pads += [pool_padding(*axis, 1, ceil_mode) for axis in zip(sizes, kernel, stride, padding)]
+    total = lax.reduce_window(x, 0.0, lax.add, (1,) * lead + kernel, (1,) * lead + stride, pads)
     if divisor_override is not None:
         return total / divisor_override
-    counts = np.ones((1,) * rank, np.float32)
-    for axis, (size, k, s, p, _, n) in enumerate(windows):
-        start = np.arange(n) * s - p
+    for axis, (size, k, s, p) in enumerate(zip(sizes, kernel, stride, padding), lead):
+        start = np.arange(total.shape[axis]) * s - p
         if count_include_pad:  # what ceil_mode adds beyond the padding never counts
             count = np.minimum(start + k, size + p) - start
         else:
             count = np.minimum(start + k, size) - np.maximum(start, 0)
-        counts = counts * count.reshape([-1 if i == axis else 1 for i in range(rank)])
-    return total / counts.astype(x.dtype)
+        total = total / count.astype(x.dtype).reshape(-1, *[1] * (x.ndim - axis - 1))
+    return total
 
 
 def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> jax.Array:

@@ -20,24 +20,14 @@ def pad(x, pad, mode="constant", value=None) -> jax.Array:
     return jnp.pad(x, grown, mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
 
 
-def resize_nearest(size: int, out: int, scale: float, exact: bool) -> np.ndarray:
-    """Which source position each output position copies."""
-    where = (np.arange(out, dtype=np.float32) + np.float32(0.5 if exact else 0)) * np.float32(scale)
-    return np.minimum(np.floor(where).astype(int), size - 1)
-
-
-def resize_weights(size: int, out: int, scale: float, cubic: bool, align_corners: bool) -> np.ndarray:
-    """Matrix [out, size] of linear or cubic interpolation along one axis."""
-    if align_corners:
-        where = np.arange(out) * ((size - 1) / (out - 1) if out > 1 else 0)
-    else:
-        where = (np.arange(out) + 0.5) * scale - 0.5
-        where = where if cubic else np.maximum(where, 0)
+def resize_weights_cubic(size: int, out: int, step: float, cubic: bool, align_corners: bool) -> np.ndarray:
+    """Matrix [out, size] of cubic interpolation along one axis; beyond the ends the last element goes on."""
+    where = np.arange(out) * step if align_corners else (np.arange(out) + 0.5) * step - 0.5
     first = np.floor(where).astype(int)
-    weights = np.zeros((out, size), np.float32)
-    for tap in (-1, 0, 1, 2) if cubic else (0, 1):
-        weight = cubic_kernel(where - first - tap, -0.75) if cubic else 1 - np.abs(where - first - tap)
-        np.add.at(weights, (np.arange(out), np.clip(first + tap, 0, size - 1)), weight)
+    weights = np.zeros((out, size))
+    for tap in (-1, 0, 1, 2):
+        place = np.clip(first + tap, 0, size - 1)
+        np.add.at(weights, (np.arange(out), place), cubic_kernel(where - first - tap, -0.75))
     return weights
 
 
@@ -49,15 +39,12 @@ def cubic_kernel(x: np.ndarray, a: float) -> np.ndarray:
     return np.where(x <= 1, near, np.where(x < 2, far, 0))
 
 
-def resize_weights_antialias(size: int, out: int, scale: float, cubic: bool, align_corners: bool) -> np.ndarray:
+def resize_weights_antialias(size: int, out: int, step: float, cubic: bool, align_corners: bool) -> np.ndarray:
     """Matrix [out, size] of linear or cubic interpolation whose kernel widens when the image shrinks."""
-    if align_corners:
-        scale = (size - 1) / (out - 1) if out > 1 else 0
-    widen = max(scale, 1)
+    widen = max(step, 1)
     support = (2 if cubic else 1) * widen
-    weights = np.zeros((out, size), np.float32)
-    for i in range(out):
-        center = scale * (i + 0.5)
+    weights = np.zeros((out, size))
+    for i, center in enumerate(step * (np.arange(out) + 0.5)):
         taps = np.arange(max(int(center - support + 0.5), 0), min(int(center + support + 0.5), size))
         x = (taps - center + 0.5) / widen
         weight = cubic_kernel(x, -0.5) if cubic else np.maximum(1 - np.abs(x), 0)
@@ -65,40 +52,72 @@ def resize_weights_antialias(size: int, out: int, scale: float, cubic: bool, ali
     return weights
 
 
+def output_sizes(
+    spatial, size, scale_factor, recompute_scale_factor
+) -> list[tuple[int, int, float]]:
+    """For each spatial axis its size, its new size, and the step from one new position to the next."""
+    rank = len(spatial)
+    if size is not None:
+        sizes = (size,) * rank if np.ndim(size) == 0 else tuple(size)
+        return [(n, out, n / out) for n, out in zip(spatial, sizes)]
+    factors = (scale_factor,) * rank if np.ndim(scale_factor) == 0 else tuple(scale_factor)
+    sizes = [math.floor(n * factor) for n, factor in zip(spatial, factors)]
+    # The step follows from the factor that was given, even where the new size had to be rounded.
+    steps = [n / out if recompute_scale_factor else 1 / f for n, out, f in zip(spatial, sizes, factors)]
+    return list(zip(spatial, sizes, steps))
+
+
+def interpolate_nearest(x, size=None, scale_factor=None, recompute_scale_factor=None, exact=False) -> jax.Array:
+    """Resizes the spatial axes of x [N C *spatial] by copying the nearest element."""
+    axes = output_sizes(x.shape[2:], size, scale_factor, recompute_scale_factor)
+    for axis, (n, out, step) in enumerate(axes, 2):
+        where = (np.arange(out, dtype=np.float32) + np.float32(0.5 if exact else 0)) * np.float32(step)
+        x = jnp.take(x, np.minimum(where.astype(int), n - 1), axis=axis)
+    return x
+
+
+def interpolate_linear(
+    x, size=None, scale_factor=None, align_corners=None, recompute_scale_factor=None
+) -> jax.Array:
+    """Resizes the spatial axes of x [N C *spatial] linearly."""
+    axes = output_sizes(x.shape[2:], size, scale_factor, recompute_scale_factor)
+    for axis, (n, out, step) in enumerate(axes, 2):
+        if align_corners:
+            where = np.arange(out) * ((n - 1) / (out - 1) if out > 1 else 0)
+        else:
+            where = np.maximum((np.arange(out) + 0.5) * step - 0.5, 0)
+        x = resize_axis(x, axis, np.maximum(1 - np.abs(np.minimum(where, n - 1)[:, None] - np.arange(n)), 0))
+    return x
+
+
+def resize_axis(x: jax.Array, axis: int, weights: np.ndarray) -> jax.Array:
+    """Multiplies one axis of x with a matrix [new size, size]."""
+    weights = jnp.asarray(weights, x.dtype)
+    return jnp.moveaxis(jnp.tensordot(x, weights, ((axis,), (1,)), precision="highest"), -1, axis)
+
+
 def interpolate(
     x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False
 ) -> jax.Array:
     """Resizes the spatial axes of x [N C *spatial] as torch does."""
-    rank = x.ndim - 2
-    spatial = x.shape[2:]
-    factors = [None] * rank
-    if size is None:
-        factors = [scale_factor] * rank if np.ndim(scale_factor) == 0 else list(scale_factor)
-        size = [math.floor(n * factor) for n, factor in zip(spatial, factors)]
-        if recompute_scale_factor:
-            factors = [None] * rank
-    elif np.ndim(size) == 0:
-        size = [size] * rank
+    if mode in ("nearest", "nearest-exact"):
+        return interpolate_nearest(x, size, scale_factor, recompute_scale_factor, mode == "nearest-exact")
+    if mode in ("linear", "bilinear", "trilinear") and not antialias:
+        return interpolate_linear(x, size, scale_factor, align_corners, recompute_scale_factor)
+    axes = output_sizes(x.shape[2:], size, scale_factor, recompute_scale_factor)
     if mode == "area":
-        return adaptive_avg_pool_nd(x, rank, tuple(size))
-    cubic = mode == "bicubic"
-    for axis, (n, out, factor) in enumerate(zip(spatial, size, factors), 2):
-        # The positions follow from the factor where one was given, even if out / n rounds it.
-        scale = n / out if factor is None else 1 / factor
-        if n == out and factor in (None, 1):
-            continue
-        if mode in ("nearest", "nearest-exact"):
-            x = jnp.take(x, resize_nearest(n, out, scale, mode == "nearest-exact"), axis=axis)
-        else:
-            weigh = resize_weights_antialias if antialias else resize_weights
-            weights = jnp.asarray(weigh(n, out, scale, cubic, bool(align_corners)), x.dtype)
-            x = jnp.moveaxis(jnp.tensordot(x, weights, ((axis,), (1,)), precision="highest"), -1, axis)
+        return adaptive_avg_pool_nd(x, len(axes), [out for _, out, _ in axes])
+    weigh = resize_weights_antialias if antialias else resize_weights_cubic
+    for axis, (n, out, step) in enumerate(axes, 2):
+        if align_corners:
+            step = (n - 1) / (out - 1) if out > 1 else 0
+        x = resize_axis(x, axis, weigh(n, out, step, mode == "bicubic", bool(align_corners)))
     return x
 
 
 def upsample_bilinear(x, size=None, scale_factor=None) -> jax.Array:
     """Resizes the two spatial axes of x bilinearly with aligned corners."""
-    return interpolate(x, size, scale_factor, "bilinear", align_corners=True)
+    return interpolate_linear(x, size, scale_factor, align_corners=True)
 
 
 def sample_positions(where: jax.Array, size: int, padding_mode: str, align_corners: bool) -> jax.Array:

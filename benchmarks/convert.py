@@ -37,7 +37,7 @@ sys.stdout.write(tree.visit(Walk()).code)
 
 
 def run(command: list[str]) -> tuple[float, float]:
-    """Wall time and processor time of one process, which may end with gaps in the conversion (exit code 1) but not fail."""
+    """Wall and processor time of one process, which may end with gaps in the conversion (exit code 1) but not fail."""
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=errors)
@@ -51,7 +51,7 @@ def run(command: list[str]) -> tuple[float, float]:
 
 
 def best(commands: list[list[str]], runs: int) -> tuple[list[float], list[float]]:
-    """Best wall and processor time of each command, taken in turns; the first round, which fills caches, does not count."""
+    """Best wall and processor time of each command, taken in turns; the first round, filling caches, does not count."""
     for command in commands:
         run(command)
     rounds = [[run(command) for command in commands] for _ in range(runs)]
@@ -92,7 +92,7 @@ def long_file(folder: Path, lines: int) -> Path:
 
 
 def growth(folder: Path, runs: int) -> dict[str, object]:
-    """Processor time over length, start-up taken off. (On a shared machine the clock on the wall would say little here.)"""
+    """Processor time over length, start-up taken off. (On a shared machine the clock on the wall says little here.)"""
     empty = folder / "empty.py"
     empty.write_text("import torch\n", encoding="utf-8")
     sizes = (1_250, 2_500, 5_000, 10_000)

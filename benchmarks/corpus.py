@@ -1,13 +1,15 @@
 """Real models from PyPI through the ladder: how far does each one get?
 
-    python benchmarks/corpus.py --setup             install the pinned packages into benchmarks/out/packages (without their torch)
+    python benchmarks/corpus.py --setup             install the pinned packages into benchmarks/out/packages
     python benchmarks/corpus.py --jobs 2            run them all; table to stdout, JSON to benchmarks/out/corpus.json
     python benchmarks/corpus.py --only 'vit_*'      some of them, by id
     python benchmarks/corpus.py --sample quarter    the fixed quarter that the test suite runs
     python benchmarks/corpus.py --source-only       only check that the models build and run in their own framework
+    python benchmarks/corpus.py --convert-only      only convert, and say what could not be converted
     python benchmarks/corpus.py --save              write benchmarks/results/corpus.json too
 
-The models are listed in corpus.yaml. All files of one package are converted once; each model then runs in processes of its own.
+The models are listed in corpus.yaml. All files of one package are converted once; each model then runs in processes of
+its own.
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -35,7 +37,6 @@ sys.path.insert(0, str(HERE.parent / "src"))
 
 from ml_switcheroo.verify import (  # noqa: E402
     RUNGS,
-    Closure,
     Converted,
     LadderResult,
     VerifyError,
@@ -45,6 +46,9 @@ from ml_switcheroo.verify import (  # noqa: E402
     merge,
     run_ladder,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 OUT = HERE / "out"
 PACKAGES = OUT / "packages"
@@ -139,7 +143,14 @@ def file_of(entry: Entry, search: Sequence[Path]) -> Path | None:
 
 def convert_package(top: str, entries: Sequence[Entry], search: Sequence[Path], folder: Path, timeout: float) -> str:
     """Convert all files that a package's models need, in a process of its own. '' or what went wrong."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--convert", top, "--only", ",".join(e.id for e in entries)]
+    command = [
+        sys.executable,
+        str(Path(__file__).resolve()),
+        "--convert",
+        top,
+        "--only",
+        ",".join(e.id for e in entries),
+    ]
     command += ["--work", str(folder), *(a for p in search for a in ("--search", str(p)))]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
@@ -167,7 +178,12 @@ def convert_here(top: str, entries: Sequence[Entry], search: Sequence[Path], fol
             add_script(own, plain / closure.entry_file, script, SOURCE, TARGET)
             by_file[closure.entry_file] = {"script": str(own.script) if own.script else None, "failure": own.failure}
         scripts[entry.id] = by_file[closure.entry_file]
-    summary = {"errors": converted.errors, "failure": converted.failure, "seconds": converted.seconds, "scripts": scripts}
+    summary = {
+        "errors": converted.errors,
+        "failure": converted.failure,
+        "seconds": converted.seconds,
+        "scripts": scripts,
+    }
     (folder / "packages" / top / "conversion.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
 
@@ -223,6 +239,17 @@ def run_source(entry: Entry, search: Sequence[Path], folder: Path, timeout: floa
     return row | {"ok": sound, "missed": "" if sound else "source", "reason": "" if sound else row["reason"]}
 
 
+def run_convert(entry: Entry, search: Sequence[Path], folder: Path, problem: str) -> dict[str, Any]:
+    """Only the first rung."""
+    path = file_of(entry, search)
+    converted = converted_of(entry, folder, problem)
+    closure = closure_of(path, search=search) if path is not None else None
+    own = converted.errors.get(closure.entry_file.as_posix(), []) if closure is not None else ["not installed"]
+    reason = own[0] if own else converted.failure
+    row = {"id": entry.id, "kind": entry.kind, "ok": not reason, "missed": "converts", "reason": reason, "all": own}
+    return row if own or not reason else row | {"missed": "weights"}
+
+
 def show(rows: Iterable[dict[str, Any]], versions: dict[str, str]) -> None:
     """The table and its totals."""
     rows = list(rows)
@@ -268,7 +295,9 @@ def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespa
             problems = {top: future.result() for top, future in converting.items()}
         futures = {}
         for e in entries:
-            if args.source_only:
+            if args.convert_only:
+                futures[pool.submit(run_convert, e, search, folder, problems[e.top])] = e
+            elif args.source_only:
                 futures[pool.submit(run_source, e, search, folder, args.timeout)] = e
             else:
                 futures[pool.submit(climb, e, search, folder, problems[e.top], args.timeout)] = e
@@ -289,8 +318,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one process of one model")
     parser.add_argument("--search", action="append", default=[], help="a folder with packages; may be repeated")
-    parser.add_argument("--work", default=str(OUT / "work"), help="where conversions and results of each model are kept")
+    parser.add_argument(
+        "--work", default=str(OUT / "work"), help="where conversions and results of each model are kept"
+    )
     parser.add_argument("--source-only", action="store_true")
+    parser.add_argument("--convert-only", action="store_true")
     parser.add_argument("--save", action="store_true")
     parser.add_argument("--convert", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
@@ -308,7 +340,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = run(entries, search, args)
     facts = summary(rows)
     show(rows, facts["versions"])
-    if args.source_only:
+    if args.convert_only:
+        messages = Counter(re.sub(r"^\S+: |[`'].*?[`']|\d+", "", line) for row in rows for line in row["all"])
+        print("\n" + "\n".join(f"{count:>5}  {message[:200]}" for message, count in messages.most_common(60)))
+    if args.source_only or args.convert_only:
         return 0 if all(r["ok"] for r in rows) else 1
     report = json.dumps({"summary": facts, "models": rows}, indent=1) + "\n"
     OUT.mkdir(exist_ok=True)

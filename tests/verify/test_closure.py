@@ -43,14 +43,21 @@ def test_a_package_keeps_the_statements_that_supply_wanted_names(tmp_path: Path)
         tmp_path,
         pkg__="",
         pkg__net="from .layers import act, Norm, SIZE\n",
-        pkg__layers__='"""Doc."""\nfrom .a import act, unused\nfrom .b import *\nBASE = 2\nSIZE = BASE * 2\nfrom .c import d\n',
+        pkg__layers__='"""Doc."""\nfrom .a import act, unused\nfrom .b import *\nBASE = 2\nSIZE = BASE * 2\n'
+        "from .c import d\n",
         pkg__layers__a="act = unused = 1\n",
         pkg__layers__b="class Norm: ...\nclass Other: ...\n",
         pkg__layers__c="d = 1\n",
     )
     found = texts(closure(tmp_path, "pkg/net.py"))
     assert found["pkg/layers/__init__.py"] == "from .a import act\nfrom .b import Norm\nBASE = 2\nSIZE = BASE * 2\n"
-    assert set(found) == {"pkg/__init__.py", "pkg/net.py", "pkg/layers/__init__.py", "pkg/layers/a.py", "pkg/layers/b.py"}
+    assert set(found) == {
+        "pkg/__init__.py",
+        "pkg/net.py",
+        "pkg/layers/__init__.py",
+        "pkg/layers/a.py",
+        "pkg/layers/b.py",
+    }
 
 
 def test_submodules_named_as_members_and_absolute_imports(tmp_path: Path) -> None:

@@ -26,7 +26,12 @@ X = np.array([1.0, -4.0, 2.0], np.float32)
         (np.array([np.inf, 1.0]), np.array([np.inf, 1.0]), 0, None),
         (np.array([np.inf, 1.0]), np.array([-np.inf, 1.0]), 0, "output: 1 values are not finite, 1 in the source"),
         (X, np.array([np.nan, -4, 2], np.float32), 0, "output: 1 values are not finite, 0 in the source"),
-        (np.full(2, np.nan), np.full(2, np.nan), 0, "output: no finite value in the source: these inputs prove nothing"),
+        (
+            np.full(2, np.nan),
+            np.full(2, np.nan),
+            0,
+            "output: no finite value in the source: these inputs prove nothing",
+        ),
         (np.zeros(2), np.zeros(2), 0, None),
         (np.zeros(0), np.zeros(0), 0, None),
         (np.array([1j]), np.array([1j + 1e-6]), 1e-6, None),

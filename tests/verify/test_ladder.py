@@ -50,12 +50,18 @@ def test_the_right_twin_reaches_the_last_rung(tmp_path: Path, kept: Path) -> Non
 
 # a mistake in the target, the rung that must find it, what the reason must say
 MISTAKES = [
-    pytest.param([("import jax\n", "import jax\nimport torch\n")], "imports", "still imports torch", id="source import"),
+    pytest.param(
+        [("import jax\n", "import jax\nimport torch\n")], "imports", "still imports torch", id="source import"
+    ),
     pytest.param([("use_bias=False", "use_bias=True")], "weights", "first.conv.bias", id="a weight too many"),
     pytest.param([("epsilon=1e-5", "epsilon=1e-1")], "forward", "layer that differs: first.norm", id="epsilon"),
-    pytest.param([("x = self.body", "x = x * float(x.max() > -9)\n        x = self.body")], "jit", "", id="not traceable"),
+    pytest.param(
+        [("x = self.body", "x = x * float(x.max() > -9)\n        x = self.body")], "jit", "", id="not traceable"
+    ),
     pytest.param([("x.mean((2, 3))", "jax.lax.stop_gradient(x.mean((2, 3)))")], "gradients", "", id="gradient cut"),
-    pytest.param([("self.momentum * self.mean[...]", "0.8 * self.mean[...]")], "training", "in evaluation", id="momentum"),
+    pytest.param(
+        [("self.momentum * self.mean[...]", "0.8 * self.mean[...]")], "training", "in evaluation", id="momentum"
+    ),
     pytest.param([("import jax\n", "import jax\nimport os\nos.abort()\n")], "imports", "SIGABRT", id="crash"),
 ]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .closure import Closure, merge
 from .cli_view import cli_verify
+from .closure import Closure, merge
 from .errors import VerifyError
 from .inputs import InputSpec, parse_input
 from .ladder import (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import VerifyError
 from .ladder import TIMEOUT, LadderResult, Rung, run_ladder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MEANING = {
     "converts": "no error diagnostics in the model's file",
@@ -39,9 +42,17 @@ def cli_verify(
     """Run the ladder and print a table. Returns the exit code: 0 all rungs hold; 1 a rung is missed; 2 bad input."""
     try:
         result = run_ladder(
-            path, build, list(inputs), target=target, source=source, train=train, seed=seed, timeout=timeout, search=search,
+            path,
+            build,
+            list(inputs),
+            target=target,
+            source=source,
+            train=train,
+            seed=seed,
+            timeout=timeout,
+            search=search,
             keep=keep,
-        )  # fmt: skip
+        )
     except VerifyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

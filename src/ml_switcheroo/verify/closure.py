@@ -1,17 +1,20 @@
-"""Which files does a model file really need? Its import closure, as a small tree that can be converted and run on its own.
+"""Which files does a model file really need? Its import closure, as a small tree that converts and runs on its own.
 
-A package's `__init__.py` usually imports everything beside it. Only the statements that supply a name which is really imported
-are kept, so that one model of a large package drags in a dozen files and not a thousand.
+A package's `__init__.py` usually imports everything beside it. Only the statements that supply a name which is really
+imported are kept, so that one model of a large package drags in a dozen files and not a thousand.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 ALL = "*"  # every name of the module is wanted
 
@@ -100,7 +103,7 @@ def import_closure(
 ) -> Closure:
     """The closure of the model file at `path`.
 
-    `frameworks`: top-level names of the source framework; files of other packages are followed only if they import one of them.
+    `frameworks`: top-level names of the source framework; files of other packages are followed only if they import one.
     `known`: packages that the converter itself understands and that are therefore never followed.
     """
     root, name = module_of(path)
@@ -123,7 +126,7 @@ def import_closure(
 
 
 def merge(closures: Sequence[Closure]) -> Closure:
-    """One closure that serves several model files, so that what they share is converted once. The first one's entry stays."""
+    """One closure that serves several model files: what they share is converted once. The first one's entry stays."""
     modules: dict[str, Module] = {}
     for module in (m for closure in closures for m in closure.modules.values()):
         known = modules.setdefault(module.name, replace(module, wanted=set(), kept={}))
@@ -153,7 +156,10 @@ class _Finder:
             return None
         relative = Path(*name.split("."))
         for root in self.roots:
-            for path, is_package in ((root / relative / "__init__.py", True), (root / relative.with_suffix(".py"), False)):
+            for path, is_package in (
+                (root / relative / "__init__.py", True),
+                (root / relative.with_suffix(".py"), False),
+            ):
                 if "." not in name.rpartition(".")[2] and path.is_file():
                     parsed = _parse(path)
                     return Module(name, path, is_package, *parsed) if parsed is not None else None
@@ -292,7 +298,7 @@ class _Walker:
         if found is not None and (member is None or not found.is_package or self._binder(found, member) is not None):
             if names:
                 self.want(found, names)
-            if member is None or found.is_package and self.finder.load(f"{name}.{member}") is None:
+            if member is None or (found.is_package and self.finder.load(f"{name}.{member}") is None):
                 return
         if member is not None and (found is None or found.is_package) and self._followed(f"{name}.{member}"):
             inner = self.finder.load(f"{name}.{member}")
@@ -311,7 +317,7 @@ class _Walker:
         return self._touches_framework(module, set())
 
     def _touches_framework(self, module: Module, seen: set[str]) -> bool:
-        """Whether a file of another package imports the source framework, itself or through files of its own package."""
+        """Whether a file of another package imports the source framework, itself or through its own package."""
         if module.name in seen:
             return False
         seen.add(module.name)

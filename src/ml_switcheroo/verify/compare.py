@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 
@@ -35,7 +36,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 def compare(
     source: Mapping[str, NDArray[Any]], target: Mapping[str, NDArray[Any]], tolerance: float, *, floor: float = 0.0
 ) -> Difference:
-    """Compare arrays of the same name. Errors count relative to the array's largest value, or to `floor` if that is larger."""
+    """Compare arrays of the same name. Errors count relative to the array's largest value, or to a larger `floor`."""
     missing, extra = [k for k in source if k not in target], [k for k in target if k not in source]
     if missing or extra:
         what = f"missing {_some(missing)}" if missing else f"not in the source: {_some(extra)}"
@@ -45,7 +46,7 @@ def compare(
         figure, why = _one(ours, target[name], floor)
         if why is None and figure > tolerance:
             why = f"error {figure:.1e} of the largest value"
-        if figure >= worst or why is not None and reason is None:
+        if figure >= worst or (why is not None and reason is None):
             worst = max(worst, figure)
             reason = f"{name or 'output'}: {why}" if why is not None else reason
     return Difference(worst, reason)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class VerifyError(Exception):
-    """The request cannot be run: an unreadable file, a malformed input, a model that does not run in its own framework."""
+    """The request cannot be run: an unreadable file, a malformed input, a model that fails in its own framework."""

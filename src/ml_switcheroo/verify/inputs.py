@@ -98,7 +98,7 @@ def _tensor(name: str | None, shape: str, kind: str, text: str) -> InputSpec:
         except ValueError:
             raise _bad(text, f"{constant.group(2)!r} is not a number") from None
     if kind not in _WORDS:
-        raise _bad(text, f"unknown type {kind!r}; use float, int<N, int A..B, bool, uniform, ones, zeros, true or false")
+        raise _bad(text, f"unknown type {kind!r}: use float, int<N, int A..B, bool, uniform, ones, zeros, true, false")
     return InputSpec(name, axes, kind)
 
 

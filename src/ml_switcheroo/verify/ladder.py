@@ -1,6 +1,6 @@
 """The ladder: does the converted model compute what its source computes? Eight rungs, each with a figure or a reason.
 
-The source and the target run in processes of their own (see `workers`), on copies of the model file and of what it imports.
+The source and the target run in processes of their own (see `workers`), on copies of the model file and its imports.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .closure import Closure, import_closure
 from .compare import Difference, compare, read_arrays
@@ -25,11 +24,16 @@ from .errors import VerifyError
 from .inputs import InputSpec, make_inputs, parse_input
 from .workers import WORKERS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 RUNGS = ("converts", "imports", "builds", "weights", "forward", "jit", "gradients", "training")
 
 FORWARD_TOLERANCE = 1e-4
 GRADIENT_TOLERANCE = 1e-3  # sums over whole batches and feature maps: rounding adds up more than in the forward pass
-GRADIENT_FLOOR = 1e-3  # of the largest gradient: some gradients are zero but for rounding (a bias before a normalisation)
+GRADIENT_FLOOR = (
+    1e-3  # of the largest gradient: some gradients are zero but for rounding (a bias before a normalisation)
+)
 TRAINING_TOLERANCE = 1e-3
 STATE_TOLERANCE = 1e-2
 TIMEOUT = 300.0
@@ -150,9 +154,10 @@ def run_ladder(
 ) -> LadderResult:
     """Convert the model file at `path`, run both sides, and say how far the converted model gets.
 
-    `build` is an expression over the names of the file that makes the model, such as `"Net(10)"`; `train=False` runs the training
-    steps in evaluation mode, for models that draw random numbers in training. `search`: folders with packages that the file
-    imports. `converted`: use this conversion instead of making one. `keep`: a folder in which everything is left to look at.
+    `build` is an expression over the names of the file that makes the model, such as `"Net(10)"`; `train=False` runs
+    the training steps in evaluation mode, for models that draw random numbers in training. `search`: folders with
+    packages that the file imports. `converted`: use this conversion instead of making one. `keep`: a folder in which
+    everything is left to look at.
     Raises VerifyError where the request or the source model itself is at fault.
     """
     path = Path(path)
@@ -163,7 +168,7 @@ def run_ladder(
             raise VerifyError(f"verify cannot run {name!r} models; it runs {', '.join(sorted(set(WORKERS)))}")
     _check_build(build)
     closure = closure_of(path, source=source, search=search)
-    with _folder(keep) as folder:
+    with _Folder(keep) as folder:
         tree = folder / "source"
         closure.write(tree, fall_back=True)
         arrays, layout = make_inputs(specs, seed)
@@ -258,6 +263,7 @@ def _climb(run: _Run) -> None:
     files = {path.as_posix() for path in run.closure.files()}
     run.result.diagnostics = [line for name, lines in converted.errors.items() if name in files for line in lines]
     run.result.seconds["convert"] = converted.seconds
+    source = _source_side(run)
     own = converted.errors.get(run.closure.entry_file.as_posix(), [])
     if not converted.tree.is_dir():
         return run.miss("converts", converted.failure or "nothing was written")
@@ -265,7 +271,6 @@ def _climb(run: _Run) -> None:
         run.miss("converts", f"{len(own)} errors: {own[0]}" if len(own) > 1 else own[0])
     else:
         run.hold("converts")
-    source = _source_side(run)
     if converted.script is None:
         migrated = converted.failure or "there is no migration script"
     else:
@@ -383,7 +388,8 @@ def _compare_training(run: _Run, target: dict[str, dict[str, Any]], source: dict
     if not worst <= TRAINING_TOLERANCE:  # a NaN fails too
         step = next(i for i, e in enumerate(errors) if not e <= TRAINING_TOLERANCE)
         where = "in evaluation mode after training" if step == len(errors) - 1 else f"at step {step + 1}"
-        return run.miss("training", f"loss {theirs['losses'][step]:.6g} {where}, {ours['losses'][step]:.6g} in the source", worst)
+        losses = f"{theirs['losses'][step]:.6g} {where}, {ours['losses'][step]:.6g} in the source"
+        return run.miss("training", f"loss {losses}", worst)
     if problem := _migrate(run, "trained"):
         return run.miss("training", problem, worst)
     after = compare(
@@ -401,7 +407,9 @@ def _first_difference(run: _Run) -> str:
     """The first layer, in the order in which the source finishes them, whose output differs."""
     checkpoint = str(run.folder / "source.work" / "checkpoint.pth")
     optional = sorted(run.closure.optional)
-    source = _work(run, "source", run.source_tree, trace=True, checkpoint=checkpoint, optional=optional).get("trace", {})
+    source = _work(run, "source", run.source_tree, trace=True, checkpoint=checkpoint, optional=optional).get(
+        "trace", {}
+    )
     target = _work(
         run, "target", run.converted.tree, trace=True, refuse=[WORKERS[run.source]],
         weights=str(run.folder / "checkpoint.safetensors"),
@@ -557,7 +565,7 @@ def _check_build(build: str) -> None:
         raise VerifyError(f"build expression {build!r}: it must make the model, as in Net(10)")
 
 
-class _folder:
+class _Folder:
     """The folder of a run: the user's, which is kept, or a temporary one."""
 
     def __init__(self, keep: Path | str | None) -> None:

@@ -15,17 +15,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 STEPS = 3  # training steps
 STEP_SIZE = 1e-3  # a training step moves the parameters by this share of their norm
 DEPTH = 8
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A step failed and has been reported; the steps that need it are not run."""
 
 
@@ -49,7 +51,7 @@ class Worker:
             yield line
         except (Exception, SystemExit) as error:
             line |= {"ok": False, "reason": self.one_line(error)}
-            raise StepFailed(name) from error
+            raise StepError(name) from error
         finally:
             line["seconds"] = round(time.perf_counter() - start, 3)
             with self.report.open("a", encoding="utf-8") as file:
@@ -96,7 +98,8 @@ class Worker:
 
     def save(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Write arrays for the comparison."""
-        np.savez(self.folder / name, **{key: to_numpy(value) for key, value in arrays.items()})
+        converted: dict[str, Any] = {key: to_numpy(value) for key, value in arrays.items()}
+        np.savez(self.folder / name, **converted)
 
     def load(self, name: str) -> dict[str, NDArray[Any]]:
         """Read arrays that the other side wrote."""
@@ -133,7 +136,7 @@ def run(main: Callable[[Worker], None]) -> None:
     """The worker's main program."""
     try:
         main(Worker(sys.argv[1]))
-    except StepFailed as failed:
+    except StepError as failed:
         if "--trace" in sys.argv:
             traceback.print_exception(failed.__cause__)
         sys.exit(1)
@@ -194,7 +197,7 @@ def zero_rates(owner: Any, depth: int = 2) -> None:
             continue
         if _is_rate(name, value, type(owner).__name__):
             object.__setattr__(owner, name, 1.0 if _KEEPS.search(name) else 0.0)
-        elif isinstance(value, tuple) and hasattr(value, "_replace"):
+        elif isinstance(value, tuple) and hasattr(value, "_replace") and hasattr(value, "_fields"):
             rates = {n: 1.0 if _KEEPS.search(n) else 0.0 for n in value._fields if _is_rate(n, getattr(value, n), "")}
             if rates:
                 object.__setattr__(owner, name, value._replace(**rates))

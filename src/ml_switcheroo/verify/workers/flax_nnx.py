@@ -6,16 +6,18 @@ import ast
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from numpy.typing import NDArray
 
-from .common import STEPS, Refuse, StepFailed, Worker, flatten, is_float, run, zero_rates
+from .common import STEPS, Refuse, StepError, Worker, flatten, is_float, run, zero_rates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -46,7 +48,7 @@ def main(worker: Worker) -> None:
     try:
         with worker.step("jit"):
             worker.save("jit.npz", nnx.jit(call)(model, _tensors(args, kwargs)))
-    except StepFailed:
+    except StepError:
         compiled = False  # what follows can still be told apart, eagerly
     transform: Callable[..., Any] = nnx.jit if compiled else lambda function: function
     if worker.job.get("cotangents"):
@@ -188,7 +190,8 @@ def _training(worker: Worker, model: Any, call: Any, tensors: Any, transform: An
 
     def loss(model: Any, tensors: Any, weights: Mapping[str, Any]) -> Any:
         outputs = call(model, tensors)
-        return sum((_real(outputs[n]) * w).mean() + 0.5 * jnp.square(_real(outputs[n])).mean() for n, w in weights.items())
+        values = {name: _real(outputs[name]) for name in weights}
+        return sum((values[n] * w).mean() + 0.5 * jnp.square(values[n]).mean() for n, w in weights.items())
 
     def step(model: Any, tensors: Any, weights: Any) -> Any:
         value, found = nnx.value_and_grad(loss, argnums=nnx.DiffState(0, nnx.Param))(model, tensors, weights)
@@ -199,7 +202,7 @@ def _training(worker: Worker, model: Any, call: Any, tensors: Any, transform: An
     compiled = transform(step)
     losses = [float(compiled(model, tensors, weights)) for _ in range(STEPS)]
     model.eval()
-    last = {n: w for n, w in worker.load(worker.job["cotangents"]).items()}
+    last = dict(worker.load(worker.job["cotangents"]).items())
     losses.append(float(transform(loss)(model, tensors, last)))
     worker.save("trained.npz", {k: v[...] for k, v in state_of(model).items()})
     return losses
@@ -217,7 +220,7 @@ def _trace(worker: Worker, model: Any, args: Any, kwargs: Any) -> None:
     active: dict[int, int] = {}
 
     def watched(original: Any) -> Any:
-        def __call__(self: Any, *a: Any, **k: Any) -> Any:
+        def call(self: Any, *a: Any, **k: Any) -> Any:
             active[id(self)] = active.get(id(self), 0) + 1
             try:
                 output = original(self, *a, **k)
@@ -227,11 +230,11 @@ def _trace(worker: Worker, model: Any, args: Any, kwargs: Any) -> None:
                 seen.setdefault(paths[id(self)], flatten(output))
             return output
 
-        return __call__
+        return call
 
     for kind in {c for _, child in nnx.iter_modules(model) for c in type(child).__mro__}:
         if "__call__" in vars(kind) and issubclass(kind, nnx.Module):
-            kind.__call__ = watched(vars(kind)["__call__"])
+            type.__setattr__(kind, "__call__", watched(vars(kind)["__call__"]))
     with worker.step("trace") as line:
         try:
             model(*args, **kwargs)

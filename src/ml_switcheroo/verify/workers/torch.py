@@ -1,16 +1,20 @@
-"""Runs a PyTorch model: its checkpoint, outputs, gradients and training losses are what the converted model must reproduce."""
+"""Runs a PyTorch model: its checkpoint, outputs, gradients and losses are what the converted model must reproduce."""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .common import STEP_SIZE, STEPS, Worker, cotangents, flatten, is_float, run, to_numpy, zero_rates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 Tensors = dict[str, torch.Tensor]
 
@@ -53,7 +57,7 @@ def main(worker: Worker) -> None:
 
 
 def _vary(model: torch.nn.Module, seed: int) -> None:
-    """Move away from the initial values, as training would: zero-initialised branches and fresh statistics prove nothing."""
+    """Move away from the initial values, as training would: branches that start at zero prove nothing."""
     generator = torch.Generator().manual_seed(seed)
     seen: set[int] = set()
     with torch.no_grad():
@@ -78,16 +82,20 @@ def _reduce(outputs: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> 
     return total
 
 
-def _gradients(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any, weights: dict[str, NDArray[Any]]) -> None:
+def _gradients(
+    worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any, weights: dict[str, NDArray[Any]]
+) -> None:
     """Save the gradients as if they were a checkpoint: the migration script then maps them to the target's paths."""
     for parameter in model.parameters():
         parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
         parameter.grad = None
     before = {name: value.clone() for name, value in model.state_dict().items() if torch.is_tensor(value)}
     loss = _reduce(flatten(model(*args, **kwargs)), weights)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     named = {n: p.grad for n, p in model.named_parameters(remove_duplicate=False)}
-    found = {n: named[n] if named.get(n) is not None else torch.zeros_like(v) if n in named else v for n, v in before.items()}
+    found = {
+        n: named[n] if named.get(n) is not None else torch.zeros_like(v) if n in named else v for n, v in before.items()
+    }
     torch.save(found, worker.folder / "gradients.pth")
     model.zero_grad(set_to_none=True)
 
@@ -121,7 +129,7 @@ def _training(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) ->
         if step == STEPS:
             break
         model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         with torch.no_grad():
             moved = [p for p in model.parameters() if p.grad is not None]
             if not step:
@@ -134,7 +142,7 @@ def _training(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) ->
 
 
 def _norm(tensors: list[Any]) -> float:
-    return float(sum(float(t.detach().abs().double().square().sum()) for t in tensors)) ** 0.5
+    return math.sqrt(sum(float(t.detach().abs().double().square().sum()) for t in tensors))
 
 
 def _trace(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) -> None:

@@ -173,6 +173,17 @@ def test_tied_weights_are_written_once(tmp_path: Path) -> None:
     assert set(untied) == {"head.kernel", "body.proj.kernel"}
 
 
+def test_tied_layers_that_store_it_differently(tmp_path: Path) -> None:
+    made = script(
+        tmp_path, {"Lm": {"head": "layer Linear", "wte": "layer Embedding"}}, Lm=[("head.weight", "wte.weight")]
+    )
+    one = state(head__weight=(5, 2))["head.weight"]
+    for tensors in ({"head.weight": one, "wte.weight": one}, {"head.weight": one}):
+        found = migrate(tmp_path, made, tensors)
+        assert set(found) == {"wte.embedding"}
+        np.testing.assert_array_equal(found["wte.embedding"], one)
+
+
 def test_a_module_under_two_names(tmp_path: Path) -> None:
     made = script(
         tmp_path, {"Net": {"b": "layer Linear", "a": "layer Linear", "c": "layer Linear"}}, Net=[("b", "a"), ("c", "b")]

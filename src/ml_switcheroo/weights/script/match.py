@@ -271,6 +271,7 @@ class Matcher:
         for move in found.moves:
             moves.setdefault(move.name, []).append(move)
         groups = {name: [name] for name in moves}
+        borrowers = {_join(node.path, first) for first, _ in ties}
         for first, second in ((_join(node.path, a), _join(node.path, b)) for a, b in ties):
             for name in moves:
                 other = second + name[len(first) :]
@@ -282,6 +283,9 @@ class Matcher:
         for group in {id(group): group for group in groups.values() if len(group) > 1}.values():
             live = [moves[name] for name in group if not moves[name][0].dropped]
             live.sort(key=lambda own: path_order(own[0].target))
+            if len({(move.axes, move.part) for own in live for move in own}) > 1:
+                # Layers that store the weight in different orders of axes: the one that it was taken from keeps it.
+                live.sort(key=lambda own: own[0].name in borrowers)
             for own in live[1:]:
                 kept, move = live[0][0], own[0]
                 # A tie may depend on the configuration: tensors with other numbers were not tied in this model.

@@ -400,6 +400,27 @@ def test_encoder_and_decoder_stacks() -> None:
     assert (drawn[0] != drawn[1]).any()
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_pooling_with_positions(rank: int) -> None:
+    """Values and positions, and back again by unpooling."""
+    x = {1: I1, 2: I2, 3: I3}[rank]
+    for name, args in ((f"MaxPool{rank}d", (2, 2)), (f"AdaptiveMaxPool{rank}d", (3,))):
+        values, places = getattr(torch.nn, name)(*args, return_indices=True)(torch.tensor(x))
+        ours = NAMES[name + "WithIndices"](*args, return_indices=True)(x)
+        close(ours[0], values, name)
+        assert (np.asarray(ours[1]) == places.numpy()).all()
+    values, places = getattr(torch.nn, f"MaxPool{rank}d")(2, 2, return_indices=True)(torch.tensor(x))
+    back = getattr(torch.nn, f"MaxUnpool{rank}d")(2)(values, places, output_size=x.shape)
+    close(NAMES[f"MaxUnpool{rank}d"](2)(values.numpy(), places.numpy(), output_size=x.shape), back, "unpooling")
+
+
+def test_pad_sequence() -> None:
+    parts = [draw(3, 2), draw(5, 2), draw(1, 2)]
+    for settings in ({}, {"batch_first": True, "padding_value": 1.5}, {"padding_side": "left"}):
+        wanted = torch.nn.utils.rnn.pad_sequence([torch.tensor(p) for p in parts], **settings)
+        close(H.pad_sequence(parts, **settings), wanted, "pad_sequence")
+
+
 def test_dropout_layers_draw() -> None:
     """Training zeroes and rescales, whole channels where the layer says so; evaluation changes nothing."""
     ones = jax.numpy.ones((8, 16, 5, 5))
@@ -511,7 +532,7 @@ def test_constants_pass_through_transformations() -> None:
     again = nnx.merge(graph, state)
     assert again.grid is net.grid and hash(graph) == hash(nnx.split(net)[0])
     assert (nnx.jit(lambda m, x: m.grid[...] + m.grid[1] + x)(net, 1) == jax.numpy.arange(3) + 2).all()
-    assert jax.numpy.add(net.grid, 1).dtype == net.grid.dtype
+    assert (net.grid.shape, net.grid.ndim, net.grid.dtype) == ((3,), 1, net.grid[...].dtype)
 
 
 def test_sequential_grows_and_is_cut() -> None:

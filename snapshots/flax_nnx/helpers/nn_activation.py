@@ -1,4 +1,5 @@
 """Activation layers with torch's constructors, for where the class itself is a value."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import jax
 import jax.numpy as jnp

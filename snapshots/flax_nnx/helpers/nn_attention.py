@@ -1,4 +1,5 @@
 """Attention and transformer layers with torch's constructors."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 from functools import partial
 
@@ -15,20 +16,8 @@ class MultiheadAttention(nnx.Module):
     """Attention with several heads, with torch's constructor; gives the pair (output, weights or None)."""
 
     def __init__(
-        self,
-        embed_dim,
-        num_heads,
-        dropout=0.0,
-        bias=True,
-        add_bias_kv=False,
-        add_zero_attn=False,
-        kdim=None,
-        vdim=None,
-        batch_first=False,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None,
+        vdim=None, batch_first=False, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         if add_bias_kv or add_zero_attn:
             raise ValueError("add_bias_kv and add_zero_attn are not supported")
@@ -42,14 +31,7 @@ class MultiheadAttention(nnx.Module):
         self.out_proj = linear(embed_dim, embed_dim)
 
     def __call__(
-        self,
-        query,
-        key,
-        value,
-        key_padding_mask=None,
-        need_weights=True,
-        attn_mask=None,
-        average_attn_weights=True,
+        self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True,
         is_causal=False,
     ):
         batched = query.ndim == 3
@@ -91,20 +73,8 @@ class TransformerEncoderLayer(nnx.Module):
     """Self-attention and a feed-forward block, with torch's constructor."""
 
     def __init__(
-        self,
-        d_model,
-        nhead,
-        dim_feedforward=2048,
-        dropout=0.1,
-        activation="relu",
-        layer_norm_eps=1e-5,
-        batch_first=False,
-        norm_first=False,
-        bias=True,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation="relu", layer_norm_eps=1e-5,
+        batch_first=False, norm_first=False, bias=True, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         self.self_attn = MultiheadAttention(
             d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rngs=rngs
@@ -137,20 +107,8 @@ class TransformerDecoderLayer(nnx.Module):
     """Self-attention, attention to a memory and a feed-forward block, with torch's constructor."""
 
     def __init__(
-        self,
-        d_model,
-        nhead,
-        dim_feedforward=2048,
-        dropout=0.1,
-        activation="relu",
-        layer_norm_eps=1e-5,
-        batch_first=False,
-        norm_first=False,
-        bias=True,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation="relu", layer_norm_eps=1e-5,
+        batch_first=False, norm_first=False, bias=True, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         self.self_attn = MultiheadAttention(
             d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rngs=rngs
@@ -171,15 +129,8 @@ class TransformerDecoderLayer(nnx.Module):
         self.activation = activation_function(activation)
 
     def __call__(
-        self,
-        tgt,
-        memory,
-        tgt_mask=None,
-        memory_mask=None,
-        tgt_key_padding_mask=None,
-        memory_key_padding_mask=None,
-        tgt_is_causal=False,
-        memory_is_causal=False,
+        self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None,
+        tgt_is_causal=False, memory_is_causal=False,
     ):
         def attend(x):
             return self.dropout1(self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask)[0])
@@ -230,15 +181,8 @@ class TransformerDecoder(nnx.Module):
         self.layers, self.num_layers, self.norm = copies(decoder_layer, num_layers, rngs), num_layers, nnx.data(norm)
 
     def __call__(
-        self,
-        tgt,
-        memory,
-        tgt_mask=None,
-        memory_mask=None,
-        tgt_key_padding_mask=None,
-        memory_key_padding_mask=None,
-        tgt_is_causal=None,
-        memory_is_causal=False,
+        self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None,
+        tgt_is_causal=None, memory_is_causal=False,
     ):
         for layer in self.layers:
             tgt = layer(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
@@ -249,24 +193,9 @@ class Transformer(nnx.Module):
     """An encoder and a decoder, with torch's constructor."""
 
     def __init__(
-        self,
-        d_model=512,
-        nhead=8,
-        num_encoder_layers=6,
-        num_decoder_layers=6,
-        dim_feedforward=2048,
-        dropout=0.1,
-        activation="relu",
-        custom_encoder=None,
-        custom_decoder=None,
-        layer_norm_eps=1e-5,
-        batch_first=False,
-        norm_first=False,
-        bias=True,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6, dim_feedforward=2048, dropout=0.1,
+        activation="relu", custom_encoder=None, custom_decoder=None, layer_norm_eps=1e-5, batch_first=False,
+        norm_first=False, bias=True, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         settings = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
         norm = partial(LayerNorm, d_model, layer_norm_eps, bias=bias, dtype=dtype, rngs=rngs)
@@ -280,17 +209,8 @@ class Transformer(nnx.Module):
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
 
     def __call__(
-        self,
-        src,
-        tgt,
-        src_mask=None,
-        tgt_mask=None,
-        memory_mask=None,
-        src_key_padding_mask=None,
-        tgt_key_padding_mask=None,
-        memory_key_padding_mask=None,
-        src_is_causal=None,
-        tgt_is_causal=None,
+        self, src, tgt, src_mask=None, tgt_mask=None, memory_mask=None, src_key_padding_mask=None,
+        tgt_key_padding_mask=None, memory_key_padding_mask=None, src_is_causal=None, tgt_is_causal=None,
         memory_is_causal=False,
     ):
         memory = self.encoder(src, src_mask, src_key_padding_mask)

@@ -1,4 +1,5 @@
 """Containers and variables: what torch's become where the native ones do not do."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import jax.numpy as jnp
 from flax import nnx
@@ -16,9 +17,6 @@ class Constant:
 
     def __getitem__(self, index):
         return self.value if index is Ellipsis else self.value[index]
-
-    def __jax_array__(self):
-        return self.value
 
     @property
     def shape(self):

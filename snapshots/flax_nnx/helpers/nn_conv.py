@@ -1,4 +1,5 @@
 """Convolution layers with torch's constructors and axis order over Flax's channels-last ones."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import jax.numpy as jnp
 from flax import nnx
@@ -11,29 +12,12 @@ class _ConvNd(nnx.Conv):
     rank = 2
 
     def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+        padding_mode="zeros", device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         super().__init__(
-            in_channels,
-            out_channels,
-            to_tuple(kernel_size, self.rank),
-            feature_group_count=groups,
-            use_bias=bias,
-            param_dtype=dtype or jnp.float32,
-            rngs=rngs,
+            in_channels, out_channels, to_tuple(kernel_size, self.rank), feature_group_count=groups, use_bias=bias,
+            param_dtype=dtype or jnp.float32, rngs=rngs,
         )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.stride, self.dilation = to_tuple(stride, self.rank), to_tuple(dilation, self.rank)
@@ -53,12 +37,7 @@ class _ConvNd(nnx.Conv):
             x, pads = jnp.pad(x, [(0, 0), *pads, (0, 0)], mode=mode), [(0, 0)] * self.rank
         axes = "DHW"[-self.rank :]
         y = lax.conv_general_dilated(
-            x,
-            self.kernel[...],
-            self.stride,
-            pads,
-            rhs_dilation=self.dilation,
-            feature_group_count=self.groups,
+            x, self.kernel[...], self.stride, pads, rhs_dilation=self.dilation, feature_group_count=self.groups,
             dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
         )
         if self.bias is not None:
@@ -91,33 +70,15 @@ class _ConvTransposeNd(nnx.ConvTranspose):
     rank = 2
 
     def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups=1,
-        bias=True,
-        dilation=1,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
+        dilation=1, padding_mode="zeros", device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         if padding_mode != "zeros":
             raise ValueError('Only "zeros" padding mode is supported for transposed convolutions')
         dtype = dtype or jnp.float32
         super().__init__(
-            in_channels,
-            out_channels // groups,
-            to_tuple(kernel_size, self.rank),
-            use_bias=False,
-            param_dtype=dtype,
-            transpose_kernel=True,
-            rngs=rngs,
+            in_channels, out_channels // groups, to_tuple(kernel_size, self.rank), use_bias=False, param_dtype=dtype,
+            transpose_kernel=True, rngs=rngs,
         )
         if bias:
             self.bias = nnx.Param(jnp.zeros(out_channels, dtype))
@@ -140,13 +101,9 @@ class _ConvTransposeNd(nnx.ConvTranspose):
         kernel = kernel.reshape(*kernel.shape[:-2], -1)
         axes = "DHW"[-self.rank :]
         y = lax.conv_general_dilated(
-            jnp.moveaxis(x, 1, -1),
-            kernel,
-            (1,) * self.rank,
-            [(span - p, span - p + e) for span, p, e in zip(spans, self.padding, extra)],
-            lhs_dilation=self.stride,
-            rhs_dilation=self.dilation,
-            feature_group_count=self.groups,
+            jnp.moveaxis(x, 1, -1), kernel, (1,) * self.rank,
+            [(span - p, span - p + e) for span, p, e in zip(spans, self.padding, extra)], lhs_dilation=self.stride,
+            rhs_dilation=self.dilation, feature_group_count=self.groups,
             dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
         )
         if self.bias is not None:

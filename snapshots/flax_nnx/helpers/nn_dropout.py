@@ -1,4 +1,5 @@
 """Dropout layers with torch's constructors."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 from flax import nnx
 

@@ -1,4 +1,5 @@
 """Dense, embedding and reshaping layers with torch's constructors."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import math
 
@@ -41,18 +42,8 @@ class Embedding(nnx.Embed):
     """Table of vectors with torch's constructor; the row padding_idx starts at zero and gets no gradient."""
 
     def __init__(
-        self,
-        num_embeddings,
-        embedding_dim,
-        padding_idx=None,
-        max_norm=None,
-        norm_type=2.0,
-        scale_grad_by_freq=False,
-        sparse=False,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False,
+        sparse=False, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         if max_norm is not None or scale_grad_by_freq:
             raise ValueError("max_norm and scale_grad_by_freq are not supported")
@@ -77,20 +68,8 @@ class EmbeddingBag(nnx.Module):
     """Sum, mean or maximum over bags of rows of a table, with torch's constructor."""
 
     def __init__(
-        self,
-        num_embeddings,
-        embedding_dim,
-        max_norm=None,
-        norm_type=2.0,
-        scale_grad_by_freq=False,
-        mode="mean",
-        sparse=False,
-        include_last_offset=False,
-        padding_idx=None,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode="mean",
+        sparse=False, include_last_offset=False, padding_idx=None, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         if max_norm is not None or scale_grad_by_freq:
             raise ValueError("max_norm and scale_grad_by_freq are not supported")
@@ -104,12 +83,7 @@ class EmbeddingBag(nnx.Module):
 
     def __call__(self, input, offsets=None, per_sample_weights=None):
         return embedding_bag(
-            input,
-            self.embedding[...],
-            offsets,
-            self.mode,
-            per_sample_weights,
-            self.include_last_offset,
+            input, self.embedding[...], offsets, self.mode, per_sample_weights, self.include_last_offset,
             self.padding_idx,
         )
 

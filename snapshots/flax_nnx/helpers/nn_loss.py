@@ -1,4 +1,5 @@
 """Losses as layers, with torch's constructors."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 from flax import nnx
 
@@ -67,11 +68,7 @@ class CrossEntropyLoss(nnx.Module):
     def __call__(self, input, target):
         weight = None if self.weight is None else self.weight[...]
         return cross_entropy(
-            input,
-            target,
-            weight=weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
+            input, target, weight=weight, ignore_index=self.ignore_index, reduction=self.reduction,
             label_smoothing=self.label_smoothing,
         )
 
@@ -218,13 +215,7 @@ class TripletMarginLoss(nnx.Module):
 
     def __call__(self, anchor, positive, negative):
         return triplet_margin_loss(
-            anchor,
-            positive,
-            negative,
-            margin=self.margin,
-            p=self.p,
-            eps=self.eps,
-            swap=self.swap,
+            anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap,
             reduction=self.reduction,
         )
 
@@ -239,12 +230,7 @@ class TripletMarginWithDistanceLoss(nnx.Module):
 
     def __call__(self, anchor, positive, negative):
         return triplet_margin_with_distance_loss(
-            anchor,
-            positive,
-            negative,
-            distance_function=self.distance_function,
-            margin=self.margin,
-            swap=self.swap,
+            anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap,
             reduction=self.reduction,
         )
 
@@ -257,11 +243,6 @@ class CTCLoss(nnx.Module):
 
     def __call__(self, log_probs, targets, input_lengths, target_lengths):
         return ctc_loss(
-            log_probs,
-            targets,
-            input_lengths,
-            target_lengths,
-            blank=self.blank,
-            reduction=self.reduction,
+            log_probs, targets, input_lengths, target_lengths, blank=self.blank, reduction=self.reduction,
             zero_infinity=self.zero_infinity,
         )

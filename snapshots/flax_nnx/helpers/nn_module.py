@@ -1,4 +1,5 @@
 """What code asks of a torch module (its parts, parameters, state), for NNX modules, in torch's order."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ def named_children(module):
     seen = set()
     for name, child in items:
         if id(child) not in seen and not isinstance(child, nnx.Variable):
-            seen.add(id(child))
+            if isinstance(child, nnx.Module):
+                seen.add(id(child))
             yield str(name), child
 
 
@@ -32,7 +34,7 @@ def named_modules(module, memo=None, prefix="", remove_duplicate=True):
     """The module and all modules inside it with their dotted names, parents first, each once."""
     memo = set() if memo is None else memo
     if id(module) not in memo:
-        if remove_duplicate:
+        if remove_duplicate and isinstance(module, nnx.Module):
             memo.add(id(module))
         yield prefix, module
         for name, child in named_children(module):
@@ -48,14 +50,7 @@ def modules(module):
 def named_variables(module, kinds, prefix="", recurse=True):
     """The variables of these kinds, each once, under torch's names (the `kernel` of a native layer is a `weight`)."""
     native = (
-        nnx.Linear,
-        nnx.Conv,
-        nnx.ConvTranspose,
-        nnx.Embed,
-        nnx.BatchNorm,
-        nnx.LayerNorm,
-        nnx.GroupNorm,
-        nnx.RMSNorm,
+        nnx.Linear, nnx.Conv, nnx.ConvTranspose, nnx.Embed, nnx.BatchNorm, nnx.LayerNorm, nnx.GroupNorm, nnx.RMSNorm
     )
     names = {"kernel": "weight", "embedding": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
     seen = set()

@@ -1,4 +1,5 @@
 """Normalisation layers with torch's constructors, axis order and running statistics."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import math
 
@@ -13,15 +14,7 @@ class _NormBase(nnx.BatchNorm):
     first_axis = 0  # statistics are taken over this axis of the channels-last input and all later ones but the channels
 
     def __init__(
-        self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=True,
-        track_running_stats=True,
-        device=None,
-        dtype=None,
-        *,
+        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *,
         rngs: nnx.Rngs,
     ):
         if momentum is None:
@@ -74,17 +67,8 @@ class SyncBatchNorm(_BatchNorm):
     """Batch normalisation over all devices: under jit, JAX takes statistics over the whole sharded batch by itself."""
 
     def __init__(
-        self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=True,
-        track_running_stats=True,
-        process_group=None,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, process_group=None,
+        device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, rngs=rngs)
 
@@ -96,16 +80,8 @@ class _InstanceNorm(_NormBase):
     first_axis = 1
 
     def __init__(
-        self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=False,
-        track_running_stats=False,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, device=None, dtype=None,
+        *, rngs: nnx.Rngs,
     ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, rngs=rngs)
 
@@ -136,14 +112,8 @@ class GroupNorm(nnx.GroupNorm):
 
     def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, rngs: nnx.Rngs):
         super().__init__(
-            num_channels,
-            num_groups,
-            epsilon=eps,
-            use_scale=affine,
-            use_bias=affine,
-            use_fast_variance=False,
-            param_dtype=dtype or jnp.float32,
-            rngs=rngs,
+            num_channels, num_groups, epsilon=eps, use_scale=affine, use_bias=affine, use_fast_variance=False,
+            param_dtype=dtype or jnp.float32, rngs=rngs,
         )
         self.num_channels, self.eps, self.affine = num_channels, eps, affine
 
@@ -160,15 +130,8 @@ class LayerNorm(nnx.LayerNorm):
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         axes, dtype = tuple(range(-len(shape), 0)), dtype or jnp.float32
         super().__init__(
-            shape[-1],
-            epsilon=eps,
-            use_scale=elementwise_affine,
-            use_bias=elementwise_affine and bias,
-            reduction_axes=axes,
-            feature_axes=axes,
-            use_fast_variance=False,
-            param_dtype=dtype,
-            rngs=rngs,
+            shape[-1], epsilon=eps, use_scale=elementwise_affine, use_bias=elementwise_affine and bias,
+            reduction_axes=axes, feature_axes=axes, use_fast_variance=False, param_dtype=dtype, rngs=rngs,
         )
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
         if len(shape) > 1:
@@ -183,13 +146,8 @@ class RMSNorm(nnx.RMSNorm):
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         axes, dtype = tuple(range(-len(shape), 0)), dtype or jnp.float32
         super().__init__(
-            shape[-1],
-            epsilon=float(jnp.finfo(dtype).eps) if eps is None else eps,
-            use_scale=elementwise_affine,
-            reduction_axes=axes,
-            feature_axes=axes,
-            param_dtype=dtype,
-            rngs=rngs,
+            shape[-1], epsilon=float(jnp.finfo(dtype).eps) if eps is None else eps, use_scale=elementwise_affine,
+            reduction_axes=axes, feature_axes=axes, param_dtype=dtype, rngs=rngs,
         )
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
         if len(shape) > 1 and elementwise_affine:

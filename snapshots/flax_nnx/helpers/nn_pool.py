@@ -1,4 +1,5 @@
 """Pooling layers with torch's constructors."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 from flax import nnx
 
@@ -7,14 +8,7 @@ class _MaxPoolNd(nnx.Module):
     """What the max pooling layers share: their settings."""
 
     def __init__(
-        self,
-        kernel_size,
-        stride=None,
-        padding=0,
-        dilation=1,
-        return_indices=False,
-        ceil_mode=False,
-        *,
+        self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False, *,
         rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
@@ -110,13 +104,7 @@ class AvgPool1d(nnx.Module):
     """Mean of every window over (N, C, L)."""
 
     def __init__(
-        self,
-        kernel_size,
-        stride=None,
-        padding=0,
-        ceil_mode=False,
-        count_include_pad=True,
-        *,
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, *,
         rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
@@ -130,14 +118,7 @@ class AvgPool2d(nnx.Module):
     """Mean of every window over (N, C, H, W)."""
 
     def __init__(
-        self,
-        kernel_size,
-        stride=None,
-        padding=0,
-        ceil_mode=False,
-        count_include_pad=True,
-        divisor_override=None,
-        *,
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *,
         rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
@@ -145,12 +126,7 @@ class AvgPool2d(nnx.Module):
 
     def __call__(self, input):
         return avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
             self.divisor_override,
         )
 
@@ -159,14 +135,7 @@ class AvgPool3d(nnx.Module):
     """Mean of every window over (N, C, D, H, W)."""
 
     def __init__(
-        self,
-        kernel_size,
-        stride=None,
-        padding=0,
-        ceil_mode=False,
-        count_include_pad=True,
-        divisor_override=None,
-        *,
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *,
         rngs: nnx.Rngs | None = None,
     ):
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
@@ -174,12 +143,7 @@ class AvgPool3d(nnx.Module):
 
     def __call__(self, input):
         return avg_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
             self.divisor_override,
         )
 

@@ -1,4 +1,5 @@
 """Recurrent layers and cells with torch's constructors, gate order and two biases."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import jax.numpy as jnp
 from flax import nnx
@@ -69,23 +70,12 @@ class LSTMCell(_RNNCellBase):
 class _RNNBase(nnx.Module):
     """Layers of recurrent cells over sequences (time, batch, features), or (batch, time, features) with batch_first."""
 
-    cell = RNNCell
+    cell = None  # the class of its cells
     states = 1
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        num_layers=1,
-        bias=True,
-        batch_first=False,
-        dropout=0.0,
-        bidirectional=False,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
-        **settings,
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+        device=None, dtype=None, *, rngs: nnx.Rngs, **settings,
     ):
         self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
@@ -138,31 +128,14 @@ class _RNNBase(nnx.Module):
 class RNN(_RNNBase):
     """Simple recurrent layers, with torch's constructor."""
 
+    cell = RNNCell
+
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        num_layers=1,
-        nonlinearity="tanh",
-        bias=True,
-        batch_first=False,
-        dropout=0.0,
-        bidirectional=False,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
+        bidirectional=False, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            dtype=dtype,
-            rngs=rngs,
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype, rngs=rngs,
             nonlinearity=nonlinearity,
         )
         self.nonlinearity = nonlinearity
@@ -181,19 +154,8 @@ class LSTM(_RNNBase):
     states = 2
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        num_layers=1,
-        bias=True,
-        batch_first=False,
-        dropout=0.0,
-        bidirectional=False,
-        proj_size=0,
-        device=None,
-        dtype=None,
-        *,
-        rngs: nnx.Rngs,
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+        proj_size=0, device=None, dtype=None, *, rngs: nnx.Rngs,
     ):
         if proj_size:
             raise ValueError("proj_size is not supported")

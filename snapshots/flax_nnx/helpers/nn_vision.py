@@ -1,4 +1,5 @@
 """Resizing, shuffling and padding layers, with torch's constructors."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 from flax import nnx
 
@@ -7,13 +8,7 @@ class Upsample(nnx.Module):
     """Resizes the spatial axes of (N, C, *spatial)."""
 
     def __init__(
-        self,
-        size=None,
-        scale_factor=None,
-        mode="nearest",
-        align_corners=None,
-        recompute_scale_factor=None,
-        *,
+        self, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, *,
         rngs: nnx.Rngs | None = None,
     ):
         self.size, self.scale_factor, self.mode = size, scale_factor, mode

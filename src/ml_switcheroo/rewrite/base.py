@@ -148,7 +148,7 @@ class Walk(cst.CSTTransformer):
     def facts(self, node: cst.CSTNode) -> Values:
         return self.context.facts(node)
 
-    def style_expression(self, text: str, **parts: cst.BaseExpression) -> cst.BaseExpression:
+    def style_expression(self, text: str, /, **parts: cst.BaseExpression) -> cst.BaseExpression:
         self.context.use(imports=frozenset(self._aliases(text)))
         return fill_style(text, **parts)
 

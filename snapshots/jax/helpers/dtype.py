@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 
-def to(x: jax.Array, target: Any) -> jax.Array:
+def cast_like(x: jax.Array, target: Any) -> jax.Array:
     """x in the dtype of target (a dtype or an array); a device or None changes nothing."""
     if isinstance(target, jnp.dtype):
         return x.astype(target)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 
-def gather(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
+def gather_along(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
     """Elements of x along dim at the places that index names; the other places are those of index."""
     window = tuple(slice(None) if axis == dim % x.ndim else slice(size) for axis, size in enumerate(index.shape))
     return jnp.take_along_axis(x[window], index, axis=dim)
@@ -17,7 +17,7 @@ def scatter_places(dim: int, index: jax.Array) -> tuple[jax.Array, ...]:
     return tuple(places)
 
 
-def scatter(x: jax.Array, dim: int, index: jax.Array, src: jax.Array | float) -> jax.Array:
+def scatter_along(x: jax.Array, dim: int, index: jax.Array, src: jax.Array | float) -> jax.Array:
     """x with the elements of src (or one number) put along dim at the places that index names."""
     if jnp.ndim(src) > 0:
         src = src[tuple(slice(size) for size in index.shape)]
@@ -71,6 +71,13 @@ def index_add(x: jax.Array, dim: int, index: jax.Array, source: jax.Array, alpha
 def index_copy(x: jax.Array, dim: int, index: jax.Array | int, source: jax.Array | float) -> jax.Array:
     """x with the slices of source (or one number) put along dim at the given indices."""
     return x.at[(slice(None),) * (dim % x.ndim) + (index,)].set(source)
+
+
+def slice_scatter(
+    x: jax.Array, src: jax.Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> jax.Array:
+    """x with the slice start:end:step along dim replaced."""
+    return x.at[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)].set(src)
 
 
 def masked_select(x: jax.Array, mask: jax.Array) -> jax.Array:

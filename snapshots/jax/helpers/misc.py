@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def cross(x: jax.Array, other: jax.Array) -> jax.Array:
+def cross_product(x: jax.Array, other: jax.Array) -> jax.Array:
     """Cross product along the first axis of size three."""
     x, other = jnp.broadcast_arrays(x, other)
     return jnp.cross(x, other, axis=x.shape.index(3))

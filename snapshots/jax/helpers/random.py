@@ -6,7 +6,7 @@ from flax import nnx
 from jax import lax
 
 
-def normal(
+def draw_normal(
     mean: jax.Array | float = 0.0,
     std: jax.Array | float = 1.0,
     size: tuple[int, ...] | None = None,
@@ -39,17 +39,17 @@ def uniform_like(x: jax.Array, low: float = 0, high: float = 1, *, rngs: nnx.Rng
     return jax.random.uniform(rngs(), x.shape, dtype=x.dtype, minval=low, maxval=high)
 
 
-def poisson(x: jax.Array, *, rngs: nnx.Rngs) -> jax.Array:
+def draw_poisson(x: jax.Array, *, rngs: nnx.Rngs) -> jax.Array:
     """Poisson draws with the rates x."""
     return jax.random.poisson(rngs(), x).astype(x.dtype)
 
 
-def bernoulli(x: jax.Array, p: float | None = None, *, rngs: nnx.Rngs) -> jax.Array:
+def draw_bernoulli(x: jax.Array, p: float | None = None, *, rngs: nnx.Rngs) -> jax.Array:
     """1 with the probability that x (or p, if given) states, else 0."""
     return jax.random.bernoulli(rngs(), x if p is None else p, x.shape).astype(x.dtype)
 
 
-def multinomial(x: jax.Array, num_samples: int, replacement: bool = False, *, rngs: nnx.Rngs) -> jax.Array:
+def draw_multinomial(x: jax.Array, num_samples: int, replacement: bool = False, *, rngs: nnx.Rngs) -> jax.Array:
     """Places drawn along the last axis, each with a weight that x states."""
     logits = jnp.log(x)
     if replacement:

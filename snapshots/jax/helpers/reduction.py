@@ -21,7 +21,7 @@ class MinMax(NamedTuple):
     max: jax.Array
 
 
-def pick(x: jax.Array, indices: jax.Array, dim: int, keepdim: bool) -> ValuesIndices:
+def pick_along(x: jax.Array, indices: jax.Array, dim: int, keepdim: bool) -> ValuesIndices:
     """The elements of x at places along dim, and these places; `indices` has size one along dim."""
     values = jnp.take_along_axis(x, indices, axis=dim) if x.ndim else x
     if not keepdim and x.ndim:
@@ -31,15 +31,15 @@ def pick(x: jax.Array, indices: jax.Array, dim: int, keepdim: bool) -> ValuesInd
 
 def max_with_index(x: jax.Array, dim: int, keepdim: bool = False) -> ValuesIndices:
     """Largest elements along dim and their places."""
-    return pick(x, jnp.argmax(x, axis=dim, keepdims=True), dim, keepdim)
+    return pick_along(x, jnp.argmax(x, axis=dim, keepdims=True), dim, keepdim)
 
 
 def min_with_index(x: jax.Array, dim: int, keepdim: bool = False) -> ValuesIndices:
     """Smallest elements along dim and their places."""
-    return pick(x, jnp.argmin(x, axis=dim, keepdims=True), dim, keepdim)
+    return pick_along(x, jnp.argmin(x, axis=dim, keepdims=True), dim, keepdim)
 
 
-def aminmax(x: jax.Array, dim: int | None = None, keepdim: bool = False) -> MinMax:
+def min_and_max(x: jax.Array, dim: int | None = None, keepdim: bool = False) -> MinMax:
     """Smallest and largest elements."""
     return MinMax(jnp.min(x, axis=dim, keepdims=keepdim), jnp.max(x, axis=dim, keepdims=keepdim))
 
@@ -68,14 +68,14 @@ def std_mean(
     return jnp.sqrt(variance), mean
 
 
-def norm(x: jax.Array, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> jax.Array:
+def euclidean_norm(x: jax.Array, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> jax.Array:
     """Euclidean length over dim (all axes if None); unlike jnp.linalg.norm, its gradient at zero is zero."""
     total = jnp.sum(jnp.square(jnp.abs(x)), axis=dim, keepdims=keepdim)
     positive = total > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)
 
 
-def dist(x: jax.Array, other: jax.Array, p: float = 2) -> jax.Array:
+def vector_distance(x: jax.Array, other: jax.Array, p: float = 2) -> jax.Array:
     """The p-norm of x - other."""
     return vector_norm(x - other, p)
 
@@ -94,22 +94,22 @@ def median_with_index(x: jax.Array, dim: int, keepdim: bool = False) -> ValuesIn
     order = jnp.argsort(x, axis=dim)
     middle = (x.shape[dim] - 1) // 2
     middle = jnp.where(jnp.any(jnp.isnan(x), axis=dim, keepdims=True), x.shape[dim] - 1, middle)
-    return pick(x, jnp.take_along_axis(order, middle, axis=dim), dim, keepdim)
+    return pick_along(x, jnp.take_along_axis(order, middle, axis=dim), dim, keepdim)
 
 
-def median(x: jax.Array) -> jax.Array:
+def lower_median(x: jax.Array) -> jax.Array:
     """Middle element (the lower one of two); NaN if there is any."""
     return median_with_index(x.reshape(-1), 0).values
 
 
-def nanmedian(x: jax.Array) -> jax.Array:
+def lower_nanmedian(x: jax.Array) -> jax.Array:
     """Middle element of those that are not NaN (the lower one of two)."""
     ordered = jnp.sort(x.reshape(-1))
     count = jnp.sum(~jnp.isnan(ordered))
     return ordered[jnp.maximum(count - 1, 0) // 2]
 
 
-def mode(x: jax.Array, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+def mode_with_index(x: jax.Array, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """Most frequent elements along dim (the smallest of several) and a place where they are."""
     rows = jnp.moveaxis(x, dim, -1)
     counts = jnp.sum(rows[..., :, None] == rows[..., None, :], axis=-1)
@@ -118,10 +118,10 @@ def mode(x: jax.Array, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     first = jnp.argmax(jnp.take_along_axis(often, order, axis=-1), axis=-1, keepdims=True)
     values = jnp.take_along_axis(rows, jnp.take_along_axis(order, first, axis=-1), axis=-1)
     last = rows.shape[-1] - 1 - jnp.argmax(jnp.flip(rows == values, axis=-1), axis=-1, keepdims=True)
-    return pick(x, jnp.moveaxis(last, -1, dim), dim, keepdim)
+    return pick_along(x, jnp.moveaxis(last, -1, dim), dim, keepdim)
 
 
-def histc(x: jax.Array, bins: int = 100, min: float = 0, max: float = 0) -> jax.Array:
+def histogram_counts(x: jax.Array, bins: int = 100, min: float = 0, max: float = 0) -> jax.Array:
     """Number of elements in each of `bins` equal ranges from min to max; all of x if both are zero."""
     limits = (jnp.min(x), jnp.max(x)) if min == max == 0 else (min, max)
     return jnp.histogram(x, bins=bins, range=limits)[0].astype(x.dtype)

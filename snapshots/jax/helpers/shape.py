@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def flatten(x: jax.Array, start_dim: int = 0, end_dim: int = -1) -> jax.Array:
+def flatten_axes(x: jax.Array, start_dim: int = 0, end_dim: int = -1) -> jax.Array:
     """x with the axes from start_dim to end_dim (included) joined into one."""
     if x.ndim == 0:
         return x.reshape(1)
@@ -16,25 +16,25 @@ def flatten(x: jax.Array, start_dim: int = 0, end_dim: int = -1) -> jax.Array:
     return x.reshape(x.shape[:start] + (-1,) + x.shape[stop:])
 
 
-def unflatten(x: jax.Array, dim: int, sizes: Sequence[int]) -> jax.Array:
+def unflatten_axis(x: jax.Array, dim: int, sizes: Sequence[int]) -> jax.Array:
     """x with the axis dim split into axes of the given sizes, one of which may be -1."""
     dim = dim % x.ndim
     return x.reshape(x.shape[:dim] + tuple(sizes) + x.shape[dim + 1 :])
 
 
-def squeeze(x: jax.Array, dim: int | Sequence[int]) -> jax.Array:
+def squeeze_axes(x: jax.Array, dim: int | Sequence[int]) -> jax.Array:
     """x without those of the named axes that have size one."""
     dims = (dim,) if isinstance(dim, int) else dim
     return jnp.squeeze(x, axis=tuple(d for d in dims if x.ndim and x.shape[d] == 1))
 
 
-def expand(x: jax.Array, sizes: Sequence[int]) -> jax.Array:
+def expand_to(x: jax.Array, sizes: Sequence[int]) -> jax.Array:
     """x broadcast to the given sizes, where -1 keeps the size of that axis."""
     known = (1,) * (len(sizes) - x.ndim) + x.shape
     return jnp.broadcast_to(x, tuple(old if new == -1 else new for old, new in zip(known, sizes)))
 
 
-def split(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[jax.Array, ...]:
+def split_by_size(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[jax.Array, ...]:
     """Pieces of x along dim: each of split_size (the last may be smaller), or of the listed sizes."""
     if isinstance(split_size, Sequence):
         stops = [int(stop) for stop in np.cumsum(split_size)[:-1]]
@@ -43,9 +43,9 @@ def split(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[
     return tuple(jnp.split(x, stops, axis=dim))
 
 
-def chunk(x: jax.Array, chunks: int, dim: int = 0) -> tuple[jax.Array, ...]:
+def split_chunks(x: jax.Array, chunks: int, dim: int = 0) -> tuple[jax.Array, ...]:
     """At most `chunks` pieces of x along dim, all of one size except for the last."""
-    return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    return split_by_size(x, max(1, -(-x.shape[dim] // chunks)), dim)
 
 
 def unfold_dim(x: jax.Array, dimension: int, size: int, step: int) -> jax.Array:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def sort(x: jax.Array, dim: int = -1, descending: bool = False) -> ValuesIndices:
+def sort_with_index(x: jax.Array, dim: int = -1, descending: bool = False) -> ValuesIndices:
     """x in order along dim, and where each element was."""
     if x.ndim == 0:
         return ValuesIndices(x, jnp.zeros((), dtype=jnp.int32))
@@ -13,7 +13,7 @@ def sort(x: jax.Array, dim: int = -1, descending: bool = False) -> ValuesIndices
     return ValuesIndices(jnp.take_along_axis(x, order, axis=dim), order)
 
 
-def topk(x: jax.Array, k: int, dim: int = -1, largest: bool = True) -> ValuesIndices:
+def topk_with_index(x: jax.Array, k: int, dim: int = -1, largest: bool = True) -> ValuesIndices:
     """The k largest (or smallest) elements along dim, in order, and their places."""
     rows = jnp.moveaxis(x, dim, -1)
     if largest:
@@ -24,10 +24,10 @@ def topk(x: jax.Array, k: int, dim: int = -1, largest: bool = True) -> ValuesInd
     return ValuesIndices(jnp.moveaxis(values, -1, dim), jnp.moveaxis(indices, -1, dim))
 
 
-def kthvalue(x: jax.Array, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+def kthvalue_with_index(x: jax.Array, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The k-th smallest elements along dim (counted from 1) and their places."""
     order = jnp.argsort(x, axis=dim)
-    return pick(x, jnp.take(order, jnp.array([k - 1]), axis=dim), dim, keepdim)
+    return pick_along(x, jnp.take(order, jnp.array([k - 1]), axis=dim), dim, keepdim)
 
 
 def unique_consecutive(x: jax.Array) -> jax.Array:

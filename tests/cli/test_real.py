@@ -51,7 +51,7 @@ def test_laws(path: Path, tmp_path: Path) -> None:
         assert not re.search(r"^\s*(import|from) torch\b|\btorch\.", text, re.MULTILINE)
     kept = comments(out)
     assert [comment for comment in comments(path) if comment not in kept] == []
-    again = convert_path(out, source="torch")
+    again = convert_path(out)
     assert again.files[0].after == text, "converting twice changes nothing"
 
 

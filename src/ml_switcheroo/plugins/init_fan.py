@@ -23,7 +23,7 @@ def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit
     weight = next(iter(call.args.values()))
     own = isinstance(weight.node, cst.Attribute) and isinstance(weight.original, cst.Attribute) and weight.node.attr.value == weight.original.attr.value
     made_by_hand = own and any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
-    if made_by_hand and weight.original.attr.value != "weight" and hasattr(result, "node") and isinstance(result.node, cst.Call):
+    if made_by_hand and hasattr(result, "node") and isinstance(result.node, cst.Call):
         tight = cst.SimpleWhitespace("")
         axes = cst.Arg(cst.parse_expression("(0, 1)"), keyword=cst.Name("axes"), equal=cst.AssignEqual(tight, tight))
         args = list(result.node.args)

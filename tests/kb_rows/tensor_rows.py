@@ -82,7 +82,7 @@ ROWS = {
         torch.hamming_window(7)
         torch.blackman_window(8)
         torch.bartlett_window(8, periodic=False)
-        torch.kaiser_window(8, beta=5.0)
+        torch.kaiser_window(8, True, 5.0)
         torch.vander(v)
         torch.vander(v, 3, increasing=True)
         x.clone().zero_()
@@ -692,6 +692,8 @@ ROWS = {
         i.to(unknown_tensor)
         i.to(unknown_device)
         x.type(torch.float16)
+        x.type(unknown_dtype)
+        x.type('torch.LongTensor')
         i.type_as(x)
         i.float()
         x.double()
@@ -839,7 +841,6 @@ REFUSED = {
     "x.backward()": "value_and_grad",
     "x.requires_grad_()": "jax.grad",
     "x.grad": "nnx.grad",
-    "x.requires_grad": "nnx.grad",
     "torch.manual_seed(0)": "nnx.Rngs(seed)",
     "torch.no_grad()": "stop_gradient",
     "x.register_hook(obj)": "custom_vjp",

@@ -224,15 +224,27 @@ FIRST = {name: (0,) for name in ("cross_entropy", "nll_loss", "binary_cross_entr
 PAIRS = {name: (0, 1) for name in ("cosine_embedding_loss", "margin_ranking_loss")}
 
 
-@pytest.mark.parametrize(("name", "args", "kwargs"), CASES)
-def test_functional(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def graded() -> list[Any]:
+    """The cases, each with whether gradients are compared: for every third one of a function, and where values are equal or zero."""
+    seen: dict[str, int] = {}
+    found = []
+    for one in CASES:
+        name, args, kwargs = one.values
+        seen[name] = seen.get(name, -1) + 1
+        delicate = any(isinstance(a, np.ndarray) and a.dtype == np.float32 and len(np.unique(a)) < a.size for a in args)
+        found.append(pytest.param(name, args, kwargs, delicate or seen[name] % 3 == 0, id=one.id))
+    return found
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs", "gradients"), graded())
+def test_functional(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], gradients: bool) -> None:
     theirs = {"softmax_implicit": F.softmax, "log_softmax_implicit": F.log_softmax}.get(name) or getattr(F, name)
     ours = getattr(H, name)
-    wanted: tuple[int | str, ...] | None = {**FIRST, **PAIRS}.get(name)
+    wanted: tuple[int | str, ...] | None = {**FIRST, **PAIRS}.get(name) if gradients else ()
     if "dropout" in name or name == "rrelu":
-        check(lambda *a, **k: ours(*a, rngs=None, **k), theirs, args, kwargs)
+        check(lambda *a, **k: ours(*a, rngs=None, **k), theirs, args, kwargs, wanted)
     elif name == "ctc_loss":  # torch's gradient holds for log-probabilities that come from log_softmax
-        check(lambda x, *a, **k: ours(jax.nn.log_softmax(x), *a, **k), lambda x, *a, **k: theirs(F.log_softmax(x, -1), *a, **k), args, kwargs)
+        check(lambda x, *a, **k: ours(jax.nn.log_softmax(x), *a, **k), lambda x, *a, **k: theirs(F.log_softmax(x, -1), *a, **k), args, kwargs, wanted)
     else:
         check(ours, theirs, args, kwargs, wanted)
 

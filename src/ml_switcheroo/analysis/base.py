@@ -46,6 +46,8 @@ class EngineBase:
         self.forward = str(framework["forward"])
         self.inplace_suffix = str(framework.get("inplace_suffix") or "")
         self.training = str(framework.get("training", ""))
+        libraries = framework.get("libraries")
+        self.libraries: dict[str, str] = libraries if isinstance(libraries, dict) else {}  # array libraries that stay: name -> result
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}

@@ -262,6 +262,10 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
         special = self.call_library(name, args, node)
         if special is not None:
             return special
+        returns = self.libraries.get(name)
+        if returns is not None:
+            self._library_evidence(args)
+            return self.typed(returns, node, args.get(0)) or UNKNOWNS
         rows = self.kb.read(name)
         if not rows:
             if name.startswith(self.module_type + "."):
@@ -335,6 +339,10 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             if number and param.type.rstrip("?") == "tensor":
                 return True
         return False
+
+    def _library_evidence(self, args: Arguments) -> None:
+        if args.nodes and args.nodes[0].keyword is None and not args.nodes[0].star:
+            self.evidence_of_tensor(args.nodes[0].value)
 
     def _tensor_evidence(self, hub: HubOp, row: ReadRow, args: Arguments) -> None:
         first = next(iter(hub.params.values()), None)

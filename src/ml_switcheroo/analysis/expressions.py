@@ -172,7 +172,9 @@ class Expressions(Narrowing, EngineBase):
                 return frozenset({Const(-only.value)})
         if any(isinstance(v, Tensor) for v in values):
             return TENSOR
-        return frozenset(Scalar(type(v.value).__name__) if isinstance(v, Const) else v for v in values)
+        return frozenset(
+            Scalar(type(v.value).__name__) if isinstance(v, Const) and v.value is not None else UNKNOWN if isinstance(v, Const) else v for v in values
+        )
 
     def _boolean(self, node: cst.BooleanOperation) -> Values:
         left = self.evaluate(node.left)
@@ -421,13 +423,16 @@ class Expressions(Narrowing, EngineBase):
         if isinstance(value, Layer):
             return self._layer_attribute(value, name)
         if isinstance(value, Container):
-            if name in value.site.named and value.site.kind in MODULE_CONTAINERS:
+            if name in value.site.named and value.site.kind in (*MODULE_CONTAINERS, "tuple"):
                 return self.read(value.site.named[name])
-            if value.site.kind in ("Sequential", "ModuleDict") and value.site.patterns and not hasattr(list, name):
-                for cell in value.site.patterns.values():
-                    found = self.read(cell)
-                    if found:
-                        return found
+            # A computed child name ("unit*") must not hide the methods of the container, such as add_module.
+            method = hasattr(list, name) or self.kb.is_known_api(f"{self.module_type}.{name}")
+            if value.site.kind in ("Sequential", "ModuleDict") and not method:
+                found = NOTHING
+                for pattern, cell in list(value.site.patterns.items()):
+                    found |= self.read(cell) if _glob(pattern, name) else NOTHING
+                if found:
+                    return found
             return frozenset({MethodRef(frozenset({value}), name)})
         if isinstance(value, Unknown):
             return UNKNOWNS
@@ -453,8 +458,10 @@ class Expressions(Narrowing, EngineBase):
                 return frozenset({Tensor(role), Const(None)}) if name == "bias" else frozenset({Tensor(role)})
             if name in hub.params:
                 return self.typed(hub.params[name].type, None, NOTHING) or UNKNOWNS
-        if name == "training":
+        if name == self.training:
             return BOOL
+        if value.op == "Module" and name in ("weight", "bias"):
+            return frozenset({Tensor("parameter"), Const(None)})
         return frozenset({MethodRef(frozenset({value}), name)})
 
     def find_method(self, cls: ClassInfo, name: str) -> FunctionInfo | None:
@@ -500,7 +507,7 @@ class Expressions(Narrowing, EngineBase):
         if cls.layer is not None:
             return self._layer_attribute(Layer(cls.layer), name)
         if cls.is_module:
-            return BOOL if name == "training" else frozenset({MethodRef(frozenset({instance}), name)})
+            return BOOL if name == self.training else frozenset({MethodRef(frozenset({instance}), name)})
         return UNKNOWNS
 
     def class_member(self, cls: ClassInfo, name: str) -> Values:
@@ -586,7 +593,10 @@ class Expressions(Narrowing, EngineBase):
                 if site.ordered is None:
                     site.ordered = [Cell() for _ in parts]
                 for cell, part in zip(site.ordered, parts, strict=False):
-                    values = self.typed(part, None, NOTHING) or UNKNOWNS
+                    field, colon, kind = part.partition(":")  # tuple[values: tensor, indices: tensor]
+                    if colon:
+                        site.named[field.strip()] = cell
+                    values = self.typed(kind if colon else part, None, NOTHING) or UNKNOWNS
                     self.write(cell, values)
                     self.write(site.elements, values)
             else:

@@ -78,6 +78,7 @@ class OpCall:
     args: dict[str, Bound]
     defaults: dict[str, str] = field(default_factory=dict)  # left out, and the source's default is not the hub's
     rest: tuple[tuple[int, CallArg], ...] = ()  # *args and **kwargs that could not be taken apart, with their index
+    keywords: tuple[tuple[int, CallArg], ...] = ()  # what a `**keywords` parameter of the op collects
     open: tuple[ApiParam, ...] = ()  # parameters of the source's signature that `rest` may fill
     source: cst.Call | None = None  # for whitespace and comments
 

@@ -128,6 +128,7 @@ class _Reader:
     bound: dict[str, Bound] = field(default_factory=dict)
     extras: dict[str, Bound] = field(default_factory=dict)
     rest: list[tuple[int, CallArg]] = field(default_factory=list)
+    keywords: list[tuple[int, CallArg]] = field(default_factory=list)
 
     def read(self) -> _Fit | _Failure:
         params = self._take_receiver()
@@ -153,7 +154,7 @@ class _Reader:
         ]
         if missing and not any(self._hub_name(param.name) in missing for param in may_come):
             return self._fail(_ARITY, "SW2004", f"{self.api} needs the argument {missing[0]}")
-        call = OpCall(self.op, self.row, self.bound, defaults, tuple(self.rest), may_come, self.source)
+        call = OpCall(self.op, self.row, self.bound, defaults, tuple(self.rest), tuple(self.keywords), may_come, self.source)
         return self._check_kinds(call) or self._check_condition(call) or self._fit(call)
 
     # -- arguments to parameters of the signature
@@ -241,8 +242,14 @@ class _Reader:
                 node = _as_written(arg.node, arg.values, self.op.params[hub].type, self._kinds(arg))
                 self.bound[hub] = Bound(node, arg.original, arg.values, arg.keyword is None, index)
             return None
+        if name not in self.row.extra and arg.keyword is not None and self._collects_keywords():
+            self.keywords.append((index, arg))
+            return None
         self.extras[name] = Bound(arg.node, arg.original, arg.values, arg.keyword is None, index)
         return self._extra(param, index, arg)
+
+    def _collects_keywords(self) -> bool:
+        return any(param.type == "keywords" for param in self.op.params.values())
 
     def _extra(self, param: ApiParam, index: int, arg: CallArg) -> _Failure | None:
         """An argument that the hub lacks: dropped where the row allows it or where it only says what holds anyway."""

@@ -305,6 +305,10 @@ class _PlainCall:
                 raise UnfitError(f"{param.name} cannot be passed by position here")
             else:
                 self._add_keyword(param.name, bound.node, bound.index)
+        for index, arg in call.keywords:
+            if not any(param.kind == "vk" for param in self.signature):
+                raise UnfitError(f"the argument {arg.keyword} has no counterpart in this form")
+            self._add_keyword(str(arg.keyword), arg.node, index)
         stars = self._stars()
         self._left_out()
         self._own_needs()

@@ -43,6 +43,7 @@ FRAMEWORK_KEYS = frozenset(
         "training",
         "style",
         "blocks",
+        "libraries",
         "imports",
         "helpers",
         "also",

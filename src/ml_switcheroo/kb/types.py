@@ -28,6 +28,7 @@ NAMES = frozenset(
         "dict",
         "any",
         "scalar_or_tensor",
+        "keywords",
         "same",
         "slice",
         "generator",
@@ -109,7 +110,7 @@ def _single(text: str) -> Type:
         if name in {"tensor", "same"}:
             shape = inside.strip()
         else:
-            arguments = tuple(parse_type(part) for part in _split(inside, ",") if part.strip(" ."))
+            arguments = tuple(parse_type(_field_type(part)) for part in _split(inside, ",") if part.strip(" ."))
     optional = False
     if rest[:1] == "?":
         optional, rest = True, rest[1:]
@@ -119,6 +120,12 @@ def _single(text: str) -> Type:
     if bounds and not re.fullmatch(r"-?[\d.]+(e-?\d+)?\.\.-?[\d.]*(e-?\d+)?", bounds):
         raise TypeTextError(f"{bounds!r} after type {name!r} is no range such as 1..8")
     return Type(name, arguments, optional, bounds, shape=shape)
+
+
+def _field_type(text: str) -> str:
+    """The type in `values: tensor`, a named part of a tuple."""
+    name, colon, kind = text.partition(":")
+    return kind if colon and name.strip().isidentifier() else text
 
 
 def _closing(text: str) -> int:

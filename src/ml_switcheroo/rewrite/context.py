@@ -92,7 +92,7 @@ class Context:
         self.decisions.append((node, text))
 
 
-def fill_style(text: str, **parts: cst.BaseExpression) -> cst.BaseExpression:
+def fill_style(text: str, /, **parts: cst.BaseExpression) -> cst.BaseExpression:
     """The expression of a style text: `fill_style("{x}[...]", x=node)`."""
     names = {f"hole_{name}": Hole(node, None) for name, node in parts.items()}
     return fill(text.format(**{name: f"hole_{name}" for name in parts}), names, lambda _: None, duplicate=True).node

@@ -21,8 +21,7 @@ class _ImportEditor(cst.CSTTransformer):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
-        self.first: cst.CSTNode | None = None
-        self.existing: set[str] = set()
+        self.edits = 0
 
     def _gone(self, name: str) -> bool:
         return self.context.is_source(name)
@@ -38,6 +37,7 @@ class _ImportEditor(cst.CSTTransformer):
         if isinstance(updated_node.names, cst.ImportStar):
             if self._gone(source):
                 self.context.changed = True
+                self.edits += 1
                 return cst.RemoveFromParent()
             return updated_node
         kept = [a for a in updated_node.names if not self._gone(f"{source}.{dotted(a.name)}") and source.split(".")[0] not in self.context.engine.roots]
@@ -48,6 +48,7 @@ class _ImportEditor(cst.CSTTransformer):
         if len(kept) == len(node.names):
             return node
         self.context.changed = True
+        self.edits += 1
         if not kept:
             return cst.RemoveFromParent()
         kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT if not (isinstance(node, cst.ImportFrom) and node.lpar) else kept[-1].comma)
@@ -72,6 +73,7 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     body: list[cst.BaseStatement] = []
     at: int | None = None
     for statement in tree.body:
+        edits = editor.edits
         result = statement.visit(editor)
         if isinstance(result, cst.RemovalSentinel):
             if at is None:
@@ -80,7 +82,7 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
             if any(line.comment is not None for line in lines) or (at == len(body) and not body and lines):
                 body.append(_Held(lines))  # type: ignore[arg-type]
             continue
-        if result is not statement and at is None and isinstance(statement, cst.SimpleStatementLine):
+        if editor.edits > edits and at is None and isinstance(statement, cst.SimpleStatementLine):
             at = len(body)
         assert isinstance(result, cst.BaseStatement)
         body.append(result)

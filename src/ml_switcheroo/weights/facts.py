@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..analysis import values as v
-from .grammar import ANYTHING, TENSOR, ClassRule, ContainerRule, Grammar, container, instance, layer
+from .grammar import ANYTHING, CALLABLE, TENSOR, ClassRule, ContainerRule, Grammar, container, instance, layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,10 +68,13 @@ class _Collector:
 
     def rule(self, cls: ClassInfo) -> ClassRule:
         rule = ClassRule(comment=cls.module.name)
+        called = {name for owner in cls.mro() for name in owner.called}
         for owner in cls.mro():
             for table in (owner.attributes, owner.attribute_patterns):
                 for name, cell in table.items():
-                    self.add(rule.children, name, self.children(cell.values, owner.persistent.get(name, True)))
+                    found = self.children(cell.values, owner.persistent.get(name, True))
+                    # '*' is kept for the names that a base may have of which nothing is known.
+                    self.add(rule.children, "**" if name == "*" else name, found, name in called)
             if owner.layer is not None:
                 rule.itself.append(layer(owner.layer))
             if owner.container is not None:
@@ -103,7 +106,9 @@ class _Collector:
 
     def open_container(self, kind: str) -> str:
         """A container of which only the kind is known."""
-        self.grammar.containers.setdefault(kind, ContainerRule(kind, {"*": [ANYTHING]}))
+        self.grammar.containers.setdefault(
+            kind, ContainerRule(kind, {"*": [CALLABLE if kind == "Sequential" else ANYTHING]})
+        )
         return container(kind)
 
     def site(self, site: Site, kind: str) -> str:
@@ -112,16 +117,18 @@ class _Collector:
             self.kept.append(site)
             rule = self.grammar.containers[name] = ContainerRule(kind)
             for position, cell in enumerate(site.ordered or ()):
-                self.add(rule.children, str(position), self.children(cell.values))
+                self.add(rule.children, str(position), self.children(cell.values), kind == "Sequential")
             if kind not in ("ModuleList", "ParameterList"):  # these have numbers only
                 for table in (site.named, site.patterns):
                     for key, cell in table.items():
-                        self.add(rule.children, key, self.children(cell.values))
+                        self.add(rule.children, key, self.children(cell.values), kind == "Sequential")
             if site.ordered is None:
-                self.add(rule.children, "*", self.children(site.elements.values))
+                self.add(rule.children, "*", self.children(site.elements.values), kind == "Sequential")
         return container(self.sites[id(site)])
 
-    def add(self, children: dict[str, list[str]], name: str, found: list[str]) -> None:
+    def add(self, children: dict[str, list[str]], name: str, found: list[str], called: bool = False) -> None:
+        """Adds what may stand under a name; what is called is no list of modules."""
+        found = [CALLABLE if called and child == ANYTHING else child for child in found]
         have = children.setdefault(name, [])
         have += [child for child in found if child not in have]
         if not have:

@@ -1,7 +1,7 @@
 """What may sit where in the modules of a project, free of the analysis that found it out.
 
 A *child* is a word: `layer Conv2d` (a layer of the framework, by hub name), `class Block` (a class of the project),
-`container 3` (a Sequential, ModuleList, ...), `tensor` (a parameter or buffer), `anything` (a module from outside).
+`container 3` (a Sequential, ModuleList, ...), `tensor` (a parameter or buffer), `anything` (a module from outside; `anything callable`: one that is called, so no list).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 TENSOR = "tensor"
 ANYTHING = "anything"
+CALLABLE = "anything callable"
 
 
 def layer(op: str) -> str:
@@ -66,11 +67,11 @@ class Grammar:
 
     def open(self) -> bool:
         """Is there a place of which nothing is known?"""
-        return any(ANYTHING in children for children in self.children())
+        return any(ANYTHING in children or CALLABLE in children for children in self.children())
 
     def prune(self, with_tensors: set[str]) -> None:
         """Removes what never holds tensors: layers outside `with_tensors`, classes and containers of nothing else."""
-        full = {layer(op) for op in with_tensors} | {TENSOR, ANYTHING}
+        full = {layer(op) for op in with_tensors} | {TENSOR, ANYTHING, CALLABLE}
         size = -1
         while len(full) != size:  # grows until nothing new turns out to hold tensors
             size = len(full)

@@ -122,6 +122,11 @@ def joined(matches: Iterable[Match]) -> Match:
     )
 
 
+def open_container(kind: str) -> dict[str, Any]:
+    """A container of which nothing but the kind is known; what is in a Sequential is called."""
+    return {kind: {"*": ["anything callable" if kind == "Sequential" else "anything"]}}
+
+
 def unfit(node: Node, reason: str) -> Match:
     """The reading of a node that makes no sense."""
     return Match(problems=tuple((path, reason) for path, _ in node.tensors()))
@@ -150,7 +155,7 @@ class Matcher:
         if name in self.grammar.layers:
             return f"layer {name}"
         if name in ("Sequential", "ModuleList", "ModuleDict"):
-            return {name: {"*": ["anything"]}}
+            return open_container(name)
         if name in ("tensor", "drop"):
             return name
         raise RefusedError(
@@ -166,11 +171,11 @@ class Matcher:
         for pattern, candidate in self.forced:
             if pattern.fullmatch(node.path):
                 candidates = [candidate]
-        known = [candidate for candidate in candidates if candidate != "anything"]
+        known = [candidate for candidate in candidates if not str(candidate).startswith("anything")]
         found = self._best(node, known)
         if len(known) == len(candidates) or (known and not found.problems):
             return found
-        guessed = self.match(node, "anything")
+        guessed = self.match(node, "anything callable" if "anything callable" in candidates else "anything")
         return found if known and len(found.problems) < len(guessed.problems) else guessed
 
     def _best(self, node: Node, candidates: list[Any]) -> Match:
@@ -188,7 +193,7 @@ class Matcher:
             return replace(fits[0][1], doubts=((node.path, tuple(outcomes.values())),))
         return fits[0][1]
 
-    def _guess(self, node: Node) -> Match:
+    def _guess(self, node: Node, called: bool) -> Match:
         """The class comes from outside: every layer and class is possible, and the tensors decide."""
         kinds: list[Any] = ["tensor"] if node.tensor else []
         names = [path[len(node.path) + 1 if node.path else 0 :] for path, _ in node.tensors()]
@@ -199,7 +204,7 @@ class Matcher:
             if "" in attributes or all(_look_up(attributes, part) for part in node.children):
                 kinds.append(f"class {name}")
         if not node.tensor and all(part.isdigit() and not child.tensor for part, child in node.children.items()):
-            kinds += [{kind: {"*": ["anything"]}} for kind in ("Sequential", "ModuleList")]
+            kinds += [open_container(kind) for kind in (("Sequential",) if called else ("Sequential", "ModuleList"))]
         found = self._best(node, kinds)
         if found.problems:
             return unfit(node, "it comes from outside, and no layer or class that is known fits it")
@@ -220,7 +225,7 @@ class Matcher:
         if kind == "drop":
             return Match(tuple(Move(path, tensor.key, (), reason="as asked") for path, tensor in node.tensors()))
         if kind == "anything":
-            return self._guess(node)
+            return self._guess(node, called=name == "callable")
         if kind == "tensor":
             below = [unfit(child, f"{node.path} is a tensor") for child in node.children.values()]
             return joined([Match((Move(node.path, node.tensor.key, ()),) if node.tensor else ()), *below])

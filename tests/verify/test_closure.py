@@ -60,6 +60,13 @@ def test_a_package_keeps_the_statements_that_supply_wanted_names(tmp_path: Path)
     }
 
 
+def test_statements_that_fill_a_wanted_value_are_kept(tmp_path: Path) -> None:
+    text = "from .a import more, other\nREGISTRY = {}\nREGISTRY.update(more)\nOTHER = {}\nOTHER.update(other)\n"
+    tree(tmp_path, pkg__="", pkg__net="from .r import REGISTRY\n", pkg__r__=text, pkg__r__a="more = other = {}\n")
+    found = texts(closure(tmp_path, "pkg/net.py"))
+    assert found["pkg/r/__init__.py"] == "from .a import more\nREGISTRY = {}\nREGISTRY.update(more)\n"
+
+
 def test_submodules_named_as_members_and_absolute_imports(tmp_path: Path) -> None:
     tree(tmp_path, pkg__="", pkg__net="from . import ops\nfrom pkg import util as u\nimport pkg.deep.leaf\n",
          pkg__ops="x = 1\n", pkg__util="y = 1\n", pkg__deep__="", pkg__deep__leaf="z = 1\n")  # fmt: skip

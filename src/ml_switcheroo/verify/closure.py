@@ -239,11 +239,12 @@ class _Walker:
                 assert kept is not None
                 kept.add(name)
                 self._follow(module, statement, {name})
-            else:
-                module.kept[index] = None
-                for node in _imports([statement], False):
+                continue
+            for at in [index, *_changes(module.tree.body, name)]:
+                module.kept[at] = None
+                for node in _imports([module.tree.body[at]], False):
                     self._follow(module, node, None)
-                pending += _loaded(statement)
+                pending += _loaded(module.tree.body[at])
 
     def _binder(self, module: Module, name: str) -> int | None:
         """The last statement that binds `name` in an `__init__`; a star import that supplies it counts."""
@@ -411,6 +412,18 @@ def _listed(tree: ast.Module) -> set[str] | None:
                     return None
                 names = (names or set()) | {str(e.value) for e in statement.value.elts if isinstance(e, ast.Constant)}
     return names
+
+
+def _changes(body: Sequence[ast.stmt], name: str) -> list[int]:
+    """Statements that bind nothing but may fill a value: `registry.update(more)`, `registry["a"] = 1`, loops with such."""
+    found = []
+    for index, statement in enumerate(body):
+        fills = isinstance(statement, ast.Expr | ast.AugAssign | ast.For) or (
+            isinstance(statement, ast.Assign) and not isinstance(statement.targets[0], ast.Name)
+        )
+        if fills and name in _loaded(statement):
+            found.append(index)
+    return found
 
 
 def _loaded(statement: ast.stmt) -> list[str]:

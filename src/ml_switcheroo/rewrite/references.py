@@ -209,6 +209,11 @@ class References(Walk):
         hub = self.kb.hub(rows[0].op)
         if hub is None or hub.kind != "property":
             return updated
+        if original in self.safe_stores:  # written, not read
+            if attr != "data":  # which _store_attribute knows
+                hint = "leave the line out, or choose what is trained where gradients are taken"
+                self.context.report(original, "SW2003", f"{api} cannot be written: arrays of the target have no such attribute", hint)
+            return updated
         call = bind_property(self.kb, api, self.arg(updated.value, original.value))
         result = call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
         return self.take(original, result, updated)

@@ -122,7 +122,7 @@ def import_closure(
             if parent not in modules:
                 packages.add(parent)
             parent = parent.rpartition(".")[0]
-    return Closure(name, modules, packages, walker.optional)
+    return Closure(name, modules, packages, walker.optional - {m.partition(".")[0] for m in modules})
 
 
 def merge(closures: Sequence[Closure]) -> Closure:
@@ -415,7 +415,7 @@ def _listed(tree: ast.Module) -> set[str] | None:
 
 
 def _changes(body: Sequence[ast.stmt], name: str) -> list[int]:
-    """Statements that bind nothing but may fill a value: `registry.update(more)`, `registry["a"] = 1`, loops with such."""
+    """Statements that bind nothing but may fill a value: `registry.update(more)`, `registry["a"] = 1`, loops."""
     found = []
     for index, statement in enumerate(body):
         fills = isinstance(statement, ast.Expr | ast.AugAssign | ast.For) or (

@@ -1,21 +1,30 @@
 """What code asks of a torch module (its parts, parameters, state), for NNX modules, in torch's order."""
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
+import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
 
+def is_jax_function(value):
+    """Whether this is a function of JAX, or a partial one."""
+    function = getattr(value, "func", value)
+    return callable(function) and not isinstance(function, type) and str(function.__module__).startswith("jax")
+
+
 def named_children(module):
-    """The direct parts of a module with their names, each once; a function in a container stands for a layer."""
+    """The direct parts of a module with their names, each once; functions of JAX stand for layers without parameters."""
     if isinstance(module, nnx.Sequential):
         items = module.items() if hasattr(module, "items") else enumerate(module.layers)
     elif isinstance(module, nnx.List):
         items = enumerate(module)
     else:
         items = vars(module).items() if isinstance(module, nnx.Module) else ()
-        items = [(name, value) for name, value in items if isinstance(value, nnx.Module)]
+        native = any(base.__module__.startswith("flax.nnx.nn.") for base in type(module).__mro__)
+        items = [(k, v) for k, v in items if isinstance(v, nnx.Module) or (is_jax_function(v) and not native)]
     seen = set()
     for name, child in items:
         if id(child) not in seen and not isinstance(child, nnx.Variable):
@@ -194,3 +203,23 @@ def add_module(module, name, child):
         module.append(child)
     else:
         setattr(module, name, child)
+
+
+def reset_parameters(module, *, rngs: nnx.Rngs):
+    """Draw the weights of a layer anew: uniform within 1 / sqrt(inputs), embeddings normal, norms at one and zero."""
+    if hasattr(module, "reset_parameters"):
+        module.reset_parameters()
+        return
+    values = vars(module)
+    if isinstance(values.get("kernel"), nnx.Variable):
+        bound = math.prod(module.kernel.shape[:-1]) ** -0.5
+        for variable in (module.kernel, module.bias):
+            if variable is not None:
+                variable[...] = jax.random.uniform(rngs.params(), variable.shape, variable.dtype, -bound, bound)
+    elif isinstance(values.get("embedding"), nnx.Variable):
+        module.embedding[...] = jax.random.normal(rngs.params(), module.embedding.shape, module.embedding.dtype)
+    for name, value in (("scale", 1), ("mean", 0), ("var", 1)):
+        if isinstance(values.get(name), nnx.Variable):
+            values[name][...] = jnp.full_like(values[name][...], value)
+            if values.get("bias") is not None:
+                module.bias[...] = jnp.zeros_like(module.bias[...])

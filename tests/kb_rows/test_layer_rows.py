@@ -201,7 +201,7 @@ def case(
     tolerance: float = 1e-5,
     **kwargs: Any,
 ) -> Any:
-    """One layer: constructor arguments, its input(s) `x`, arguments of its call, and what the row's `write` makes of it."""
+    """One layer: constructor arguments, input(s) `x`, arguments of its call, and what the row writes in its place."""
     shown = ",".join(
         [*(str(a) for a in args), *(f"{k}={v}" for k, v in kwargs.items() if not isinstance(v, np.ndarray))]
     )
@@ -672,7 +672,7 @@ def test_state_goes_out_and_in() -> None:
     assert all((np.asarray(v) == np.asarray(state[k])).all() for k, v in H.state_dict(other).items())
     partial_state = {**state, "unknown": np.ones(2)}
     del partial_state["scale"]
-    with pytest.raises(ValueError, match="missing .'scale'., unexpected .'unknown'."):
+    with pytest.raises(ValueError, match=r"missing .'scale'., unexpected .'unknown'."):
         H.load_state_dict(other, partial_state)
     assert H.load_state_dict(other, partial_state, strict=False).missing_keys == ["scale"]
     with pytest.raises(ValueError, match="has shape"):

@@ -329,6 +329,14 @@ _TABLE = (
         "optimizer = torch.optim.LBFGS(model.parameters())",
         "choose an optimizer of optax",
     ),
+    Code(
+        "SW6003",
+        "warning",
+        "backward pass that nothing reads",
+        "A call of backward() whose gradients are never read and after which no optimizer steps has no effect; it is left out.",
+        "model(x).sum().backward()",
+        "compute gradients with nnx.grad where they are needed",
+    ),
     # --- SW7: packages and other libraries
     Code(
         "SW7001",

@@ -182,11 +182,11 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
                 continue
             for container in maps:
                 cell = container.site.named.get(name)
+                self.read(container.site.elements)  # a key that comes later is looked at again
                 if cell is None and container.site.patterns:
                     cell = container.site.elements
-                if cell is None:
-                    cell = container.site.named.setdefault(name, Cell())
-                self.write(function.variables[name], self.read(cell))
+                if cell is not None:
+                    self.write(function.variables[name], self.read(cell))
         if function.double_star is not None:
             for value in self.read(function.variables[function.double_star]):
                 if isinstance(value, Container):

@@ -89,7 +89,7 @@ class ContainerCalls(EngineBase):
                     elif site.patterns:
                         exact = False
                     else:
-                        self.read(site.named.setdefault(key.value, Cell()))
+                        self.read(site.elements)
                 else:
                     exact = False
             if not exact:

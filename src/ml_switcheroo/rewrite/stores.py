@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from ..analysis.values import Api, Const, Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
@@ -246,7 +248,27 @@ class Stores(Walk):
                 return None
         return node.func.value
 
+    def _unread_backward(self, call: cst.Call) -> bool:
+        """`y.sum().backward()` in a function that never reads a gradient nor steps an optimiser: the backward pass has no effect."""
+        if not isinstance(call.func, cst.Attribute) or not self.functions:
+            return False
+        rows = self.kb.read(f"{self.engine.tensor_type}.{call.func.attr.value}")
+        if not rows or rows[0].op != "backward":
+            return False
+        function = self.functions[-1]
+        readers = {"grad", "step", "zero_grad", "clip_grad_norm_"}
+        for other in function.calls:
+            names = {other.func.attr.value} if isinstance(other.func, cst.Attribute) else {other.func.value} if isinstance(other.func, cst.Name) else set()
+            if names & readers:
+                return False
+        return not any(isinstance(node, cst.Attribute) and node.attr.value == "grad" for node in walk(function.node))
+
     def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        if isinstance(original_node.value, cst.Call) and self._unread_backward(original_node.value):
+            self.context.findings[self.marks[-1] :] = []
+            self.context.report(original_node, "SW6003", "this backward pass is left out: nothing here reads the gradients", severity="warning")
+            self.context.changed = True
+            return cst.RemoveFromParent()
         receiver = self._inplace_receiver(original_node.value)
         if receiver is not None and not self._failed():
             return self._store_inplace(original_node, updated_node, receiver)
@@ -332,6 +354,13 @@ class Stores(Walk):
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""
         return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
+
+
+def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """A node and all that is in it."""
+    yield node
+    for child in node.children:
+        yield from walk(child)
 
 
 def _is_ellipsis(node: cst.Subscript) -> bool:

@@ -214,7 +214,8 @@ class _Walker:
         guarded = {id(node) for node in _guarded(module.tree)}
         for node in _imports(module.tree.body, deep):
             if id(node) in guarded and not self._own(module, node):
-                self.optional |= {name.partition(".")[0] for name in _imported(module, node)} - self.stop
+                self.optional |= {name.partition(".")[0] for name in _imported(module, node)}
+                self.optional -= self.stop | sys.stdlib_module_names
             else:
                 self._follow(module, node, None)
 

@@ -325,7 +325,16 @@ def _source_key(run: _Run) -> str:
     import hashlib
 
     files = sorted((str(path), text) for path, text in run.closure.files().items())
-    facts = [files, run.closure.entry, run.build, run.layout, run.seed, run.train, run.search]
+    facts = [
+        files,
+        run.closure.entry,
+        run.build,
+        run.layout,
+        run.seed,
+        run.train,
+        run.search,
+        sorted(run.closure.optional),
+    ]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for array in read_arrays(run.inputs).values():
         digest.update(repr((array.dtype.str, array.shape)).encode() + array.tobytes())

@@ -256,6 +256,7 @@ CASES = [
     case("LPPool2d", 2, 3, 2, x=np.abs(I2)),
     case("AdaptiveAvgPool1d", 5, x=I1),
     case("AdaptiveAvgPool2d", 1, x=I2),
+    case("AdaptiveAvgPool2d", (1, 1), x=I2, native="partial(jnp.mean, axis=(-2, -1), keepdims=True)"),
     case("AdaptiveAvgPool2d", (None, 3), x=I2),
     case("AdaptiveAvgPool3d", (2, 3, 4), x=I3),
     case("AdaptiveMaxPool1d", 4, x=I1),

@@ -290,6 +290,18 @@ def test_linear_algebra(ours: Any, theirs: Any, args: tuple[Any, ...], kwargs: d
     check(ours, theirs, args, kwargs, wanted, tolerance=1e-4)
 
 
+def test_batch_norm_updates_running_statistics() -> None:
+    x, weight = draw(3, 4, 5), draw(4)
+    mean, var = draw(4, seed=1), draw(4, low=0.5)
+    ours_mean, ours_var = nnx.BatchStat(jax.numpy.asarray(mean)), nnx.BatchStat(jax.numpy.asarray(var))
+    torch_mean, torch_var = torch.tensor(mean), torch.tensor(var)
+    for training in (True, False):
+        out = H.batch_norm_running(jax.numpy.asarray(x), ours_mean, ours_var, weight, weight, training, 0.2)
+        close(out, F.batch_norm(torch.tensor(x), torch_mean, torch_var, torch.tensor(weight), torch.tensor(weight), training, 0.2), "value", 2e-5)
+        close(ours_mean[...], torch_mean, "running mean", 2e-5)
+        close(ours_var[...], torch_var, "running variance", 2e-5)
+
+
 # ---- draws -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -477,7 +489,7 @@ SPELLINGS = """
     torch.jit.is_scripting(); torch.jit.annotate(int, 3); torch.onnx.is_in_onnx_export()
 """
 REFUSED = {
-    "F.fractional_max_pool2d(image, 2, 3)": "at random", "F.batch_norm(image, w4, w4, training=flag)": "in place", "F.instance_norm(image, w4, w4)": "in place", "F.embedding(idx, table, max_norm=1.0)": "max_norm", "torch.linalg.lstsq(m, rhs)": "driver",
+    "F.fractional_max_pool2d(image, 2, 3)": "at random", "F.instance_norm(image, w4, w4)": "in place", "F.embedding(idx, table, max_norm=1.0)": "max_norm", "torch.linalg.lstsq(m, rhs)": "driver",
     "torch.linalg.lu_factor(m)": "counted from 1", "torch.autocast('cuda')": "autocast", "torch.nn.utils.clip_grad_norm_(x, 1.0)": "optax", "torch.svd(m, compute_uv=False)": "svdvals", "torch.hub.load('a', 'b')": "torch.hub", "torch.special.bessel_j0(x)": "bessel_j0",
     "F.scaled_dot_product_attention(x, y, y, None, 0.0, wrong=1)": "wrong", "torch.linalg.pinv(m, atol=0.1)": "atol", "torch.stft(w4, 4, return_complex=False)": "",
 }  # fmt: skip

@@ -20,6 +20,21 @@ def batch_norm(
     return x if bias is None else x + bias.reshape(shape)
 
 
+def batch_norm_running(
+    x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+) -> jax.Array:
+    """batch_norm that updates the variables running_mean and running_var in training."""
+    if running_mean is None:
+        return batch_norm(x, None, None, weight, bias, True, momentum, eps)
+    if training:
+        axes, count = (0, *range(2, x.ndim)), x.size // x.shape[1]
+        mean = lax.stop_gradient(x.mean(axes))
+        var = lax.stop_gradient(x.var(axes)) * (count / (count - 1))
+        running_mean[...] = ((1 - momentum) * running_mean[...] + momentum * mean).astype(running_mean.dtype)
+        running_var[...] = ((1 - momentum) * running_var[...] + momentum * var).astype(running_var.dtype)
+    return batch_norm(x, running_mean[...], running_var[...], weight, bias, training, momentum, eps)
+
+
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5) -> jax.Array:
     """Normalises over the last axes (those of normalized_shape) to mean 0 and variance 1."""
     axes = tuple(range(-len(tuple(normalized_shape)), 0))

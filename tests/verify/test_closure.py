@@ -73,6 +73,26 @@ def test_submodules_named_as_members_and_absolute_imports(tmp_path: Path) -> Non
     assert {"pkg/ops.py", "pkg/util.py", "pkg/deep/leaf.py"} <= set(texts(closure(tmp_path, "pkg/net.py")))
 
 
+def test_a_package_used_as_an_object_gives_its_used_attributes(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        net="import torch\nimport lib\nimport lib.deep as d\nlib.models.Net(d.x)\n",
+        lib__="import torch\nfrom lib import models, other\nfrom .c import boom\n",
+        lib__models__="from .net import Net\nfrom .big import Big\n",
+        lib__models__net="import torch\nclass Net: ...\n",
+        lib__models__big="boom\n",
+        lib__other="boom\n",
+        lib__c="boom\n",
+        lib__deep__="import torch\nfrom .y import x, z\n",
+        lib__deep__y="import torch\nx = z = 1\n",
+    )
+    found = texts(closure(tmp_path, "net.py"))
+    assert found["lib/__init__.py"] == "from lib import models\n"
+    assert found["lib/models/__init__.py"] == "from .net import Net\n"
+    assert found["lib/deep/__init__.py"] == "from .y import x\n"
+    assert not {"lib/other.py", "lib/c.py", "lib/models/big.py"} & set(found)
+
+
 def test_other_packages_only_if_they_use_the_framework(tmp_path: Path) -> None:
     tree(tmp_path, net="import torch\nfrom helper import f\nfrom plain import g\nfrom known.torch import h\n",
          helper__="from .inner import f\n", helper__inner="from torch import nn\ndef f(): ...\n",

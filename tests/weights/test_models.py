@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.weights.support import load, read_st
 
 from ml_switcheroo import convert
 from ml_switcheroo.weights import gen_weight_script
-from tests.weights.support import load, read_st
 
 torch = pytest.importorskip("torch")
 nnx = pytest.importorskip("flax.nnx")

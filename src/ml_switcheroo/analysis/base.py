@@ -51,6 +51,7 @@ class EngineBase:
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
+        self.submodules: set[str] = set()  # modules that `import a.b` has made attributes of their packages
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
@@ -110,7 +111,10 @@ class EngineBase:
     def store_computed_attribute(self, owners: Values, names: Values, values: Values) -> None:
         raise NotImplementedError
 
-    def imported(self, source: str, module: ModuleInfo | None, name: str) -> Values:
+    def imported(self, source: str, name: str) -> Values:
+        raise NotImplementedError
+
+    def resolve(self, values: Values) -> Values:
         raise NotImplementedError
 
     def _pair(self, node: cst.CSTNode, values: Values) -> Values:

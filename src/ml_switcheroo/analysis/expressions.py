@@ -63,6 +63,9 @@ class Expressions(Narrowing, EngineBase):
         return self.lookup(node.value)
 
     def lookup(self, name: str) -> Values:
+        return self.resolve(self._raw_lookup(name))
+
+    def _raw_lookup(self, name: str) -> Values:
         found = self.env.get(name)
         if found is not None:
             return found
@@ -408,7 +411,7 @@ class Expressions(Narrowing, EngineBase):
         if isinstance(value, Api):
             return frozenset({Api(self.kb.canonical(f"{value.name}.{name}"))})
         if isinstance(value, ModuleRef):
-            return self.imported(value.module.name, value.module, name)
+            return self.imported(value.module.name, name)
         if isinstance(value, Instance):
             return self.member(value.cls, name, value)
         if isinstance(value, ClassRef):

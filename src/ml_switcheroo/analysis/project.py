@@ -38,6 +38,7 @@ class ModuleFinder:
 
     def __init__(self, foreign: Iterable[str] = ()) -> None:
         self.modules: dict[str, ModuleInfo | None] = {}
+        self.paths: dict[str, Path | None] = {}
         self.by_path: dict[Path, ModuleInfo] = {}
         self.roots: list[tuple[Path, str | None]] = []  # (folder, the only top-level package that it may serve)
         self.foreign = frozenset(foreign)  # top-level packages that are frameworks, never part of a project
@@ -59,6 +60,7 @@ class ModuleFinder:
         if module is None:
             raise cst.ParserSyntaxError("cannot parse", lines=[""], raw_line=1, raw_column=0)
         self.modules[name] = module
+        self.paths[name] = path
         return module
 
     def add_text(self, tree: cst.Module, name: str = "__main__") -> ModuleInfo:
@@ -72,12 +74,12 @@ class ModuleFinder:
         if (folder, only) not in self.roots:
             self.roots.append((folder, only))
 
-    def find(self, name: str) -> ModuleInfo | None:
-        """The module of the project with this dotted name, or None."""
-        if name in self.modules:
-            return self.modules[name]
+    def locate(self, name: str) -> Path | None:
+        """The file of the project's module with this dotted name, or None; nothing is parsed."""
+        if name in self.paths:
+            return self.paths[name]
         top, _, _ = name.partition(".")
-        self.modules[name] = None
+        self.paths[name] = None
         if not name or top in self.foreign:
             return None
         relative = Path(*name.split("."))
@@ -86,9 +88,19 @@ class ModuleFinder:
                 continue
             for path in (root / relative / "__init__.py", (root / relative).with_suffix(".py")):
                 if path.is_file():
-                    self.modules[name] = self._parse(name, path, None, None)
-                    return self.modules[name]
+                    self.paths[name] = path
+                    return path
         return None
+
+    def find(self, name: str) -> ModuleInfo | None:
+        """The module of the project with this dotted name, parsed, or None."""
+        if name in self.modules:
+            return self.modules[name]
+        path = self.locate(name)
+        self.modules[name] = None
+        if path is not None:
+            self.modules[name] = self._parse(name, path, None, None)
+        return self.modules[name]
 
     def _parse(self, name: str, path: Path, text: str | None, tree: cst.Module | None) -> ModuleInfo | None:
         known = self.by_path.get(path)

@@ -12,7 +12,7 @@ from .base import EngineBase, Env
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
 from .narrowing import Narrowing
 from .project import dotted, import_source
-from .values import NOTHING, UNKNOWNS, Api, ClassRef, Const, Container, FunctionRef, Instance, Layer, ModuleRef, Scalar, Tensor, Text, Values
+from .values import NOTHING, UNKNOWNS, Api, ClassRef, Const, Container, FunctionRef, Imported, Instance, Layer, ModuleRef, Scalar, Tensor, Text, Value, Values
 
 CONTAINER_OPS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
@@ -358,44 +358,62 @@ class Statements(Narrowing, EngineBase):
     def _import(self, node: cst.Import) -> None:
         for alias in node.names:
             name = dotted(alias.name)
-            module = self.finder.find(name)
             if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
-                self._bind_import(alias.asname.name.value, name, module)
+                self._bind_import(alias.asname.name.value, name)
             else:
                 top = name.split(".")[0]
-                top_module = self.finder.find(top)
-                if module is not None:
-                    self.load(module)
-                self._bind_import(top, top, top_module)
+                if self.finder.locate(name) is not None and name != top:
+                    self.submodules.add(name)
+                self._bind_import(top, top)
 
-    def _bind_import(self, name: str, full: str, module: ModuleInfo | None) -> None:
-        if module is not None:
-            self.load(module)
-            self.store_name(name, frozenset({ModuleRef(module)}))
+    def _bind_import(self, name: str, full: str) -> None:
+        if self.finder.locate(full) is not None:
+            self.store_name(name, frozenset({Imported(full, "")}))
         else:
             self.store_name(name, frozenset({Api(self.kb.canonical(full))}))
 
     def _import_from(self, node: cst.ImportFrom) -> None:
         assert self.current is not None
         source = import_source(node, self.current.module)
-        module = self.finder.find(source)
+        mine = self.finder.locate(source) is not None
         if isinstance(node.names, cst.ImportStar):
-            self._import_star(source, module)
+            self._import_star(source, self.finder.find(source) if mine else None)
             return
         for alias in node.names:
             name = dotted(alias.name)
             bound = alias.asname.name.value if alias.asname is not None and isinstance(alias.asname.name, cst.Name) else name
-            self.store_name(bound, self.imported(source, module, name))
+            value: Value = Imported(source, name) if mine or self.finder.locate(f"{source}.{name}") else Api(self.kb.canonical(f"{source}.{name}"))
+            self.store_name(bound, frozenset({value}))
 
-    def imported(self, source: str, module: ModuleInfo | None, name: str) -> Values:
-        """What `from source import name` gives."""
-        if module is None:
-            return frozenset({Api(self.kb.canonical(f"{source}.{name}"))})
-        self.load(module)
-        sub = self.finder.find(f"{source}.{name}")
-        cell = module.globals.setdefault(name, Cell())
-        values = self.read(cell)
-        if sub is not None and not values:
+    def resolve(self, values: Values) -> Values:
+        """Values with what was imported but not looked at replaced by what it is."""
+        for value in values:
+            if isinstance(value, Imported):
+                found = frozenset(v for v in values if not isinstance(v, Imported))
+                for other in values:
+                    if isinstance(other, Imported):
+                        found |= self.imported(other.source, other.name)
+                return found
+        return values
+
+    def imported(self, source: str, name: str) -> Values:
+        """What `from source import name` gives; without a name, the module."""
+        module = self.finder.find(source)
+        if not name:
+            if module is None:
+                return UNKNOWNS
+            self.load(module)
+            return frozenset({ModuleRef(module)})
+        values = NOTHING
+        if module is not None:
+            self.load(module)
+            cell = module.globals.setdefault(name, Cell())
+            values = self.read(cell)
+            if Imported(source, name) in values:
+                values -= {Imported(source, name)}
+            values = self.resolve(values)
+        sub = self.finder.find(f"{source}.{name}") if not values else None
+        if sub is not None:
             self.load(sub)
             return frozenset({ModuleRef(sub)})
         return values or UNKNOWNS

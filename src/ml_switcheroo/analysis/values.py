@@ -128,6 +128,15 @@ class Factory:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """A name of a module of the project that nobody has used yet: the module is parsed when somebody does. An empty `name` stands for
+    the module itself."""
+
+    source: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """What an unknown callable returned at one place; always together with UNKNOWN. When it ends up where only modules can be, the
     callable was a factory of modules."""
@@ -143,7 +152,7 @@ class Super:
 
 
 Value: TypeAlias = (
-    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Factory | Made | Super
+    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Factory | Imported | Made | Super
 )
 Values: TypeAlias = frozenset[Value]
 

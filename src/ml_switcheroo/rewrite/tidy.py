@@ -32,7 +32,7 @@ class _ImportEditor(cst.CSTTransformer):
 
     def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         source = import_source(original_node, self.context.module)
-        if self.context.engine.finder.find(source) is not None or source == "__future__":
+        if self.context.engine.finder.locate(source) is not None or source == "__future__":
             return updated_node
         if isinstance(updated_node.names, cst.ImportStar):
             if self._gone(source):

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 ALL = "*"  # every name of the module is wanted
+Uses = Sequence[tuple[str, ...]] | None  # the attributes of a module that are read: m.a.b -> ("a", "b"); None = any
 
 _BLOCKS = (ast.If, ast.Try, ast.With)
 
@@ -115,13 +117,8 @@ def import_closure(
     walker.want(entry, {ALL})
     walker.run()
     modules = {m.name: m for m in finder.cache.values() if m is not None and (m.whole or m.wanted)}
-    packages: set[str] = set()
-    for module in modules.values():
-        parent = module.name.rpartition(".")[0]
-        while parent:
-            if parent not in modules:
-                packages.add(parent)
-            parent = parent.rpartition(".")[0]
+    named = [*modules, *walker.used_packages]
+    packages = {parent for name_ in named for parent in [*_parents(name_), name_] if parent not in modules}
     return Closure(name, modules, packages, walker.optional - {m.partition(".")[0] for m in modules})
 
 
@@ -190,6 +187,7 @@ class _Walker:
         self.stop = stop
         self.todo: list[Module] = []
         self.optional: set[str] = set()
+        self.used_packages: set[str] = set()
 
     def run(self) -> None:
         while self.todo:
@@ -246,6 +244,9 @@ class _Walker:
                 for node in _imports([module.tree.body[at]], False):
                     self._follow(module, node, None)
                 pending += _loaded(module.tree.body[at])
+                for local in _loaded(module.tree.body[at]):
+                    if self._passes_on(module, local):
+                        self._member(module.name, local, _uses(module.tree.body[at], local))
 
     def _binder(self, module: Module, name: str) -> int | None:
         """The last statement that binds `name` in an `__init__`; a star import that supplies it counts."""
@@ -279,33 +280,61 @@ class _Walker:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if only is None or _binds(alias) in only:
-                    self._module(alias.name, {ALL})
-                    if alias.asname is None:
-                        for parent in _parents(alias.name):
-                            self._module(parent, set())
+                    self._follow_import(module, alias)
             return
         base = _absolute(module, node)
         if node.names[0].name == "*":
-            self._module(base, {ALL} if only is None else only)
+            found = self.finder.load(base) if self._followed(base) else None
+            if found is not None:
+                self.want(found, {ALL} if only is None else only)
             return
         for alias in node.names:
-            if only is not None and (alias.asname or alias.name) not in only:
-                continue
-            self._module(base, {alias.name}, member=alias.name)
+            local = alias.asname or alias.name
+            # What an __init__ passes on is looked into from where it is used.
+            passed_on = only is not None and base == module.name
+            if only is None or local in only:
+                self._member(base, alias.name, [] if passed_on else _uses(module.tree, local))
 
-    def _module(self, name: str, names: set[str], member: str | None = None) -> None:
-        if not self._followed(name):
+    def _follow_import(self, module: Module, alias: ast.alias) -> None:
+        """`import a.b.c`: the module is there as an object, and so are its parents."""
+        found = self.finder.load(alias.name) if self._followed(alias.name) else None
+        if found is None:
             return
-        found = self.finder.load(name)
-        if found is not None and (member is None or not found.is_package or self._binder(found, member) is not None):
-            if names:
-                self.want(found, names)
-            if member is None or (found.is_package and self.finder.load(f"{name}.{member}") is None):
-                return
-        if member is not None and (found is None or found.is_package) and self._followed(f"{name}.{member}"):
-            inner = self.finder.load(f"{name}.{member}")
-            if inner is not None and (found is None or self._binder(found, member) is None):
-                self.want(inner, {ALL} if not inner.is_package else set(names) | {ALL})
+        uses = _uses(module.tree, _binds(alias))
+        if alias.asname is None and "." in alias.name and uses is not None:
+            inner = tuple(alias.name.split(".")[1:])
+            top = self.finder.load(_binds(alias))
+            if top is not None:
+                self._object(top, [use for use in uses if use[: len(inner)] != inner])
+            uses = [use[len(inner) :] for use in uses if use[: len(inner)] == inner]
+        self._object(found, uses)
+
+    def _object(self, module: Module, uses: Uses) -> None:
+        """A module is used as an object: of a package, only the attributes that are used count."""
+        if not module.is_package or uses is None:
+            self.want(module, {ALL})
+            return
+        self.used_packages.add(module.name)
+        for use in uses:
+            if use:
+                self._member(module.name, use[0], [use[1:]])
+
+    def _member(self, base: str, member: str, uses: Uses) -> None:
+        """`from base import member`: a name of that file, or a module beside it."""
+        if not self._followed(base):
+            return
+        found, inner = self.finder.load(base), self.finder.load(f"{base}.{member}")
+        bound = found is not None and self._binder(found, member) is not None
+        if found is not None and (bound or not found.is_package):
+            self.want(found, {member})
+        if inner is not None and (found is None or not bound or self._passes_on(found, member)):
+            self._object(inner, uses)
+
+    def _passes_on(self, package: Module, member: str) -> bool:
+        """Whether an `__init__` only imports this module of its own: `from . import member`."""
+        index = self._binder(package, member)
+        statement = package.tree.body[index] if index is not None else None
+        return isinstance(statement, ast.ImportFrom) and _absolute(package, statement) == package.name
 
     def _followed(self, name: str) -> bool:
         top = name.partition(".")[0]
@@ -346,6 +375,26 @@ def _absolute(module: Module, node: ast.ImportFrom) -> str:
 
 def _imported(module: Module, node: ast.Import | ast.ImportFrom) -> list[str]:
     return [a.name for a in node.names] if isinstance(node, ast.Import) else [_absolute(module, node)]
+
+
+def _uses(tree: ast.AST, local: str) -> Uses:
+    """How a name is used in a file: `m.a.b(m.c)` -> [("a", "b"), ("c",)]; None where it is used as a whole."""
+    found: list[tuple[str, ...]] = []
+    inside: set[int] = set()
+    for node in ast.walk(tree):  # outer attributes come before inner ones
+        if isinstance(node, ast.Attribute) and id(node) not in inside:
+            chain: list[str] = []
+            at: ast.expr = node
+            while isinstance(at, ast.Attribute):
+                inside.add(id(at))
+                chain.insert(0, at.attr)
+                at = at.value
+            if isinstance(at, ast.Name) and at.id == local:
+                inside.add(id(at))
+                found.append(tuple(chain))
+        elif isinstance(node, ast.Name) and node.id == local and id(node) not in inside:
+            return None
+    return found
 
 
 def _guarded(tree: ast.Module) -> list[ast.AST]:

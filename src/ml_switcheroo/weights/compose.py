@@ -76,7 +76,7 @@ from __future__ import annotations
 
 _CLASSES_COMMENT = """\
 # What may stand under each attribute: a layer, a class of the model, a container with its children by position or name
-# ('*': any other), a tensor of its own, or anything (a module from outside; callable: no list). '' is what the class itself is.
+# ('*': any other), a tensor of its own, or anything (a module from outside; callable: no list). '' is the class itself.
 # The names and shapes in a checkpoint decide between the possibilities."""
 
 _LAYERS_COMMENT = """\

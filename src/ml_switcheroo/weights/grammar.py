@@ -1,7 +1,8 @@
 """What may sit where in the modules of a project, free of the analysis that found it out.
 
 A *child* is a word: `layer Conv2d` (a layer of the framework, by hub name), `class Block` (a class of the project),
-`container 3` (a Sequential, ModuleList, ...), `tensor` (a parameter or buffer), `anything` (a module from outside; `anything callable`: one that is called, so no list).
+`container 3` (a Sequential, ModuleList, ...), `tensor` (a parameter or buffer), `anything` (a module from outside) and
+`anything callable` (one that is called, so no list).
 """
 
 from __future__ import annotations

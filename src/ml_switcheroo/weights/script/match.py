@@ -203,9 +203,13 @@ class Matcher:
         for name, attributes in self.grammar.classes.items():
             if "" in attributes or all(_look_up(attributes, part) for part in node.children):
                 kinds.append(f"class {name}")
-        if not node.tensor and all(part.isdigit() and not child.tensor for part, child in node.children.items()):
-            kinds += [open_container(kind) for kind in (("Sequential",) if called else ("Sequential", "ModuleList"))]
         found = self._best(node, kinds)
+        if found.problems and not node.tensor and not any(child.tensor for child in node.children.values()):
+            # A module of an unknown class keeps its children under their names, unless it is a list of them.
+            numbers = any(part.isdigit() for part in node.children)
+            names = ("Sequential", "ModuleList") if numbers and not called else ("Sequential",)
+            kinds = [open_container(name) for name in names]
+            found = self._best(node, kinds)
         if found.problems:
             return unfit(node, "it comes from outside, and no layer or class that is known fits it")
         fit = next(_label(kind) for kind in kinds if not self.match(node, kind).problems)

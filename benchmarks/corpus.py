@@ -236,7 +236,8 @@ def run_source(entry: Entry, search: Sequence[Path], folder: Path, timeout: floa
     """Only the source side: is the entry itself sound?"""
     row = climb(entry, search, folder, "not asked for", timeout)
     sound = row["missed"] != "source"
-    return row | {"ok": sound, "missed": "" if sound else "source", "reason": "" if sound else row["reason"]}
+    reason = "" if sound else row["reason"]
+    return row | {"ok": sound, "missed": "" if sound else "source", "reason": reason, "silently_wrong": False}
 
 
 def run_convert(entry: Entry, search: Sequence[Path], folder: Path, problem: str) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def sweep(files: list[str], jobs: int) -> list[Outcome]:
                     outcomes.append(future.result())
                 except BrokenProcessPool:
                     rest.append(file)
-                if number % 200 == 0:
+                if number % 50 == 0:
                     print(f"{number}/{len(pending)}", file=sys.stderr)
         if rest and jobs == 1:
             outcomes.append(Outcome(rest.pop(0), 0.0, "died", {}, "the process died"))

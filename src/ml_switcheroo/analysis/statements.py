@@ -169,7 +169,14 @@ class Statements(Narrowing, EngineBase):
     def _augmented(self, node: cst.AugAssign) -> None:
         old = self.evaluate(node.target)
         new = self.evaluate(node.value)
-        result = self.binary(old, new, type(node.operator).__name__)
+        operator = type(node.operator).__name__.removesuffix("Assign")
+        lists = [value for value in old if isinstance(value, Container) and value.site.kind in ("list", "ModuleList")]
+        if operator == "Add" and lists:
+            for value in lists:  # `layers += [...]` extends the list itself
+                self._grow(value.site, self.element_values(new))
+            result = old
+        else:
+            result = self.binary(old, new, operator)
         self.record(node, result)
         self.assign(node.target, result)
 

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
 pytest.importorskip("flax")
 
+import optax  # noqa: E402
 from flax import nnx  # noqa: E402
 
 from ml_switcheroo import kb  # noqa: E402
@@ -735,6 +736,19 @@ def test_sequential_grows_and_is_cut() -> None:
     assert layers.pop(1) is nnx.tanh
     del layers[0]
     assert list(layers) == [linears[1], linears[2], linears[0], linears[3]]
+    tail = H.Sequential(*linears)[2:]
+    tail.add_module("last", nnx.relu)
+    assert [name for name, _ in tail.items()] == ["2", "3", "last"]
+    assert set(H.state_dict(tail)) == {f"layers.{i}.{name}" for i in (2, 3) for name in ("kernel", "bias")}
+    x = jax.numpy.ones((1, 2))
+    wanted = nnx.relu(linears[3](linears[2](x)))
+    assert (nnx.jit(lambda m, x: m(x))(tail, x) == wanted).all()
+    again = nnx.merge(*nnx.split(tail))
+    nnx.update(again, nnx.state(tail))
+    assert (again(x) == wanted).all()
+    optimizer = nnx.Optimizer(tail, optax.sgd(0.1), wrt=nnx.Param)
+    optimizer.update(tail, nnx.grad(lambda m: m(x).sum())(tail))
+    assert set(H.state_dict(tail)) == set(H.state_dict(again))
     named = H.Sequential({"a": linears[0], "b": nnx.relu})
     named.add_module("c", linears[1])
     assert named[-1] is named.c

@@ -34,7 +34,7 @@ class Constant:
 class Sequential(nnx.Sequential):
     """Layers applied one after the other; as in torch they can be named, indexed, sliced, added and iterated over.
 
-    Layers given by position live in `layers`, named ones in attributes of their name.
+    Layers given by position (or named by a number) live in `layers`, others in attributes of their name.
     """
 
     child_names = ()
@@ -57,19 +57,20 @@ class Sequential(nnx.Sequential):
             input = layer(input)
         return input
 
-    def add_module(self, name, layer):
-        if name == str(len(self.layers)) and name not in self.child_names:
-            self.layers.append(layer)
-            super().__setattr__("child_names", (*self.child_names, name))
-        else:
-            setattr(self, name, layer)
+    def owner(self, name):
+        """The object that holds the child of this name as an attribute."""
+        return self.layers if name.isdecimal() else self
 
-    def _place(self, name):
-        """The object and attribute that hold the child of this name."""
-        return (self.layers, name) if hasattr(self.layers, name) else (self, name)
+    def add_module(self, name, layer):
+        if name == str(len(self.layers)):
+            self.layers.append(layer)
+        else:
+            setattr(self.owner(name), name, layer)
+        if name not in self.child_names:
+            super().__setattr__("child_names", (*self.child_names, name))
 
     def items(self):
-        return [(name, getattr(*self._place(name))) for name in self.child_names]
+        return [(name, getattr(self.owner(name), name)) for name in self.child_names]
 
     def __len__(self):
         return len(self.child_names)
@@ -79,29 +80,24 @@ class Sequential(nnx.Sequential):
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            part = self.items()[index]
-            return (
-                Sequential(*(layer for _, layer in part))
-                if all(n.isdecimal() for n, _ in part)
-                else Sequential(dict(part))
-            )
-        return getattr(*self._place(index if isinstance(index, str) else self.child_names[index]))
+            return Sequential(dict(self.items()[index]))
+        name = index if isinstance(index, str) else self.child_names[index]
+        return getattr(self.owner(name), name)
 
     def __setitem__(self, index, layer):
-        owner, name = self._place(self.child_names[index])
-        delattr(owner, name)  # a layer may take the place of a plain function, which is no state
-        setattr(owner, name, layer)
+        name = self.child_names[index]
+        delattr(self.owner(name), name)  # a layer may take the place of a plain function, which is no state
+        setattr(self.owner(name), name, layer)
 
     def __delitem__(self, index):
-        kept = self.items()
-        del kept[index]
-        self._rebuild(kept)
+        items = self.items()
+        del items[index]
+        self.replace(items)
 
-    def _rebuild(self, items):
+    def replace(self, items):
         """Start again with these (name, layer) pairs; positions are counted anew."""
         for name in self.child_names:
-            if self._place(name)[0] is self:
-                delattr(self, name)
+            delattr(self.owner(name), name)
         self.layers = nnx.List()
         super().__setattr__("child_names", ())
         for name, layer in items:
@@ -119,7 +115,7 @@ class Sequential(nnx.Sequential):
     def insert(self, index, layer):
         items = self.items()
         items.insert(index, ("0", layer))
-        self._rebuild(items)
+        self.replace(items)
         return self
 
     def pop(self, index):

@@ -45,6 +45,7 @@ class EngineBase:
         self.module_type = str(framework["module_base"])
         self.forward = str(framework["forward"])
         self.inplace_suffix = str(framework.get("inplace_suffix") or "")
+        self.argument_aliases: dict[str, str] = framework.get("argument_aliases") or {}
         self.training = str(framework.get("training", ""))
         libraries = framework.get("libraries")
         self.libraries: dict[str, str] = libraries if isinstance(libraries, dict) else {}  # array libraries that stay: name -> result

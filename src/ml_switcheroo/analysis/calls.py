@@ -315,7 +315,9 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
                 variadic = any(p.kind == "va" for p in signature)
                 if len(args.positional) > len(names) and not variadic:
                     continue
-                given = {row.args.get(n, n) for n in names[: len(args.positional)]} | {row.args.get(k, k) for k in args.keywords}
+                known = {p.name for p in signature}
+                keywords = [k if k in known else self.argument_aliases.get(k, k) for k in args.keywords]
+                given = {row.args.get(n, n) for n in names[: len(args.positional)]} | {row.args.get(k, k) for k in keywords}
                 extra = {row.args.get(k, k) for k in row.extra}
                 if not given <= set(hub.params) | extra:
                     continue

@@ -191,7 +191,7 @@ class _Reader:
             if arg.star == "**":
                 self.rest.append((index, arg))
             elif arg.keyword is not None:
-                param = by_name.get(arg.keyword)
+                param = by_name.get(arg.keyword) or by_name.get(self._other_name(arg.keyword))
                 if param is None and open_keywords is not None:
                     param = ApiParam(arg.keyword, "ko")
                 if param is None or param.name in filled:
@@ -216,6 +216,11 @@ class _Reader:
                 problem = f"{self.api} takes at most {len(positional)} positional arguments"
                 return self._fail(_ARITY, "SW2004", problem, index)
         return list(filled.values())
+
+    def _other_name(self, keyword: str) -> str:
+        """Frameworks take some arguments under two names (torch: axis for dim)."""
+        aliases: dict[str, str] = getattr(self.kb, "source_framework", {}).get("argument_aliases") or {}
+        return aliases.get(keyword, keyword)
 
     def _fill_nothing(self, params: Signature, filled: list[tuple[ApiParam, list[tuple[int, CallArg]]]]) -> None:
         """`nn.Sequential()`: a list of no arguments is one, too."""

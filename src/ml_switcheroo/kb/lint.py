@@ -40,6 +40,7 @@ FRAMEWORK_KEYS = frozenset(
         "tensor",
         "forward",
         "inplace_suffix",
+        "argument_aliases",
         "training",
         "style",
         "blocks",

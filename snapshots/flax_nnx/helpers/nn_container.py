@@ -137,12 +137,27 @@ class ModuleList(nnx.List):
     def __add__(self, other):
         return ModuleList([*self, *other])
 
+    def add_module(self, name, layer):
+        if name == str(len(self)):
+            self.append(layer)
+        else:
+            self[int(name)] = layer
+
 
 class ModuleDict(nnx.Dict):
-    """Layers under names."""
+    """Layers under names; other attributes of a subclass are no items."""
 
     def __init__(self, modules=None, *, rngs: nnx.Rngs | None = None):
         super().__init__(modules or {})
+
+    def __iter__(self):
+        other = (type, nnx.Variable, nnx.Rngs, nnx.RngStream)  # callable as well, and no layers
+        for name, value in vars(self).items():
+            if isinstance(value, nnx.Module) or (callable(value) and not isinstance(value, other)):
+                yield name
+
+    def add_module(self, name, layer):
+        self[name] = layer
 
 
 class ParameterList(nnx.List):

@@ -111,6 +111,25 @@ def get_submodule(module, target):
     return module
 
 
+def get_parameter(module, target):
+    """The trained variable at a dotted path of torch's names."""
+    return dict(named_parameters(module))[target]
+
+
+def get_buffer(module, target):
+    """The variable or constant at a dotted path of torch's names."""
+    return dict(named_buffers(module))[target]
+
+
+def set_submodule(module, target, child):
+    """Put a part at a dotted path of torch's names."""
+    path, _, name = target.rpartition(".")
+    owner = get_submodule(module, path)
+    if name.isdecimal():
+        owner = owner.layers if isinstance(owner, nnx.Sequential) else owner
+    setattr(owner, name, child)
+
+
 def state_dict(module):
     """All arrays of a module except its random state, under their dotted paths."""
     flat = nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))

@@ -30,6 +30,7 @@ from ..analysis.values import (
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo, Site
+    from ..kb.model import ReadRow
 
 # Methods of a module container that the native container of a target has too.
 PLAIN_METHODS = frozenset(
@@ -85,12 +86,12 @@ class Effects:
         init = self.engine.find_method(cls, "__init__")
         return init is not None and self.takes_stream(init)
 
-    def _op_effects(self, name: str) -> tuple[str, ...]:
+    def _op_effects(self, name: str, call: cst.Call | None = None) -> tuple[str, ...]:
         rows = self.kb.read(name)
         if not rows:
             return ()
         found: tuple[str, ...] = ()
-        for row in rows[:1]:
+        for row in [row for row in rows if call is None or self._has_required(row, call)][:1]:
             hub = self.kb.hub(row.op)
             write = self.kb.write(row.op)
             if hub is None:
@@ -102,6 +103,19 @@ class Effects:
             elif write is not None and "rngs" in write.needs and "init" not in found:
                 found += ("rng",)
         return found
+
+    def _has_required(self, row: ReadRow, call: cst.Call) -> bool:
+        """Whether a function call gives what the row requires: attention without dropout draws nothing."""
+        hub = self.kb.hub(row.op)
+        if hub is None or hub.kind == "layer" or any(arg.star for arg in call.args):
+            return True
+        required = {param.name for param in hub.params.values() if param.default is None}
+        for signature in row.signatures:
+            names = [param.name for param in signature]
+            given = [arg.keyword.value if arg.keyword else names[i] for i, arg in enumerate(call.args) if arg.keyword or i < len(names)]
+            if required <= {row.args.get(name, name) for name in given}:
+                return True
+        return False
 
     def value_takes_stream(self, value: Value) -> bool:
         """Does calling this value need a random stream to be passed?"""
@@ -128,7 +142,7 @@ class Effects:
             for call, callees in function.calls.items():
                 for value in callees:
                     if isinstance(value, Api):
-                        effects = self._op_effects(value.name)
+                        effects = self._op_effects(value.name, call)
                         function.builds = function.builds or "init" in effects
                         function.draws = function.draws or "rng" in effects
                     elif isinstance(value, ClassRef) and value.cls.is_module:

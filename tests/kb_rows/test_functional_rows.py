@@ -400,6 +400,9 @@ def test_sparse_and_gains() -> None:
     for name in ("linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
         assert I.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
     assert I.calculate_gain("leaky_relu", 0.3) == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.3))
+    weight = jax.numpy.ones((6, 4, 3, 3))
+    assert I.calculate_fans(weight) == torch.nn.init._calculate_fan_in_and_fan_out(torch.ones(6, 4, 3, 3)) == (36, 54)
+    assert I.calculate_fan(weight, "fan_out") == 54
     with pytest.raises(ValueError, match="fan in"):
         I.xavier_uniform_(nnx.Param(jax.numpy.ones(3)), rngs=nnx.Rngs(0))
 
@@ -468,7 +471,7 @@ SPELLINGS = """
     F.layer_norm(x, (4,)); F.layer_norm(x, x.shape[-1:], w4, w4, 1e-6); F.layer_norm(x, [4], weight=w4); F.group_norm(image, 2); F.group_norm(image, 2, w4, w4, eps=1e-3); F.instance_norm(image); F.instance_norm(image, weight=w4, bias=w4)
     F.batch_norm(image, w4, w4 * w4 + 1); F.batch_norm(image, w4, w4 * w4 + 1, w4, w4, False, 0.1, 1e-3); F.batch_norm(image, None, None, training=True); F.rms_norm(x, (4,)); F.rms_norm(x, (4,), w4, 1e-6); F.local_response_norm(image, 2)
     F.normalize(x); F.normalize(x, dim=-1); F.normalize(x, p=2, dim=-1); F.normalize(x, 1.0, -1); F.linear(x, logits); F.linear(x, logits, v3); F.linear(x, logits, bias=None); F.bilinear(v3[None], v3[None], x.reshape(2, 3, 4)[:, :, :3])
-    F.one_hot(idx, 7); F.one_hot(idx, num_classes=9); F.one_hot(labels, 4).float(); F.embedding(idx, table); F.embedding(idx, table, padding_idx=2); F.embedding_bag(idx, table, mode='sum'); F.cosine_similarity(x, y, dim=-1); torch.cosine_similarity(x, y)
+    F.one_hot(idx, 7); F.one_hot(idx, num_classes=9); F.one_hot(labels, 4).float(); F.one_hot(labels, k + 2);  F.embedding(idx, table); F.embedding(idx, table, padding_idx=2); F.embedding_bag(idx, table, mode='sum'); F.cosine_similarity(x, y, dim=-1); torch.cosine_similarity(x, y)
     F.pairwise_distance(logits, logits * 2); F.dropout(x, 0.5, False); F.dropout(x, p=0.5, training=False); F.dropout(x, 0.3, training=flag); F.dropout(x, 0.3, flag, inplace=False); F.dropout2d(image, training=flag); F.alpha_dropout(x, 0.2)
     F.scaled_dot_product_attention(x, y, y); F.scaled_dot_product_attention(x, y, y, dropout_p=0.0, is_causal=True); F.scaled_dot_product_attention(x, y, y, attn_mask=None, dropout_p=0.0 if not flag else 0.5); F.scaled_dot_product_attention(x, y, y, None, 0.0)
     F.scaled_dot_product_attention(query=x, key=y, value=y, scale=0.3)

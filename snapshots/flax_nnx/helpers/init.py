@@ -37,14 +37,14 @@ def fans(shape: tuple[int, ...], axes: tuple[int, int]) -> tuple[int, int]:
     return shape[axes[1]] * field, shape[axes[0]] * field
 
 
-def calculate_fans(tensor, *, axes=(-1, -2)) -> tuple[int, int]:
-    """Number of inputs and of outputs that a weight connects with one unit."""
-    return fans(tensor.shape, axes)
+def calculate_fans(tensor) -> tuple[int, int]:
+    """Number of inputs and of outputs that a weight (read in torch's layout) connects with one unit."""
+    return fans(tensor.shape, (0, 1))
 
 
-def calculate_fan(tensor, mode, *, axes=(-1, -2)) -> int:
-    """The fan that mode ("fan_in" or "fan_out") names."""
-    return fans(tensor.shape, axes)[{"fan_in": 0, "fan_out": 1}[mode.lower()]]
+def calculate_fan(tensor, mode) -> int:
+    """The fan that mode ("fan_in" or "fan_out") names, of a weight read in torch's layout."""
+    return calculate_fans(tensor)[{"fan_in": 0, "fan_out": 1}[mode.lower()]]
 
 
 def uniform_(tensor, a=0.0, b=1.0, *, rngs: nnx.Rngs):

@@ -18,6 +18,11 @@ def bilinear(x1, x2, weight, bias=None) -> jax.Array:
     return out if bias is None else out + bias
 
 
+def one_hot(x, num_classes=-1) -> jax.Array:
+    """Ones at the given classes on a new last axis; -1 takes as many classes as x needs (not under jit)."""
+    return jax.nn.one_hot(x, int(x.max()) + 1 if num_classes == -1 else num_classes, dtype=jnp.int32)
+
+
 def embedding(x, weight, padding_idx=None) -> jax.Array:
     """Rows of weight at the indices x; the row padding_idx gets no gradient."""
     rows = jnp.take(weight, x, axis=0)

@@ -39,6 +39,21 @@ def uniform_like(x: jax.Array, low: float = 0, high: float = 1, *, rngs: nnx.Rng
     return jax.random.uniform(rngs(), x.shape, dtype=x.dtype, minval=low, maxval=high)
 
 
+def bernoulli_like(x: jax.Array, p: float = 0.5, *, rngs: nnx.Rngs) -> jax.Array:
+    """1 with probability p, else 0, in the shape and dtype of x."""
+    return jax.random.bernoulli(rngs(), p, x.shape).astype(x.dtype)
+
+
+def exponential_like(x: jax.Array, lambd: float = 1, *, rngs: nnx.Rngs) -> jax.Array:
+    """Exponential draws in the shape and dtype of x."""
+    return jax.random.exponential(rngs(), x.shape, dtype=x.dtype) / lambd
+
+
+def randint_like(x: jax.Array, high: int, low: int = 0, *, rngs: nnx.Rngs) -> jax.Array:
+    """Whole numbers from low up to, not including, high, in the shape and dtype of x."""
+    return jax.random.randint(rngs(), x.shape, low, high).astype(x.dtype)
+
+
 def draw_poisson(x: jax.Array, *, rngs: nnx.Rngs) -> jax.Array:
     """Poisson draws with the rates x."""
     return jax.random.poisson(rngs(), x).astype(x.dtype)

@@ -77,7 +77,7 @@ class Script:
         """Runs its command line."""
         module = self.module
         layers = {name: rules for names, rules in module.LAYERS.items() for name in names.split()}
-        grammar = module.Grammar(module.CLASSES, module.CONTAINERS, layers, module.TIES, module.PLACES)
+        grammar = module.Grammar(module.CLASSES, module.CONTAINERS, layers, module.TIES, module.PLACES, module.TIED)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = module.main(grammar, "flax", [str(argument) for argument in arguments])
@@ -113,7 +113,7 @@ def script(
     for name, box in (containers or {}).items():
         ((kind, inside),) = box.items()
         grammar.containers[name] = ContainerRule(kind, {key: listed(value) for key, value in inside.items()})
-    text, _ = script_from_grammar(grammar, HUB, WRITE)
+    text, _ = script_from_grammar(grammar, HUB, WRITE, ["Linear"])
     return load(text, folder)
 
 

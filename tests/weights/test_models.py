@@ -109,6 +109,27 @@ class Net(nn.Module):
     def forward(self, x):
         return self.body(self.shared(x.mean((2, 3))) + self.first(x.mean((2, 3))))
 """,
+    "language": """
+class Lm(nn.Module):
+    def __init__(self, tie):
+        super().__init__()
+        self.wte = nn.Embedding(5, 4)
+        self.lm_head = nn.Linear(4, 5, bias=False)
+        if tie:
+            self.lm_head.weight = self.wte.weight
+
+    def forward(self, x):
+        return self.lm_head(self.wte(x))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tied, self.free = Lm(True), Lm(False)
+
+    def forward(self, x):
+        x = x.sum((1, 2)).abs().long() % 5
+        return self.tied(x) + self.free(x)
+""",
     "factories": """
 def conv(a, b, layer=nn.Conv2d, norm=None):
     norm = norm or nn.BatchNorm2d

@@ -88,6 +88,15 @@ def test_one_memory_under_two_names_is_written_once(tmp_path: Path) -> None:
     assert set(found) == {"fc.kernel", "out.kernel"}
 
 
+def test_one_memory_in_two_orders_of_axes(tmp_path: Path) -> None:
+    weight = torch.randn(5, 4)
+    for head, kept in (("head", "head.weight"), ("xhead", "wte.embedding")):
+        made = script(tmp_path, {"Net": {"wte": "layer Embedding", head: "layer Linear"}})
+        found, _ = migrate(tmp_path, made, {"wte.weight": weight, f"{head}.weight": weight})
+        assert set(found) == {kept}
+        np.testing.assert_array_equal(found[kept], weight.numpy())
+
+
 def test_shards(tmp_path: Path) -> None:
     whole = state()
     torch.save({"conv.weight": whole["conv.weight"]}, tmp_path / "pytorch_model-00001-of-00002.bin")

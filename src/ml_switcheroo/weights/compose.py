@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from .grammar import Grammar
 
@@ -17,7 +17,14 @@ WIDTH = 100
 
 
 def compose(
-    grammar: Grammar, layers: Mapping[str, Any], places: Mapping[str, str], *, model: str, source: str, target: str
+    grammar: Grammar,
+    layers: Mapping[str, Any],
+    places: Mapping[str, str],
+    tied: Collection[str],
+    *,
+    model: str,
+    source: str,
+    target: str,
 ) -> str:
     """The text of the script."""
     ties = {name: rule.ties for name, rule in grammar.classes.items() if rule.ties}
@@ -49,6 +56,9 @@ def compose(
             _LAYERS_COMMENT,
             f"LAYERS: dict[str, Any] = {_layers(layers)}",
             "",
+            "# Layers that may use the weight of another layer, and hold it as that one does.",
+            f"TIED: list[str] = {_table(sorted(tied))}",
+            "",
             "# Where a container of the target keeps its children by position.",
             f"PLACES: dict[str, str] = {_table(dict(places))}",
             "",
@@ -56,7 +66,7 @@ def compose(
             "",
             'if __name__ == "__main__":',
             "    rules = {name: own for names, own in LAYERS.items() for name in names.split()}",
-            f"    sys.exit(main(Grammar(CLASSES, CONTAINERS, rules, TIES, PLACES), {_framework(target)!r}))",
+            f"    sys.exit(main(Grammar(CLASSES, CONTAINERS, rules, TIES, PLACES, TIED), {_framework(target)!r}))",
             "",
         ]
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from ..analysis import values as v
+from ..analysis.project import dotted
 from .grammar import ANYTHING, CALLABLE, TENSOR, ClassRule, ContainerRule, Grammar, container, instance, layer
 
 if TYPE_CHECKING:
@@ -18,6 +21,29 @@ MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "Parame
 def grammar_of(modules: Iterable[ModuleInfo]) -> Grammar:
     """The grammar of the module classes of these files, and of the classes elsewhere that they contain."""
     return _Collector().collect(modules)
+
+
+def ties_of(cls: ClassInfo) -> list[tuple[str, str]]:
+    """Statements that give something a second name: `self.head.weight = self.embed.weight`, `self.b = self.a`."""
+    found = []
+    for function in cls.methods.values():
+        finder = _Aliases(function.parameters[0] if function.parameters else "")
+        function.node.visit(finder)
+        found += finder.found
+    return found
+
+
+class _Aliases(cst.CSTVisitor):
+    def __init__(self, receiver: str) -> None:
+        self.start = receiver + "."
+        self.found: list[tuple[str, str]] = []
+
+    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802
+        value = dotted(node.value)
+        for target in node.targets:
+            name = dotted(target.target)
+            if name.startswith(self.start) and value.startswith(self.start) and name != value:
+                self.found.append((name.removeprefix(self.start), value.removeprefix(self.start)))
 
 
 class _Collector:
@@ -80,9 +106,11 @@ class _Collector:
             if owner.container is not None:
                 site = owner.self_site
                 rule.itself.append(self.site(site, owner.container) if site is not None else ANYTHING)
-            rule.ties += [tie for tie in owner.ties if tie not in rule.ties]
             if owner.outside:
                 self.add(rule.children, "*", [ANYTHING])
+        for owner in cls.mro():
+            ties = [tie for tie in (*owner.ties, *ties_of(owner)) if self._may_share(rule.children, tie)]
+            rule.ties += [tie for tie in ties if tie not in rule.ties]
         return rule
 
     def children(self, values: v.Values, persistent: bool = True) -> list[str]:
@@ -110,6 +138,13 @@ class _Collector:
             kind, ContainerRule(kind, {"*": [CALLABLE if kind == "Sequential" else ANYTHING]})
         )
         return container(kind)
+
+    @staticmethod
+    def _may_share(children: dict[str, list[str]], tie: tuple[str, str]) -> bool:
+        """Can a statement be about modules or parameters? `self.width = self.dim` is not."""
+        heads = [children.get(name.partition(".")[0], []) for name in tie]
+        plain = any("." not in name and set(head) <= {ANYTHING} for name, head in zip(tie, heads, strict=True))
+        return all(heads) and not plain
 
     def site(self, site: Site, kind: str) -> str:
         if id(site) not in self.sites:

@@ -14,7 +14,7 @@ from .rules import layer_rules
 from .targets import container_places
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ..diagnostics import Diagnostic
     from ..kb.model import HubOp, WriteRow
@@ -34,6 +34,7 @@ def script_from_grammar(
     grammar: Grammar,
     hub: Mapping[str, HubOp],
     write: Mapping[str, WriteRow],
+    tied: Collection[str] = (),
     *,
     model: str = "a model",
     source: str = "torch",
@@ -45,7 +46,7 @@ def script_from_grammar(
     wanted = with_tensors if grammar.open() else grammar.layers()
     table, missing = layer_rules(wanted, hub, write)
     missing = {op: reason for op, reason in missing.items() if op in grammar.layers()}
-    text = compose(grammar, table, container_places(target), model=model, source=source, target=target)
+    text = compose(grammar, table, container_places(target), tied, model=model, source=source, target=target)
     return text, missing
 
 
@@ -67,8 +68,10 @@ def gen_weight_script(
     grammar = grammar_of(sorted(project.engine.targets, key=lambda module: module.name))
     hub = {op: known for op in base.ops() if (known := base.hub(op)) is not None}
     write = {op: row for op in hub if (row := base.write(op)) is not None}
+    # `self.head.weight = self.embed.weight` is written with a helper where the two store it differently.
+    tied = [op for op in hub if base.helper(f"Tied{op}") is not None]
     model = Path(path).name if path else "a model"
-    code, missing = script_from_grammar(grammar, hub, write, model=model, source=source, target=target)
+    code, missing = script_from_grammar(grammar, hub, write, tied, model=model, source=source, target=target)
     if not grammar.classes:
         raise InputError("SW0001", "there is no model in it: no class or function with layers or parameters", path=path)
     hint = "the script refuses a checkpoint with such a layer"

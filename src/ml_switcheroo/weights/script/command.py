@@ -71,7 +71,7 @@ def _run(grammar: Grammar, framework: str, options: argparse.Namespace) -> None:
         raise RefusedError(f"{options.output}: the output is a .safetensors file, or a folder for an Orbax checkpoint")
     checkpoint = Checkpoint(options.input, options.entry)
     match, notes = read_names(grammar, checkpoint, options)
-    moves = share_memory(match.moves, checkpoint.tensors)
+    moves = share_memory(match.moves, checkpoint.tensors, grammar.tied)
     outputs = _outputs(moves, checkpoint.tensors)
     for note in (*checkpoint.notes, *notes):
         print(note)

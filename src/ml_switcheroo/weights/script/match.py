@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .tensors import RefusedError, Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Grammar:
     layers: dict[str, dict[str, Any]]
     ties: dict[str, list[tuple[str, str]]]
     places: dict[str, str]
+    tied: Collection[str] = ()
 
 
 class Node:
@@ -69,6 +70,7 @@ class Move:
     part: tuple[int, int, int] | None = None  # (axis, number, count): one of `count` equal parts along an axis
     reason: str = ""  # why it is left out
     shared: bool = False  # left out because `target` holds the same parameter already
+    layer: str = field(default="", compare=False)  # the layer whose rule this is
 
     @property
     def path(self) -> str:
@@ -207,8 +209,8 @@ class Matcher:
         if found.problems and not node.tensor and not any(child.tensor for child in node.children.values()):
             # A module of an unknown class keeps its children under their names, unless it is a list of them.
             numbers = any(part.isdigit() for part in node.children)
-            names = ("Sequential", "ModuleList") if numbers and not called else ("Sequential",)
-            kinds = [open_container(name) for name in names]
+            kinds = [open_container("Sequential")]
+            kinds += [open_container("ModuleList")] if numbers and not called else []
             found = self._best(node, kinds)
         if found.problems:
             return unfit(node, "it comes from outside, and no layer or class that is known fits it")
@@ -293,14 +295,22 @@ class Matcher:
             live = [moves[name] for name in group if not moves[name][0].dropped]
             live.sort(key=lambda own: path_order(own[0].target))
             if len({(move.axes, move.part) for own in live for move in own}) > 1:
-                # Layers that store the weight in different orders of axes: the one that it was taken from keeps it.
-                live.sort(key=lambda own: own[0].name in borrowers)
+                live = self._retied(live, borrowers)
             for own in live[1:]:
                 kept, move = live[0][0], own[0]
                 # A tie may depend on the configuration: tensors with other numbers were not tied in this model.
                 if move.key == kept.key or self.same(move.key, kept.key):
+                    moves[kept.name] = live[0]
                     moves[move.name] = [replace(move, target=kept.target, shared=True)]
         return replace(found, moves=tuple(move for own in moves.values() for move in own))
+
+    def _retied(self, live: list[list[Move]], borrowers: set[str]) -> list[list[Move]]:
+        """Layers that share a weight and store it differently: one that borrows it holds it as its owner stores it."""
+        owner = next((own[0] for own in live if own[0].name not in borrowers), None)
+        if owner is None or any(own[0].name in borrowers and own[0].layer not in self.grammar.tied for own in live):
+            return []
+        changed = [[borrowed(own[0], owner)] if own[0].name in borrowers else own for own in live]
+        return sorted(changed, key=lambda own: path_order(own[0].target))
 
     def _rule(self, layer: str, name: str) -> Rule | None:
         """The rule of a layer for one of its tensors."""
@@ -327,10 +337,10 @@ class Matcher:
             elif rule.count > 1 and (rule.axis >= len(shape) or shape[rule.axis] % rule.count):
                 problems.append((path, f"layer {name} splits {short} in {rule.count}, but its shape is {list(shape)}"))
             if rule.dropped:
-                moves.append(Move(path, tensor.key, (), reason=rule.dropped))
+                moves.append(Move(path, tensor.key, (), reason=rule.dropped, layer=name))
             for number, to in enumerate(rule.targets):
                 part = (rule.axis, number, rule.count) if rule.count > 1 else None
-                moves.append(Move(path, tensor.key, tuple(to.split(".")), rule.axes, part))
+                moves.append(Move(path, tensor.key, tuple(to.split(".")), rule.axes, part, layer=name))
             shapes[short] = shape
         weight, bias = self._rule(name, "weight"), self._rule(name, "bias")
         if "bias" in shapes and weight and "weight" not in shapes:
@@ -380,18 +390,32 @@ def path_order(target: tuple[str, ...]) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in target)
 
 
-def share_memory(moves: Iterable[Move], tensors: dict[str, Tensor]) -> list[Move]:
+def borrowed(move: Move, owner: Move) -> Move:
+    """The move of a weight that its layer borrows: under its name in the source, stored as the owner stores it."""
+    name = move.name.rpartition(".")[2]
+    return replace(move, target=(*move.target[:-1], name), axes=owner.axes, part=owner.part)
+
+
+def share_memory(moves: Iterable[Move], tensors: dict[str, Tensor], tied: Collection[str]) -> list[Move]:
     """Writes tensors once that lie in the same memory: there the model had one parameter under several names."""
-    first: dict[object, Move] = {}
-    moves = list(moves)
-    for move in sorted((move for move in moves if not move.dropped), key=lambda move: path_order(move.target)):
-        alias = tensors[move.key].alias
-        if alias is None:
-            continue
-        kept = first.setdefault((alias, move.axes, move.part), move)
-        if kept is not move and kept.key != move.key:
-            moves[moves.index(move)] = replace(move, target=kept.target, shared=True)
-    return moves
+    result = list(moves)
+    groups: dict[object, list[Move]] = {}
+    for move in result:
+        if not move.dropped and tensors[move.key].alias is not None:
+            groups.setdefault((tensors[move.key].alias, move.part), []).append(move)
+    for group in groups.values():
+        owner = next((move for move in group if move.layer not in tied), None)
+        mixed = owner is not None and any(move.axes != owner.axes for move in group)
+        if mixed and owner and len({move.axes for move in group if move.layer not in tied}) == 1:
+            lent = [borrowed(move, owner) if move.layer in tied else move for move in group]
+        else:
+            lent = group
+        first: dict[object, Move] = {}
+        for old, new in sorted(zip(group, lent, strict=True), key=lambda pair: path_order(pair[1].target)):
+            kept = first.setdefault(new.axes, new)
+            shared = kept is not new and kept.key != new.key
+            result[result.index(old)] = replace(new, target=kept.target, shared=True) if shared else new
+    return result
 
 
 def _complete(node: Node, pair: tuple[str, str]) -> Node:

@@ -19,6 +19,7 @@ from .layout import lay_out, lost_comments, spread
 from .literals import literal, parse_value, same, same_text, spell
 from .precedence import EXPRESSION, OBJECT, dotted_node, fit
 from .template import Hole, UnfitError, fill, unpacked
+from .template import names as template_names
 
 __all__ = ["Emission", "Misfit", "Place", "emit", "emit_helper_call", "literal"]
 
@@ -206,7 +207,7 @@ class _Emitter:
                 holes[name] = Hole(bound.node, bound.index)
             elif default is not None:
                 holes[name] = Hole(spell(default))
-        if "rngs" not in holes and self.place.rngs is not None:
+        if "rngs" in template_names(text) and "rngs" not in holes and self.place.rngs is not None:
             holes["rngs"] = Hole(self.place.rngs.deep_clone())
         filled = fill(text, holes, self.kb.target_signature, self.decide, duplicate)
         if "rngs" in filled.free:

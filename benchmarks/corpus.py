@@ -102,7 +102,7 @@ def chosen(corpus: Corpus, only: str | None, sample: str | None) -> list[Entry]:
 # --- packages -------------------------------------------------------------------------------------------------------
 
 
-def search_path(extra: Sequence[str]) -> list[Path]:
+def search_path(extra: Iterable[str]) -> list[Path]:
     """Where packages are looked for: folders given, the benchmark's own, then the current environment."""
     return [p for p in [*map(Path, extra), PACKAGES, *map(Path, sys.path)] if p.is_dir()]
 

@@ -59,7 +59,7 @@ def make_shards(folder: Path, tensors: dict[str, tuple[int, ...]], limit: int, k
             size = 0
         shards[-1][key] = shape
         size += nbytes
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     noise = os.urandom(1 << 22)
     largest = 0
     for number, shard in enumerate(shards, 1):
@@ -121,7 +121,7 @@ def main() -> int:
     base = kb.load("torch", "jax")
     made = grammar()
     hub = {op: row for op in made.layers() if (row := base.hub(op))}
-    write = {op: row for op in made.layers() if (row := base.write(op))}
+    write = {op: how for op in made.layers() if (how := base.write(op))}
     text, _ = script_from_grammar(made, hub, write)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

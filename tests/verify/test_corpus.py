@@ -1,0 +1,75 @@
+"""A fixed quarter of the benchmark's real models: none may get less far than `benchmarks/results/corpus.json` says.
+
+Models whose packages are not installed (`python benchmarks/corpus.py --setup`) are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("flax")
+pytest.importorskip("yaml")
+
+from benchmarks import corpus
+
+from ml_switcheroo.verify import RUNGS, parse_input
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CORPUS = corpus.Corpus.read()
+SEARCH = corpus.search_path(filter(None, os.environ.get("CORPUS_PACKAGES", "").split(os.pathsep)))
+RESULTS = corpus.HERE / "results" / "corpus.json"
+SAMPLE = corpus.chosen(CORPUS, None, "quarter")
+
+
+def test_the_data_file() -> None:
+    ids = [entry.id for entry in CORPUS.entries]
+    assert len(ids) == len(set(ids)) >= 120
+    assert 0.2 <= len(SAMPLE) / len(ids) <= 0.35
+    assert {entry.kind for entry in SAMPLE} == {entry.kind for entry in CORPUS.entries}
+    for entry in CORPUS.entries:
+        assert entry.package in CORPUS.packages
+        for text in entry.inputs:
+            parse_input(text)
+
+
+@lru_cache
+def expected() -> dict[str, dict[str, Any]]:
+    """The committed results by id."""
+    if not RESULTS.is_file():
+        return {}
+    return {row["id"]: row for row in json.loads(RESULTS.read_text())["models"]}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where conversions are kept: one of each package serves all its models."""
+    path = tmp_path_factory.mktemp("corpus")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(path / "compiled"))
+    return path
+
+
+@lru_cache
+def convert(top: str, folder: Path) -> str:
+    """Convert a package once."""
+    return corpus.convert_package(top, [e for e in SAMPLE if e.top == top], SEARCH, folder, timeout=600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", SAMPLE, ids=lambda entry: entry.id)
+def test_a_real_model_gets_as_far_as_recorded(entry: corpus.Entry, folder: Path) -> None:
+    if corpus.file_of(entry, SEARCH) is None:
+        pytest.skip(f"{entry.package} is not installed")
+    row = corpus.climb(entry, SEARCH, folder, convert(entry.top, folder), timeout=600)
+    assert row["missed"] != "source", row["reason"]
+    before = expected().get(entry.id, {"missed": None})
+    order = ["source", *RUNGS, None]
+    assert order.index(row["missed"]) >= order.index(before["missed"]), f"{row['missed']}: {row['reason']}"
+    assert not row["silently_wrong"] or before.get("silently_wrong"), f"{row['missed']}: {row['reason']}"

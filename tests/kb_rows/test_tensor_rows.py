@@ -13,14 +13,13 @@ jax = pytest.importorskip("jax")
 nnx = pytest.importorskip("flax.nnx")
 
 import jax.numpy as jnp  # noqa: E402
+from tests.kb_rows.tensor_rows import DRAWN, REFUSED, ROWS  # noqa: E402
 
 from ml_switcheroo import kb  # noqa: E402
-from ml_switcheroo.analysis.values import NOTHING, UNKNOWNS, Api, Const, Scalar, Tensor, Values  # noqa: E402
+from ml_switcheroo.analysis.values import UNKNOWNS, Api, Scalar, Tensor, Values  # noqa: E402
 from ml_switcheroo.convert.base import CallArg, Emission, Misfit, OpCall, Place  # noqa: E402
 from ml_switcheroo.convert.bind import bind, bind_property  # noqa: E402
 from ml_switcheroo.convert.emit import emit  # noqa: E402
-
-from tests.kb_rows.tensor_rows import DRAWN, REFUSED, ROWS  # noqa: E402
 
 BASE = kb.load("torch", "jax")
 PLACE = Place(rngs=cst.Name("rngs"))
@@ -42,13 +41,33 @@ def variables() -> dict[str, Any]:
     whole = lambda high, *shape: rng.integers(0, high, shape)  # noqa: E731
     x = normal(2, 3, 4)
     return {
-        "x": x, "y": normal(2, 3, 4), "p": (normal(2, 3, 4) + 2.0) / 4.2, "t": np.round(np.abs(normal(2, 3, 4))), "m": normal(3, 4),
-        "n": normal(4, 5), "d": normal(3, 3), "v": normal(4), "u": normal(4), "b2": normal(2, 4, 3), "i": whole(4, 2, 3, 4),
-        "j": whole(4, 2, 3, 4) + 1, "q": rng.random((2, 3, 4)) > 0.4, "z": (normal(2, 3) + 1j * normal(2, 3)).astype(np.complex64),
-        "g": np.argsort(rng.random((2, 3, 4)), axis=0), "r": np.array([2, 0]), "r3": np.array([2, 0, 1]), "one": normal(2, 1, 4),
-        "s": np.float32(0.75), "half": normal(3, 4).astype(np.float16), "big": normal(2000),
-        "k": 2, "sizes": (4, 6), "order": (2, 0, 1), "split_list": [1, 3], "flag": True,
-    }  # fmt: skip
+        "x": x,
+        "y": normal(2, 3, 4),
+        "p": (normal(2, 3, 4) + 2.0) / 4.2,
+        "t": np.round(np.abs(normal(2, 3, 4))),
+        "m": normal(3, 4),
+        "n": normal(4, 5),
+        "d": normal(3, 3),
+        "v": normal(4),
+        "u": normal(4),
+        "b2": normal(2, 4, 3),
+        "i": whole(4, 2, 3, 4),
+        "j": whole(4, 2, 3, 4) + 1,
+        "q": rng.random((2, 3, 4)) > 0.4,
+        "z": (normal(2, 3) + 1j * normal(2, 3)).astype(np.complex64),
+        "g": np.argsort(rng.random((2, 3, 4)), axis=0),
+        "r": np.array([2, 0]),
+        "r3": np.array([2, 0, 1]),
+        "one": normal(2, 1, 4),
+        "s": np.float32(0.75),
+        "half": normal(3, 4).astype(np.float16),
+        "big": normal(2000),
+        "k": 2,
+        "sizes": (4, 6),
+        "order": (2, 0, 1),
+        "split_list": [1, 3],
+        "flag": True,
+    }
 
 
 ARRAYS = {name: value for name, value in variables().items() if isinstance(value, (np.ndarray, np.floating))}
@@ -148,7 +167,13 @@ class Converter(cst.CSTTransformer):
             raise Refused(f"{result.code} {result.message} {result.hint}")
         self.ops.add(call.op.name)
         self.used |= result.helpers
-        words = {"tensor": Tensor(), "shape": Scalar("shape"), "dtype": Scalar("dtype"), "device": Scalar("device"), "int": Scalar("int")}
+        words = {
+            "tensor": Tensor(),
+            "shape": Scalar("shape"),
+            "dtype": Scalar("dtype"),
+            "device": Scalar("device"),
+            "int": Scalar("int"),
+        }
         found = words.get(call.op.returns)
         self.values[node] = UNKNOWNS if found is None else frozenset({found})
         assert isinstance(result, Emission)
@@ -169,7 +194,10 @@ def helpers() -> dict[str, Any]:
         exec(statement, names)
     wanted = [name for family in kb_files() for name in family]
     texts = [BASE.helper(name) for name in wanted]
-    exec("from __future__ import annotations\n" + "\n\n".join(helper.text for helper in texts if helper is not None), names)
+    exec(
+        "from __future__ import annotations\n" + "\n\n".join(helper.text for helper in texts if helper is not None),
+        names,
+    )
     return names
 
 
@@ -194,13 +222,14 @@ def kb_files() -> list[list[str]]:
 
 
 HELPERS = helpers()
-UNKNOWN_THINGS = {"unknown_dtype": "dtype", "unknown_tensor": "tensor", "unknown_device": "device", "obj": "data"}
 
 
 def scope(target: bool, arrays: dict[str, Any]) -> dict[str, Any]:
     """The names that an expression sees, on one side."""
     lift = jnp.asarray if target else torch.tensor
-    names = {name: lift(value) if isinstance(value, (np.ndarray, np.floating)) else value for name, value in arrays.items()}
+    names = {
+        name: lift(value) if isinstance(value, (np.ndarray, np.floating)) else value for name, value in arrays.items()
+    }
     names |= PLAIN | {"rows": [names["m"], names["m"]], "array": ARRAYS["m"]}
     names["unknown_dtype"] = jnp.dtype("float32") if target else torch.float32
     names["unknown_tensor"] = names["x"]
@@ -232,7 +261,9 @@ def compare(ours: Any, theirs: Any, exact_dtype: bool = True) -> None:
                 assert np.asarray(one).dtype.name == dtype, f"dtype {np.asarray(one).dtype} instead of {dtype}"
             assert np.shape(one) == other.shape, f"shape {np.shape(one)} instead of {other.shape}"
             tolerance = 2e-3 if dtype == "float16" else 2e-5
-            np.testing.assert_allclose(np.asarray(one, dtype=dtype), other.astype(dtype), rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(
+                np.asarray(one, dtype=dtype), other.astype(dtype), rtol=tolerance, atol=tolerance
+            )
         elif isinstance(other, torch.dtype):
             word = str(other).removeprefix("torch.")
             assert jnp.dtype(one) == jnp.dtype(NARROW.get(word, word))
@@ -244,13 +275,17 @@ def compare(ours: Any, theirs: Any, exact_dtype: bool = True) -> None:
 
 def gradients(source: str, target: str) -> None:
     """The gradient of a weighted sum of all float results, with respect to every float variable of the expression."""
-    names = sorted({part.value for part in _names(source)} & {n for n, a in ARRAYS.items() if a.dtype == np.float32} - {"big"})
+    names = sorted(
+        {part.value for part in _names(source)} & {n for n, a in ARRAYS.items() if a.dtype == np.float32} - {"big"}
+    )
     values = scope(False, ARRAYS)
     for name in names:
         values[name].requires_grad_()
     copies = {name: values[name] * 1 for name in names}
     values["rows"] = [copies.get("m", values["m"])] * 2
-    results = [one for one in parts(eval(source, {**values, **copies})) if isinstance(one, torch.Tensor) and one.requires_grad]
+    results = [
+        one for one in parts(eval(source, {**values, **copies})) if isinstance(one, torch.Tensor) and one.requires_grad
+    ]
     results = [one for one in results if one.dtype == torch.float32 and bool(torch.isfinite(one).all())]
     if not results:
         return
@@ -269,7 +304,9 @@ def gradients(source: str, target: str) -> None:
     ours = jax.grad(loss)({name: jnp.asarray(ARRAYS[name]) for name in names})
     for name, grad in zip(names, grads, strict=True):
         expected = np.zeros_like(ARRAYS[name]) if grad is None else grad.numpy()
-        np.testing.assert_allclose(ours[name], expected, rtol=2e-4, atol=2e-5, err_msg=f"gradient of {name} through {target}")
+        np.testing.assert_allclose(
+            ours[name], expected, rtol=2e-4, atol=2e-5, err_msg=f"gradient of {name} through {target}"
+        )
 
 
 def _names(source: str) -> list[cst.Name]:
@@ -291,7 +328,6 @@ EXPRESSIONS = [(family, line.strip()) for family, text in ROWS.items() for line 
 def test_row(family: str, source: str) -> None:
     target, converter = convert(source)
     assert "torch" not in target, target
-    print(target)
     theirs = eval(source, scope(False, ARRAYS))
     if isinstance(theirs, torch.Tensor) and theirs.dtype == torch.complex128:
         pytest.skip("no complex128")
@@ -305,7 +341,22 @@ def test_row(family: str, source: str) -> None:
 # scatter_reduce with prod has no gradient in JAX for repeated places: jax.grad says so.
 DIFFERENTIATED = {"indexing", "elementwise", "reduction", "sorting", "cumulative", "complex", "autograd", "misc"}
 # Results whose gradient torch does not define, refuses, or defines as an accident of its implementation.
-NO_GRADIENT = {"to_numpy", "tolist", "item", "detach", "nextafter", "heaviside", "view_dtype", "result_type", "half", "bfloat16", "to_device", "requires_grad_", "fmax", "fmin"}
+NO_GRADIENT = {
+    "to_numpy",
+    "tolist",
+    "item",
+    "detach",
+    "nextafter",
+    "heaviside",
+    "view_dtype",
+    "result_type",
+    "half",
+    "bfloat16",
+    "to_device",
+    "requires_grad_",
+    "fmax",
+    "fmin",
+}
 
 
 @pytest.mark.parametrize(("source", "reason"), REFUSED.items())
@@ -318,7 +369,6 @@ def test_refused(source: str, reason: str) -> None:
 @pytest.mark.parametrize(("source", "moments"), DRAWN.items(), ids=list(DRAWN))
 def test_drawn(source: str, moments: tuple[float, float] | None) -> None:
     target, _ = convert(source)
-    print(target)
     ours, theirs = eval(target, scope(True, ARRAYS)), eval(source, scope(False, ARRAYS))
     assert ours.shape == tuple(theirs.shape)
     word = str(theirs.dtype).removeprefix("torch.")
@@ -337,7 +387,3 @@ def test_multinomial_draws_each_place_as_often_as_its_weight_says(replacement: b
     draws = np.asarray(eval(target, {**HELPERS, "rngs": nnx.Rngs(1), "weights": weights}))
     assert not (draws == 1).any()
     assert abs((draws == 2).mean() - 0.9) < 0.03
-
-
-def test_values_of_unknown_things_have_no_kind() -> None:
-    assert KINDS.get("obj", NOTHING) == NOTHING and Const(1) != Scalar("int")

@@ -76,8 +76,9 @@ class Script:
     def run(self, *arguments: object) -> Ran:
         """Runs its command line."""
         module = self.module
-        layers = {name: rules for names, rules in module.LAYERS.items() for name in names.split()}
-        grammar = module.Grammar(module.CLASSES, module.CONTAINERS, layers, module.TIES, module.PLACES, module.TIED)
+        classes = {name: module.spread(own) for name, own in module.CLASSES.items()}
+        layers = module.spread(module.LAYERS)
+        grammar = module.Grammar(classes, module.CONTAINERS, layers, module.TIES, module.PLACES, module.TIED)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = module.main(grammar, "flax", [str(argument) for argument in arguments])

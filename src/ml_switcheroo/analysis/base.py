@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .project import ModuleFinder
 
 MAX_VALUES = 40  # more possibilities than this say nothing
-MAX_CONSTANTS = 6  # of one type; more are widened to the type
+MAX_NUMBERS = 2  # known numbers in one place; more are widened to their type
+MAX_TEXTS = 24
 
 Env = dict[str, Values]
 
@@ -45,6 +46,7 @@ class EngineBase:
         self.module_type = str(framework["module_base"])
         self.forward = str(framework["forward"])
         self.inplace_suffix = str(framework.get("inplace_suffix") or "")
+        self.kind_types: dict[str, str] = framework.get("kinds") or {}
         self.argument_aliases: dict[str, str] = framework.get("argument_aliases") or {}
         self.training = str(framework.get("training", ""))
         libraries = framework.get("libraries")
@@ -135,7 +137,7 @@ class EngineBase:
         if values <= cell.values:
             return
         joined = widen(cell.values | values)
-        if joined == cell.values:
+        if joined <= cell.values:
             return
         cell.values = joined
         for reader in tuple(cell.readers):
@@ -205,15 +207,16 @@ class Arguments:
 
 def widen(values: Values) -> Values:
     """Keeps sets small: many constants of one type become that type."""
-    if len(values) > MAX_CONSTANTS:
+    if len(values) > MAX_NUMBERS:
         by_type: dict[type, list[Const]] = {}
         for value in values:
-            if isinstance(value, Const) and value.value is not None:
+            if type(value) is Const and value.value is not None:
                 by_type.setdefault(type(value.value), []).append(value)
         for kind, constants in by_type.items():
-            limit = 4 * MAX_CONSTANTS if kind is str else MAX_CONSTANTS
-            if len(constants) > limit:
+            if len(constants) > (MAX_TEXTS if kind is str else MAX_NUMBERS):
                 values = (values - frozenset(constants)) | {Scalar(kind.__name__)}
+            elif kind is not str and Scalar(kind.__name__) in values:
+                values -= frozenset(constants)
     if len(values) > MAX_VALUES:
         return frozenset(v for v in values if not isinstance(v, Const)) | UNKNOWNS
     return values

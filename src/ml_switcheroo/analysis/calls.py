@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 # Methods that other Python objects have too: alone they are no evidence that something is a tensor.
 COMMON_METHODS = frozenset(
-    "all any append argmax argmin argsort astype clip conj copy count cumprod cumsum diagonal dot fill_ flatten get index insert item items keys "
-    "log map max mean min name pop prod ravel register_hook remove repeat reshape resize round set shape size sort split squeeze std sum swapaxes take to trace "
-    "transpose type update values var view sub add mul div pow numpy nonzero tolist apply train eval cpu cuda float double half bool int long "
-    "share_memory_ requires_grad_ zero_ sample exp sqrt abs normal real imag backward cos sin data bfloat16 type_as new where isnan unique match expand".split()
+    "all any append argmax argmin argsort astype clip conj copy count cumprod cumsum diagonal dot flatten get index insert item items keys "
+    "log map max mean min name pop prod ravel register_hook remove repeat reshape resize round set shape size sort split squeeze std sum swapaxes take to "
+    "trace transpose type update values var add numpy nonzero tolist apply train eval cpu cuda float double half bool int "
+    "share_memory_ requires_grad_ sample normal real imag backward data new unique match".split()
 )
 
 
@@ -262,7 +262,7 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
         special = self.call_library(name, args, node)
         if special is not None:
             return special
-        returns = self.libraries.get(name)
+        returns = self.libraries.get(name) or self.libraries.get(name.rpartition(".")[0] + ".*")
         if returns is not None:
             self._library_evidence(args)
             return self.typed(returns, node, args.get(0)) or UNKNOWNS

@@ -439,6 +439,10 @@ class Expressions(Narrowing, EngineBase):
             return frozenset({MethodRef(frozenset({value}), name)})
         if isinstance(value, Unknown):
             return UNKNOWNS
+        if isinstance(value, Scalar) and value.type in self.kind_types:
+            hub = next((self.kb.hub(row.op) for row in self.kb.read(f"{self.kind_types[value.type]}.{name}")), None)
+            if hub is not None and hub.kind == "property":
+                return self.typed(hub.returns, None, frozenset({value})) or UNKNOWNS
         if isinstance(value, (FunctionRef, Partial, Factory, MethodRef)):
             return UNKNOWNS
         return frozenset({MethodRef(frozenset({value}), name)})

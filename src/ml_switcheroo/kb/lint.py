@@ -41,6 +41,7 @@ FRAMEWORK_KEYS = frozenset(
         "forward",
         "inplace_suffix",
         "argument_aliases",
+        "kinds",
         "training",
         "style",
         "blocks",

@@ -55,6 +55,7 @@ class Walk(cst.CSTTransformer):
         self.classes: list[ClassInfo] = []
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
         self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
+        self.data_of: set[cst.CSTNode] = set()  # variables of which `.data` is taken
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed

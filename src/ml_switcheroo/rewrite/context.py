@@ -51,6 +51,11 @@ class Context:
     decisions: list[tuple[cst.CSTNode, str]] = field(default_factory=list)
     changed: bool = False
 
+    @property
+    def uses_numpy(self) -> bool:
+        """Does this file import an array library besides the framework?"""
+        return any(isinstance(v, Api) and v.name.split(".")[0] == "numpy" for name in self.imported if (cell := self.module.globals.get(name)) for v in cell.values)
+
     def facts(self, node: cst.CSTNode) -> Values:
         return self.engine.facts.get(node, NOTHING)
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
-from ..analysis.values import Api, ClassRef, Const, Container, FunctionRef, Instance, Layer, MethodRef, Super, Tensor, Unknown, Values
+from ..analysis.values import Api, ClassRef, Const, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Super, Tensor, Unknown, Values
 from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..kb.model import ReadRow
+
 SHAPELESS = frozenset({"shape", "ndim", "dtype", "size"})  # asked of a variable itself, without reading its value
+
+
+def _for_values(rows: Sequence[ReadRow]) -> list[ReadRow]:
+    """The rows that can stand for a function itself: those that need not look at the arguments of a call, if there are any."""
+    return [row for row in rows if row.when is None] or list(rows)
 
 
 class References(Walk):
@@ -58,6 +70,9 @@ class References(Walk):
     def visit_Attribute(self, node: cst.Attribute) -> bool:
         if node.attr.value in SHAPELESS:
             self.plain.add(node.value)
+        elif node.attr.value == "data" and isinstance(node.value, cst.Attribute):
+            self.plain.add(node.value)
+            self.data_of.add(node.value)
         return True
 
     def visit_Subscript(self, node: cst.Subscript) -> bool:
@@ -106,7 +121,7 @@ class References(Walk):
                 return updated  # a module of the framework on the way to one of its names
             self.context.report(original, "SW1001", f"{name} is not known", "add a row for it, or write the line in the target's own words")
             return updated
-        hubs = [hub for row in rows if (hub := self.kb.hub(row.op)) is not None]
+        hubs = [hub for row in _for_values(rows) if (hub := self.kb.hub(row.op)) is not None]
         as_class = original in self.types or original in self.bases
         hub = next((h for h in hubs if h.kind in (("type", "layer") if as_class else ("constant", "type", "layer"))), hubs[0])
         write = self.kb.write(hub.name)
@@ -146,7 +161,7 @@ class References(Walk):
 
     def _function_value(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
         """A function of the framework as a value: the target's function where it can be called alike, else a lambda."""
-        row = self.kb.read(name)[0]
+        row = _for_values(self.kb.read(name))[0]
         hub = self.kb.hub(row.op)
         assert hub is not None
         required = [p.name for p in hub.params.values() if p.default is None]
@@ -186,9 +201,23 @@ class References(Walk):
             return self._member(original_node, updated_node, owners, attr, values or frozenset())
         if any(isinstance(v, Tensor) for v in owners):
             return self._property(original_node, updated_node, owners, attr)
+        api = self.kind_api(owners, attr)
+        if api is not None and original_node not in self.safe_stores:
+            return self.take(original_node, self._property_of(api, updated_node.value, original_node.value), updated_node)
         if any(isinstance(v, Super) for v in owners) and attr == self.engine.forward:
             return updated_node.with_changes(attr=cst.Name(self.style.forward))
         return updated_node
+
+    def kind_api(self, owners: Values, attr: str) -> str | None:
+        """The name under which a property or method of a dtype, device or shape is known: `x.device.type` -> torch.device.type."""
+        types = {self.engine.kind_types.get(v.type) if isinstance(v, Scalar) else None for v in owners}
+        kind = next(iter(types)) if len(types) == 1 else None
+        api = f"{kind}.{attr}"
+        return api if kind is not None and self.kb.read(api) else None
+
+    def _property_of(self, api: str, new: cst.BaseExpression, original: cst.BaseExpression) -> Emission | Misfit:
+        call = bind_property(self.kb, api, self.arg(new, original))
+        return call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
 
     def _is_module(self, owners: Values) -> bool:
         return any(isinstance(v, Layer) or (isinstance(v, Instance) and v.cls.is_module) for v in owners)
@@ -202,6 +231,8 @@ class References(Walk):
     def _property(self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str) -> cst.BaseExpression:
         api = f"{self.engine.tensor_type}.{attr}"
         rows = self.kb.read(api)
+        if original.value in self.data_of and self._is_variable(original.value):
+            return self.style_expression(self.style.variable_read, x=updated.value)
         if not rows:
             if attr in self.engine.tensor_methods:
                 self.context.report(original, "SW1001", f"{api} is not known")

@@ -122,7 +122,7 @@ class Stores(Walk):
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
             if original.attr.value == "data" and any(isinstance(v, Tensor) for v in self.facts(original.value)):
-                inner = updated if not (isinstance(updated, cst.Attribute) and updated.attr.value == "data") else updated.value
+                inner = updated.value if isinstance(updated, cst.Attribute) and updated.attr.value == "data" else updated
                 return self._storable(original.value, inner)
             variable = updated
             if isinstance(updated, cst.Subscript) and _is_ellipsis(updated):

@@ -17,6 +17,9 @@ PYTHON_METHODS = frozenset(
     "add discard union lower upper startswith endswith encode decode read write close".split()
 )
 
+# Methods that modules have as well as tensors.
+MODULE_METHODS = frozenset("to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_".split())
+
 
 class Calls(Walk):
     """Replaces calls."""
@@ -105,6 +108,9 @@ class Calls(Walk):
         if tensors or self._looks_like_tensor(original, name, owners, values):
             receiver = CallArg(new_func.value, func.value, owners)
             return self._tensor_method(original, updated, name, receiver)
+        kind_api = self.kind_api(owners, name)
+        if kind_api is not None:
+            return self._bound(original, kind_api, self.arguments(original, updated), CallArg(new_func.value, func.value, owners))
         modules = [o for m in methods for o in m.receiver if isinstance(o, (Layer, Instance)) or (isinstance(o, Container) and o.site.kind not in ("list", "tuple", "dict", "set"))]
         if modules:
             return self._module_method(original, updated, name, func, owners)
@@ -129,13 +135,20 @@ class Calls(Walk):
         """A method that tensors have, on something of which nothing is known."""
         assert isinstance(updated.func, cst.Attribute)
         before = len(self.context.findings)
+        new_func_value = updated.func.value
         result = self._tensor_method(original, updated, name, CallArg(updated.func.value, func.value, frozenset({Tensor(weak=True)})))
+        kept = self.context.findings[before:]
         del self.context.findings[before:]
         code = self.context.module.tree.code_for_node
         if code(result) == code(updated):
             return updated
         if any(isinstance(v, Instance) for v in owners):
             return None
+        if not self.context.uses_numpy and name not in MODULE_METHODS:
+            self.context.findings.extend(kept)
+            return result  # no array library but the framework's is in sight, so that only its tensors have this method
+        if name in MODULE_METHODS and code(result) == code(new_func_value):
+            return result  # neither tensors nor modules are moved in the target
         self.context.report(
             original,
             "SW1002",

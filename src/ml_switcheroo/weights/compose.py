@@ -65,8 +65,9 @@ def compose(
             code,
             "",
             'if __name__ == "__main__":',
-            "    rules = {name: own for names, own in LAYERS.items() for name in names.split()}",
-            f"    sys.exit(main(Grammar(CLASSES, CONTAINERS, rules, TIES, PLACES, TIED), {_framework(target)!r}))",
+            "    classes = {name: spread(own) for name, own in CLASSES.items()}",
+            "    facts = Grammar(classes, CONTAINERS, spread(LAYERS), TIES, PLACES, TIED)",
+            f"    sys.exit(main(facts, {_quoted(_framework(target))}))",
             "",
         ]
     )
@@ -91,7 +92,8 @@ _CLASSES_COMMENT = """\
 
 _LAYERS_COMMENT = """\
 # 'weight': 'kernel OI->IO' stores the tensor `weight`, whose axes are called O and I, as `kernel` with them swapped.
-# A tensor can also be split in equal parts along an axis, or dropped. '*' is any number of axes."""
+# A tensor can also be split in equal parts along an axis, or dropped. '*' is any number of axes. Layers with the same
+# rules share an entry."""
 
 
 def _framework(target: str) -> str:
@@ -127,7 +129,7 @@ def _parts() -> tuple[str, str, str]:
             gone.update(block)
         body = "\n".join(line for number, line in enumerate(lines, 1) if number not in gone).strip("\n")
         body = re.sub(r"\n{4,}", "\n\n\n", body)
-        title = (ast.get_docstring(tree) or part).splitlines()[0].rstrip(".")
+        title = (ast.get_docstring(tree) or part).splitlines()[0].rstrip(".").partition(":")[0]
         texts.append(f"\n{_bar(title)}\n{body}\n")
     typing_only -= plain
     first = sorted(line for line in plain if line != "import numpy as np")
@@ -151,7 +153,8 @@ def _joined(lines: list[str]) -> list[str]:
     for line in lines:
         head, is_from, name = line.partition(" import ")
         result.setdefault(head if is_from else line, []).append(name)
-    return [f"{head} import {', '.join(names)}" if names[0] else head for head, names in result.items()]
+    ordered = {head: sorted(names, key=lambda name: (not name.isupper(), name)) for head, names in result.items()}
+    return [f"{head} import {', '.join(names)}" if names[0] else head for head, names in ordered.items()]
 
 
 def _inlined(grammar: Grammar) -> set[str]:
@@ -184,7 +187,14 @@ def _inlined(grammar: Grammar) -> set[str]:
 
 def _class(grammar: Grammar, rule: Any, inline: set[str], names: dict[str, str]) -> dict[str, Any]:
     shown = {name: _children(grammar, children, inline, names) for name, children in rule.children.items()}
+    shown = _grouped(shown, [name for name, children in shown.items() if children == ["anything"]])
     return {**shown, **({"": _children(grammar, rule.itself, inline, names)} if rule.itself else {})}
+
+
+def _grouped(table: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """These names, which have the same entry, on one line at the end: of most, not even their kind is known."""
+    rest = {name: entry for name, entry in table.items() if name not in names}
+    return {**rest, **({" ".join(names): table[names[0]]} if names else {})}
 
 
 def _box(grammar: Grammar, name: str, inline: set[str], names: dict[str, str]) -> dict[str, Any]:

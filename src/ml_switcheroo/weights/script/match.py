@@ -25,6 +25,11 @@ class Grammar:
     tied: Collection[str] = ()
 
 
+def spread(table: dict[str, Any]) -> dict[str, Any]:
+    """A table in which names that share an entry have one of their own each: {'a b': x} becomes {'a': x, 'b': x}."""
+    return {name: entry for names, entry in table.items() for name in names.split() or [""]}
+
+
 class Node:
     """A name of the checkpoint up to one of its dots: what lies below it, or the tensor that it names."""
 

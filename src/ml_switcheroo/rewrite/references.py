@@ -164,6 +164,10 @@ class References(Walk):
         row = _for_values(self.kb.read(name))[0]
         hub = self.kb.hub(row.op)
         assert hub is not None
+        write = self.kb.write(hub.name)
+        general = next((form.helper for form in write.forms if form.when is None and form.helper), None) if write else None
+        if general is not None:  # takes all arguments, and whoever calls this value may give any
+            return cst.Name(self.context.helper_name(general))
         required = [p.name for p in hub.params.values() if p.default is None]
         args = {p: Bound(cst.Name(p), cst.Name(p), frozenset({Unknown()}), True) for p in required}
         result = emit(self.kb, OpCall(hub, row, args), self.place())

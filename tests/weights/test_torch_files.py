@@ -88,6 +88,12 @@ def test_one_memory_under_two_names_is_written_once(tmp_path: Path) -> None:
     assert set(found) == {"fc.kernel", "out.kernel"}
 
 
+def test_two_buffers_made_from_one_tensor_stay_two(tmp_path: Path) -> None:
+    one = torch.ones(3)
+    found, _ = migrate(tmp_path, script(tmp_path, {"Net": {"a": "tensor", "b": "tensor"}}), {"a": one, "b": one})
+    assert set(found) == {"a", "b"}
+
+
 def test_one_memory_in_two_orders_of_axes(tmp_path: Path) -> None:
     weight = torch.randn(5, 4)
     for head, kept in (("head", "head.weight"), ("xhead", "wte.embedding")):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .grammar import Grammar
 
 PARTS = ("tensors", "checkpoint", "match", "output", "command")  # in the order in which they use each other
-WIDTH = 100
+WIDTH = 116
 
 
 def compose(
@@ -221,27 +221,19 @@ def _layers(layers: Mapping[str, Any]) -> str:
     return _table({" ".join(names): layers[names[0]] for names in groups.values()})
 
 
-def _table(value: Any, indent: int = 0, room: int = WIDTH) -> str:
+def _table(value: Any, indent: int = 0, used: int = 0) -> str:
     """A literal as a formatter would lay it out: on one line where it fits, else one entry a line."""
     flat = _flat(value)
-    if len(flat) <= room - indent and not (indent == 0 and value and isinstance(value, dict)):
+    outermost = indent == used == 0
+    if not value or isinstance(value, str) or (indent + used + len(flat) < WIDTH and not outermost):
         return flat
     pad = " " * (indent + 4)
     if isinstance(value, dict):
-        entries = [
-            f"{pad}{_quoted(key)}: {_table(item, indent + 4, room - len(key) - 4)}," for key, item in value.items()
-        ]
-        return "\n".join(["{", *entries, " " * indent + "}"])
-    if isinstance(value, (list, tuple)):
-        entries = [f"{pad}{_table(item, indent + 4, room)}," for item in value]
-        return "\n".join(
-            [
-                "[" if isinstance(value, list) else "(",
-                *entries,
-                " " * indent + ("]" if isinstance(value, list) else ")"),
-            ]
-        )
-    return flat
+        entries = [f"{pad}{_quoted(key)}: {_table(item, indent + 4, len(key) + 4)}," for key, item in value.items()]
+    else:
+        entries = [f"{pad}{_table(item, indent + 4, 1)}," for item in value]
+    first, last = {dict: "{}", list: "[]", tuple: "()"}[type(value)]
+    return "\n".join([first, *entries, " " * indent + last])
 
 
 def _flat(value: Any) -> str:

@@ -418,7 +418,9 @@ def share_memory(moves: Iterable[Move], tensors: dict[str, Tensor], tied: Collec
         first: dict[object, Move] = {}
         for old, new in sorted(zip(group, lent, strict=True), key=lambda pair: path_order(pair[1].target)):
             kept = first.setdefault(new.axes, new)
-            shared = kept is not new and kept.key != new.key
+            # Two buffers of one class may have been made from one tensor, and are two variables in the target.
+            siblings = not new.layer and kept.name.rpartition(".")[0] == new.name.rpartition(".")[0]
+            shared = kept is not new and kept.key != new.key and not siblings
             result[result.index(old)] = replace(new, target=kept.target, shared=True) if shared else new
     return result
 

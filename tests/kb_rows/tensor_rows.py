@@ -1,8 +1,9 @@
-"""Torch expressions by family, each read by the rows, written for JAX and compared. The variables are those of `test_tensor_rows.py`.
+"""Torch expressions by family, each read by the rows, written for JAX and compared.
 
-x, y: float (2, 3, 4), no equal elements; p: the same in (0, 1); t: with many equal ones; m (3, 4), n (4, 5), d (3, 3), v (4), u (4), b2
-(2, 4, 3); i, j: whole numbers (2, 3, 4); q: bool (2, 3, 4); z: complex (2, 3); g: indices (2, 3, 4) below 2; r: indices (2,) below 3;
-one: (2, 1, 4); s: float without axes; half: float16 (3, 4); k = 2; sizes = (4, 6); rows = [m, m]; flag = True; obj: unknown kind.
+Their variables are those of test_tensor_rows.py. x, y: float (2, 3, 4), no equal elements; p: the same in (0, 1);
+t: with many equal ones; m (3, 4), n (4, 5), d (3, 3), v (4), u (4), b2 (2, 4, 3); i, j: whole numbers (2, 3, 4);
+q: bool (2, 3, 4); z: complex (2, 3); g: indices (2, 3, 4) below 2; r: indices (2,) below 3; one: (2, 1, 4);
+s: float without axes; half: float16 (3, 4); k = 2; sizes = (4, 6); rows = [m, m]; flag = True; obj: unknown kind.
 """
 
 ROWS = {

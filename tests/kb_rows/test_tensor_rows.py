@@ -25,7 +25,7 @@ BASE = kb.load("torch", "jax")
 PLACE = Place(rngs=cst.Name("rngs"))
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The rows do not convert this."""
 
 
@@ -83,7 +83,7 @@ KINDS: dict[str, Values] = {
 
 
 class Converter(cst.CSTTransformer):
-    """Converts one expression by the rows, without the passes of the product: names starting with torch, and methods of tensors."""
+    """Converts one expression by the rows, without the passes: names starting with torch, and methods of tensors."""
 
     def __init__(self) -> None:
         self.values: dict[cst.CSTNode, Values] = {}
@@ -161,10 +161,10 @@ class Converter(cst.CSTTransformer):
 
     def finish(self, node: cst.BaseExpression, call: OpCall | Misfit) -> cst.BaseExpression:
         if isinstance(call, Misfit):
-            raise Refused(f"{call.code} {call.message} {call.hint}")
+            raise RefusedError(f"{call.code} {call.message} {call.hint}")
         result = emit(BASE, call, PLACE)
         if isinstance(result, Misfit):
-            raise Refused(f"{result.code} {result.message} {result.hint}")
+            raise RefusedError(f"{result.code} {result.message} {result.hint}")
         self.ops.add(call.op.name)
         self.used |= result.helpers
         words = {
@@ -361,7 +361,7 @@ NO_GRADIENT = {
 
 @pytest.mark.parametrize(("source", "reason"), REFUSED.items())
 def test_refused(source: str, reason: str) -> None:
-    with pytest.raises(Refused, match="SW2") as caught:
+    with pytest.raises(RefusedError, match="SW2") as caught:
         convert(source)
     assert reason in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Reductions by torch's rules: places beside values, the lower of two middle elements, norms with a gradient at zero."""
+"""Reductions by torch's rules: places beside values, the lower of two middle elements, a norm with a slope at zero."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

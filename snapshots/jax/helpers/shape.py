@@ -13,7 +13,7 @@ def flatten_axes(x: jax.Array, start_dim: int = 0, end_dim: int = -1) -> jax.Arr
     if x.ndim == 0:
         return x.reshape(1)
     start, stop = start_dim % x.ndim, end_dim % x.ndim + 1
-    return x.reshape(x.shape[:start] + (-1,) + x.shape[stop:])
+    return x.reshape((*x.shape[:start], -1, *x.shape[stop:]))
 
 
 def unflatten_axis(x: jax.Array, dim: int, sizes: Sequence[int]) -> jax.Array:
@@ -31,7 +31,7 @@ def squeeze_axes(x: jax.Array, dim: int | Sequence[int]) -> jax.Array:
 def expand_to(x: jax.Array, sizes: Sequence[int]) -> jax.Array:
     """x broadcast to the given sizes, where -1 keeps the size of that axis."""
     known = (1,) * (len(sizes) - x.ndim) + x.shape
-    return jnp.broadcast_to(x, tuple(old if new == -1 else new for old, new in zip(known, sizes)))
+    return jnp.broadcast_to(x, tuple(old if new == -1 else new for old, new in zip(known, sizes, strict=True)))
 
 
 def split_by_size(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -> tuple[jax.Array, ...]:

@@ -232,7 +232,7 @@ def _table(value: Any, indent: int = 0, used: int = 0) -> str:
         entries = [f"{pad}{_quoted(key)}: {_table(item, indent + 4, len(key) + 4)}," for key, item in value.items()]
     else:
         entries = [f"{pad}{_table(item, indent + 4, 1)}," for item in value]
-    first, last = {dict: "{}", list: "[]", tuple: "()"}[type(value)]
+    first, last = ("{", "}") if isinstance(value, dict) else ("[", "]") if isinstance(value, list) else ("(", ")")
     return "\n".join([first, *entries, " " * indent + last])
 
 

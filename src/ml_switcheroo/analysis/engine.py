@@ -40,6 +40,14 @@ class Engine(Statements, Expressions, Calls):
                 self.visits[function] = count + 1
                 self.interpret(function)
 
+    def settled(self, source: str, name: str) -> Values:
+        """What a name of another file of the project is, after everything was looked at."""
+        values = self.imported(source, name)
+        if self.queue:
+            self.run()
+            values = self.imported(source, name)
+        return values
+
     def element_values(self, values: Values) -> Values:
         return self.elements(values, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -32,8 +33,12 @@ class _ImportEditor(cst.CSTTransformer):
 
     def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         source = import_source(original_node, self.context.module)
-        if self.context.engine.finder.locate(source) is not None or source == "__future__":
+        if source == "__future__":
             return updated_node
+        if self.context.engine.finder.locate(source) is not None:
+            if isinstance(updated_node.names, cst.ImportStar):
+                return updated_node
+            return self._result(updated_node, [a for a in updated_node.names if not self._passed_on(source, dotted(a.name))])
         if isinstance(updated_node.names, cst.ImportStar):
             if self._gone(source):
                 self.context.changed = True
@@ -42,6 +47,11 @@ class _ImportEditor(cst.CSTTransformer):
             return updated_node
         kept = [a for a in updated_node.names if not self._gone(f"{source}.{dotted(a.name)}") and source.split(".")[0] not in self.context.engine.roots]
         return self._result(updated_node, kept)
+
+    def _passed_on(self, source: str, name: str) -> bool:
+        """Does another file of the project only pass a name of the framework on? Its conversion has that name no more."""
+        values = self.context.engine.settled(source, name)
+        return self.context.source_api(values) is not None
 
     def _result(self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         assert not isinstance(node.names, cst.ImportStar)
@@ -68,66 +78,73 @@ class _ImportEditor(cst.CSTTransformer):
 
 def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     """The finished module: imports and helpers in place."""
-    before = tree
     editor = _ImportEditor(context)
     body: list[cst.BaseStatement] = []
-    at: int | None = None
+    at: int | None = None  # where the first import of the source framework stood
+    held: list[cst.EmptyLine] = []  # comments and blank lines of imports that went away
     for statement in tree.body:
         edits = editor.edits
         result = statement.visit(editor)
         if isinstance(result, cst.RemovalSentinel):
+            lines = list(getattr(statement, "leading_lines", ()))
             if at is None:
-                at = len(body)
-            lines = [line for line in getattr(statement, "leading_lines", ())]
-            if any(line.comment is not None for line in lines) or (at == len(body) and not body and lines):
-                body.append(_Held(lines))  # type: ignore[arg-type]
+                at, held = len(body), lines
+            else:
+                held += [line for line in lines if line.comment is not None]
             continue
         if editor.edits > edits and at is None and isinstance(statement, cst.SimpleStatementLine):
             at = len(body)
         assert isinstance(result, cst.BaseStatement)
         body.append(result)
     if not context.changed:
-        return before
+        return tree
     texts = _helper_texts(context, compat)
-    wanted = [a for a in context.imports if a in context.kb.imports()]
-    known = _imported(body)
-    lines = _import_lines(context, wanted, known)
+    ours = _import_lines(context, _imported(body))
     if compat is not None and texts:
-        lines.append(f"from {compat} import {', '.join(sorted(texts))}")
+        ours.append(f"from {compat} import {', '.join(sorted(texts))}")
     if at is None:
         at = _after_docstring(body)
-    new: list[cst.BaseStatement] = [_statement(line) for line in lines]
-    body[at:at] = new
-    body = _settle(body)
+        held = [cst.EmptyLine(indent=False)] if at else []
+    body = _with_imports(body, at, held, ours)
     if compat is None and texts:
         body = _insert_helpers(body, list(texts.values()), tree)
     return tree.with_changes(body=body)
 
 
-class _Held:
-    """Comments of a removed statement, on their way to the next one."""
+def _with_imports(body: list[cst.BaseStatement], at: int, held: list[cst.EmptyLine], lines: list[str]) -> list[cst.BaseStatement]:
+    """New imports: those of the standard library after the file's own ones, the others where the framework's stood."""
+    standard = [line for line in lines if not _third_party(line)]
+    others: list[cst.BaseStatement] = [cst.parse_statement(line) for line in lines if _third_party(line)]
+    mine: list[cst.BaseStatement] = [cst.parse_statement(line) for line in standard]
+    last = max((i for i, s in enumerate(body[:at]) if _is_standard_import(s)), default=None)
+    before, after = body[:at], body[at:]
+    if mine and last is not None:
+        before = [*before[: last + 1], *mine, *before[last + 1 :]]
+    elif mine:
+        first = next((i for i, s in enumerate(after) if _is_standard_import(s)), None)
+        if first is not None:  # the file's own ones come later: there they go
+            after = [*after[:first], mine[0].with_changes(leading_lines=after[first].leading_lines), *mine[1:], after[first].with_changes(leading_lines=[]), *after[first + 1 :]]  # type: ignore[attr-defined]
+        elif others:
+            others = [*mine, others[0].with_changes(leading_lines=[cst.EmptyLine(indent=False)]), *others[1:]]
+        else:
+            others = mine
+    if others:
+        own = list(getattr(others[0], "leading_lines", ()))
+        others[0] = others[0].with_changes(leading_lines=[*held, *own])
+    elif after and held and hasattr(after[0], "leading_lines"):
+        lead = list(after[0].leading_lines)
+        after[0] = after[0].with_changes(leading_lines=[*held, *(line for line in lead if line.comment is not None or not held)])
+    return [*before, *others, *after]
 
-    def __init__(self, lines: list[cst.EmptyLine]) -> None:
-        self.lines = lines
 
-
-def _settle(body: list[cst.BaseStatement]) -> list[cst.BaseStatement]:
-    """Gives the comments of removed statements to the statements that follow them."""
-    result: list[cst.BaseStatement] = []
-    held: list[cst.EmptyLine] = []
-    for statement in body:
-        if isinstance(statement, _Held):
-            held.extend(statement.lines)
-            continue
-        if held and hasattr(statement, "leading_lines"):
-            statement = statement.with_changes(leading_lines=[*held, *statement.leading_lines])
-            held = []
-        result.append(statement)
-    return result
-
-
-def _statement(line: str) -> cst.BaseStatement:
-    return cst.parse_statement(line)
+def _is_standard_import(statement: cst.BaseStatement) -> bool:
+    small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
+    if isinstance(small, cst.Import):
+        return not _third_party("import " + dotted(small.names[0].name))
+    if isinstance(small, cst.ImportFrom) and not small.relative and small.module is not None:
+        name = dotted(small.module)
+        return name != "__future__" and not _third_party("from " + name)
+    return False
 
 
 def _after_docstring(body: list[cst.BaseStatement]) -> int:
@@ -158,15 +175,19 @@ def _imported(body: list[cst.BaseStatement]) -> set[str]:
     return found
 
 
-def _import_lines(context: Context, aliases: list[str], known: set[str]) -> list[str]:
+def _import_lines(context: Context, known: set[str]) -> list[str]:
+    """Import statements for the aliases in use, in the usual order: `import x` before `from x import y`."""
     statements = context.kb.imports()
-    lines = sorted({statements[a] for a in aliases} - known, key=lambda s: (_third_party(s, context), s.split()[1], s))
-    return lines
+    wanted = set()
+    for alias in context.imports & statements.keys():
+        statement = statements[alias]
+        typing_name = statement.startswith(("from typing", "from collections.abc"))
+        if statement not in known and not (typing_name and alias in context.imported):
+            wanted.add(statement)
+    return sorted(wanted, key=lambda s: (_third_party(s), s.startswith("from"), s.split()[1], s))
 
 
-def _third_party(statement: str, context: Context) -> bool:
-    import sys
-
+def _third_party(statement: str) -> bool:
     return statement.split()[1].split(".")[0] not in sys.stdlib_module_names
 
 

@@ -302,6 +302,22 @@ def test_batch_norm_updates_running_statistics() -> None:
         close(ours_var[...], torch_var, "running variance", 2e-5)
 
 
+@pytest.mark.parametrize("case", range(5))
+def test_multi_head_attention_forward(case: int) -> None:
+    """Fused and separate projections, masks of both kinds, extra keys, with and without a batch axis."""
+    batch = () if case == 4 else (3,)
+    q, k, v = draw(5, *batch, 8), draw(6, *batch, 8, seed=1), draw(6, *batch, 8, seed=2)
+    fused, bias, out_w, out_b = draw(24, 8), draw(24), draw(8, 8), draw(8)
+    extra = (draw(1, 1, 8), draw(1, 1, 8, seed=1)) if case in (1, 3) else (None, None)
+    padding = np.arange(6) >= np.array([6, 4, 5])[:, None] if case in (1, 2) else np.arange(6) > 3 if case == 4 else None
+    mask = {0: None, 1: np.triu(np.ones((5, 6), bool), 3), 2: draw(5, 6), 3: draw(6, 5, 6), 4: None}[case]
+    separate = {"use_separate_proj_weight": True, "q_proj_weight": fused[:8], "k_proj_weight": fused[8:16], "v_proj_weight": fused[16:]} if case in (2, 3) else {}
+    args = (q, k, v, 8, 2, None if separate else fused, bias, *extra, case == 3)
+    kwargs = {"key_padding_mask": padding, "attn_mask": mask, "average_attn_weights": case != 3, **separate}
+    rest = (out_w, None if case == 3 else out_b)
+    check(H.multi_head_attention_forward, lambda *a, **k: F.multi_head_attention_forward(*a[:10], 0.0, *a[10:], **k), (*args, *rest), kwargs, (0, 1, 2), tolerance=1e-4)
+
+
 # ---- draws -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -474,7 +490,8 @@ SPELLINGS = """
     F.one_hot(idx, 7); F.one_hot(idx, num_classes=9); F.one_hot(labels, 4).float(); F.one_hot(labels, k + 2);  F.embedding(idx, table); F.embedding(idx, table, padding_idx=2); F.embedding_bag(idx, table, mode='sum'); F.cosine_similarity(x, y, dim=-1); torch.cosine_similarity(x, y)
     F.pairwise_distance(logits, logits * 2); F.dropout(x, 0.5, False); F.dropout(x, p=0.5, training=False); F.dropout(x, 0.3, training=flag); F.dropout(x, 0.3, flag, inplace=False); F.dropout2d(image, training=flag); F.alpha_dropout(x, 0.2)
     F.scaled_dot_product_attention(x, y, y); F.scaled_dot_product_attention(x, y, y, dropout_p=0.0, is_causal=True); F.scaled_dot_product_attention(x, y, y, attn_mask=None, dropout_p=0.0 if not flag else 0.5); F.scaled_dot_product_attention(x, y, y, None, 0.0)
-    F.scaled_dot_product_attention(query=x, key=y, value=y, scale=0.3)
+    F.scaled_dot_product_attention(query=x, key=y, value=y, scale=0.3); F.multi_head_attention_forward(x, y, y, 4, 2, torch.cat([sym, sym, sym]), None, None, None, False, 0.0, sym, w4, need_weights=False)[0]
+    F.multi_head_attention_forward(x, y, y, 4, 2, torch.cat([sym, sym, sym]), None, None, None, False, 0.5, sym, w4, training=flag, key_padding_mask=None)
     F.mse_loss(x, y); F.mse_loss(x, y, reduction='none'); F.l1_loss(x, target=y, reduction='sum'); F.smooth_l1_loss(x, y); F.smooth_l1_loss(x, y, beta=0.5); F.huber_loss(x, y, delta=0.5); F.cross_entropy(logits, labels); F.cross_entropy(logits, labels, label_smoothing=0.1)
     F.cross_entropy(logits, labels, ignore_index=1, reduction='sum'); F.cross_entropy(logits, labels, None, None, -100); F.nll_loss(F.log_softmax(logits, 1), labels); F.binary_cross_entropy(torch.sigmoid(x), torch.sigmoid(y)); F.kl_div(x, torch.sigmoid(y), reduction='batchmean')
     F.binary_cross_entropy_with_logits(x, torch.sigmoid(y)); F.binary_cross_entropy_with_logits(x, torch.sigmoid(y), pos_weight=w4); F.gaussian_nll_loss(x, y, torch.sigmoid(y)); F.triplet_margin_loss(x, y, x * y); F.cosine_embedding_loss(logits, logits * 2, torch.ones(3))

@@ -46,3 +46,49 @@ def scaled_dot_product_attention_dropout(
         keep = jax.random.bernoulli(rngs.dropout(), 1 - dropout_p, weights.shape)
         weights = jnp.where(keep, weights / (1 - dropout_p), 0)
     return weights @ value
+
+
+def distance_mask(mask: jax.Array, more: int) -> jax.Array:
+    """A mask to be added to scores: True, which keeps tokens apart, becomes -inf; `more` tokens that all may see are added."""
+    mask = jnp.where(mask, -jnp.inf, 0) if mask.dtype == bool else mask
+    return jnp.pad(mask, [(0, 0)] * (mask.ndim - 1) + [(0, more)])
+
+
+def multi_head_attention_forward(
+    query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v, add_zero_attn,
+    out_proj_weight, out_proj_bias, key_padding_mask=None, need_weights=True, attn_mask=None,
+    use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None,
+    average_attn_weights=True, *, dropout_p=0.0, training=True, rngs: nnx.Rngs | None = None,
+) -> tuple[jax.Array, jax.Array | None]:
+    """Multi-head attention of [tokens, batch, channels] (or [tokens, channels]); True in a boolean mask keeps tokens apart."""
+    batched = query.ndim == 3
+    if not batched:
+        query, key, value = query[:, None], key[:, None], value[:, None]
+    weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+    if not use_separate_proj_weight:
+        weights = jnp.split(in_proj_weight, 3)
+    biases = (0, 0, 0) if in_proj_bias is None else jnp.split(in_proj_bias, 3)
+    q, k, v = (x @ weight.T + bias for x, weight, bias in zip((query, key, value), weights, biases))
+    if bias_k is not None:
+        k, v = (jnp.concatenate([x, jnp.tile(bias, (1, x.shape[1], 1))]) for x, bias in ((k, bias_k), (v, bias_v)))
+    # [tokens, batch, heads * channels] -> [batch, heads, tokens, channels]
+    q, k, v = (x.reshape(*x.shape[:2], num_heads, -1).transpose(1, 2, 0, 3) for x in (q, k, v))
+    if add_zero_attn:
+        k, v = (jnp.pad(x, ((0, 0), (0, 0), (0, 1), (0, 0))) for x in (k, v))
+    more, mask = k.shape[2] - key.shape[0], None
+    if attn_mask is not None:  # [target, source], or one for each batch and head
+        mask = distance_mask(attn_mask, more)
+        mask = mask.reshape(-1, 1 if mask.ndim == 2 else num_heads, *mask.shape[-2:])
+    if key_padding_mask is not None:
+        padding = distance_mask(key_padding_mask, more).reshape(-1, 1, 1, k.shape[2])
+        mask = padding if mask is None else mask + padding
+    attention = attention_weights(q, k, mask)
+    if training and dropout_p > 0:
+        keep = jax.random.bernoulli(rngs.dropout(), 1 - dropout_p, attention.shape)
+        attention = jnp.where(keep, attention / (1 - dropout_p), 0)
+    out = (attention @ v).transpose(2, 0, 1, 3).reshape(*query.shape[:2], -1) @ out_proj_weight.T
+    out = out if out_proj_bias is None else out + out_proj_bias
+    attention = attention.mean(1) if average_attn_weights else attention
+    if not batched:
+        out, attention = out[:, 0], attention[0]
+    return out, attention if need_weights else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Api
+from ..analysis.values import Api, Container, Tensor
 from .base import Walk
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ class Definitions(Walk):
             kind = self._decorator_kind(decorator)
             if kind is not None:
                 self.decorator_kinds[decorator] = kind
-                if kind == "stop":
-                    self.stopped += 1
         function = self.engine.functions.get(node)
         if function is not None:
             self.functions.append(function)
@@ -58,8 +56,6 @@ class Definitions(Walk):
 
                 nodes = _Collector.of(decorator)
                 self.context.findings[:] = [f for f in self.context.findings if f.node not in nodes]
-            if kind == "stop":
-                self.stopped -= 1
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
@@ -86,6 +82,31 @@ class Definitions(Walk):
 
     def _needs_lines(self, node: cst.FunctionDef) -> bool:
         return isinstance(node.whitespace_before_params, cst.ParenthesizedWhitespace)
+
+    def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:
+        """What a function without gradients returns is a constant for the gradient."""
+        function = self.function
+        if function is None or self.style.stop_gradient is None or updated_node.value is None or original_node.value is None:
+            return updated_node
+        decorators = function.node.decorators if isinstance(function.node, cst.FunctionDef) else ()
+        if not any(self.decorator_kinds.get(d) == "stop" for d in decorators):
+            return updated_node
+        if function.builds or not any(isinstance(v, (Tensor, Container)) for v in self.facts(original_node.value)):
+            return updated_node
+        return updated_node.with_changes(value=self.style_expression(self.style.stop_gradient, x=updated_node.value))
+
+    def leave_UnaryOperation(self, original_node: cst.UnaryOperation, updated_node: cst.UnaryOperation) -> cst.BaseExpression:
+        """`not not x`, where one `not` came in with the mode, is `x`."""
+        inner = updated_node.expression
+        if (
+            isinstance(updated_node.operator, cst.Not)
+            and isinstance(inner, cst.UnaryOperation)
+            and isinstance(inner.operator, cst.Not)
+            and inner is not original_node.expression
+            and isinstance(original_node.expression, cst.Attribute)
+        ):
+            return inner.expression
+        return updated_node
 
     def visit_Lambda(self, node: cst.Lambda) -> bool:
         function = self.engine.functions.get(node)

@@ -48,6 +48,7 @@ class Stores(Walk):
     def _mark_target(self, target: cst.BaseExpression) -> None:
         if isinstance(target, cst.Attribute):
             self.safe_stores.add(target)
+            self.plain.add(target)
         elif isinstance(target, (cst.Tuple, cst.List)):
             for element in target.elements:
                 self._mark_target(element.value)
@@ -213,7 +214,10 @@ class Stores(Walk):
             other_rules = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op)) is not None}
             other_order = {r.partition(" ")[2] for r in other_rules} or {""}
             if other_order != {order}:
-                return self._tie(original, updated, new, path, ops)
+                node = new.value
+                for part in path.split("."):
+                    node = cst.Attribute(node, cst.Name(part))
+                return self._tie(original, updated, node, ops, other)  # type: ignore[arg-type]
         elif order and any(isinstance(v, Tensor) for v in self.facts(original.value)):
             self.context.report(original, "SW5003", f"{attr} of this layer is stored in another order of axes, and cannot be replaced by this value", "assign `layer.weight.data`, or build the layer anew")
             return updated
@@ -222,14 +226,20 @@ class Stores(Walk):
             node = cst.Attribute(node, cst.Name(part))
         return updated.with_changes(targets=[cst.AssignTarget(node)])  # type: ignore[arg-type]
 
-    def _tie(self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, path: str, ops: set[str]) -> cst.BaseSmallStatement:
-        """A layer that uses another layer's weight, stored the other way round: it becomes a layer that reads that weight."""
+    def _tie(self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, ops: set[str], other: set[str]) -> cst.BaseSmallStatement:
+        """Two layers that share a weight and store it in different orders: one of them becomes a layer that reads the other's."""
+        assert isinstance(updated.value, cst.Attribute)
+        keeper, tied = updated.value, new
         helper = f"Tied{next(iter(ops))}"
+        if self.kb.helper(helper) is None:  # then the other way round: which of the two holds the weight makes no difference
+            keeper, tied = new, updated.value
+            helper = f"Tied{next(iter(other), '')}"
         if self.kb.helper(helper) is None:
             self.context.report(original, "SW4002", "the two layers store this weight in different orders of axes, so that they cannot share it", "compute with the one weight in both places")
             return updated
-        tied = cst.Call(cst.Name(self.context.helper_name(helper)), [cst.Arg(updated.value, comma=cst.Comma(whitespace_after=SPACE)), cst.Arg(cst.Attribute(new.value, cst.Name("bias")))])
-        return updated.with_changes(targets=[cst.AssignTarget(new.value)], value=tied)  # type: ignore[arg-type]
+        bias = cst.Attribute(tied.value.deep_clone(), cst.Name("bias"))
+        call = cst.Call(cst.Name(self.context.helper_name(helper)), [cst.Arg(keeper, comma=cst.Comma(whitespace_after=SPACE)), cst.Arg(bias)])
+        return updated.with_changes(targets=[cst.AssignTarget(tied.value)], value=call)  # type: ignore[arg-type]
 
     # ---- in place ------------------------------------------------------------------------------------------------------------------
 

@@ -287,7 +287,6 @@ class Matcher:
         for move in found.moves:
             moves.setdefault(move.name, []).append(move)
         groups = {name: [name] for name in moves}
-        borrowers = {_join(node.path, first) for first, _ in ties}
         for first, second in ((_join(node.path, a), _join(node.path, b)) for a, b in ties):
             for name in moves:
                 other = second + name[len(first) :]
@@ -300,7 +299,7 @@ class Matcher:
             live = [moves[name] for name in group if not moves[name][0].dropped]
             live.sort(key=lambda own: path_order(own[0].target))
             if len({(move.axes, move.part) for own in live for move in own}) > 1:
-                live = self._retied(live, borrowers)
+                live = self._retied(live)
             for own in live[1:]:
                 kept, move = live[0][0], own[0]
                 # A tie may depend on the configuration: tensors with other numbers were not tied in this model.
@@ -309,13 +308,13 @@ class Matcher:
                     moves[move.name] = [replace(move, target=kept.target, shared=True)]
         return replace(found, moves=tuple(move for own in moves.values() for move in own))
 
-    def _retied(self, live: list[list[Move]], borrowers: set[str]) -> list[list[Move]]:
-        """Layers that share a weight and store it differently: one that borrows it holds it as its owner stores it."""
-        owner = next((own[0] for own in live if own[0].name not in borrowers), None)
-        if owner is None or any(own[0].name in borrowers and own[0].layer not in self.grammar.tied for own in live):
-            return []
-        changed = [[borrowed(own[0], owner)] if own[0].name in borrowers else own for own in live]
-        return sorted(changed, key=lambda own: path_order(own[0].target))
+    def _retied(self, live: list[list[Move]]) -> list[list[Move]]:
+        """A weight that layers store differently: it can be shared where one of them is able to borrow it."""
+        moves = [own[0] for own in live]
+        lent = borrowed(moves, self.grammar.tied)
+        changed = [[new] if new is not old else own for own, old, new in zip(live, moves, lent, strict=True)]
+        same = len({(move.axes, move.part) for move in lent}) == 1
+        return sorted(changed, key=lambda own: path_order(own[0].target)) if same else []
 
     def _rule(self, layer: str, name: str) -> Rule | None:
         """The rule of a layer for one of its tensors."""
@@ -395,10 +394,17 @@ def path_order(target: tuple[str, ...]) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in target)
 
 
-def borrowed(move: Move, owner: Move) -> Move:
-    """The move of a weight that its layer borrows: under its name in the source, stored as the owner stores it."""
-    name = move.name.rpartition(".")[2]
-    return replace(move, target=(*move.target[:-1], name), axes=owner.axes, part=owner.part)
+def borrowed(moves: list[Move], tied: Collection[str]) -> list[Move]:
+    """Moves of one weight in several layers, some of which may borrow it: under its own name, stored as its owner does."""
+    owners = [move for move in moves if move.layer not in tied]
+    if len({move.axes for move in owners}) != 1 or all(move.axes == owners[0].axes for move in moves):
+        return moves
+
+    def lent(move: Move) -> Move:
+        name = move.name.rpartition(".")[2]
+        return replace(move, target=(*move.target[:-1], name), axes=owners[0].axes, part=owners[0].part)
+
+    return [lent(move) if move.layer in tied else move for move in moves]
 
 
 def share_memory(moves: Iterable[Move], tensors: dict[str, Tensor], tied: Collection[str]) -> list[Move]:
@@ -409,14 +415,10 @@ def share_memory(moves: Iterable[Move], tensors: dict[str, Tensor], tied: Collec
         if not move.dropped and tensors[move.key].alias is not None:
             groups.setdefault((tensors[move.key].alias, move.part), []).append(move)
     for group in groups.values():
-        owner = next((move for move in group if move.layer not in tied), None)
-        mixed = owner is not None and any(move.axes != owner.axes for move in group)
-        if mixed and owner and len({move.axes for move in group if move.layer not in tied}) == 1:
-            lent = [borrowed(move, owner) if move.layer in tied else move for move in group]
-        else:
-            lent = group
         first: dict[object, Move] = {}
-        for old, new in sorted(zip(group, lent, strict=True), key=lambda pair: path_order(pair[1].target)):
+        for old, new in sorted(
+            zip(group, borrowed(group, tied), strict=True), key=lambda pair: path_order(pair[1].target)
+        ):
             kept = first.setdefault(new.axes, new)
             # Two buffers of one class may have been made from one tensor, and are two variables in the target.
             siblings = not new.layer and kept.name.rpartition(".")[0] == new.name.rpartition(".")[0]

@@ -28,7 +28,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import yaml
 
@@ -282,9 +282,27 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _lock(folder: Path) -> IO[str] | None:
+    """Two runs in one folder would overwrite each other's conversions."""
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
 def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
     """All models, several at a time."""
     folder = Path(args.work).resolve()
+    lock = _lock(folder)
+    if lock is None:
+        print(f"another run uses {folder}: name another folder with --work", file=sys.stderr)
+        raise SystemExit(2)
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder / "compiled"))  # models share many functions
     tops = sorted({e.top for e in entries})
     groups = {top: [e for e in entries if e.top == top] for top in tops}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
 import re
 import zlib
@@ -9,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import libcst as cst
 import numpy as np
 import pytest
 
@@ -19,9 +20,7 @@ nnx = pytest.importorskip("flax.nnx")
 
 import torch.nn.functional as F  # noqa: E402
 
-from ml_switcheroo.analysis.values import Scalar, Tensor, Values  # noqa: E402
-
-from tests.kb_rows import test_tensor_rows as rows  # noqa: E402
+from ml_switcheroo import convert  # noqa: E402
 
 SNAPSHOTS = Path(__file__).resolve().parents[2] / "snapshots"
 FAMILIES = ("fn_activation", "fn_attention", "fn_conv", "fn_loss", "fn_misc", "fn_norm", "fn_pool", "fn_vision", "linalg", "fft", "utils")
@@ -470,7 +469,6 @@ ARRAYS: dict[str, np.ndarray] = {
     "sym": POSITIVE[0], "labels": whole(3, high=4), "logits": draw(3, 4), "table": draw(7, 5), "idx": whole(2, 3, high=7), "w4": draw(4), "v3": draw(3), "rhs": draw(3, 2), "z": (draw(2, 8) + 1j * draw(2, 8, seed=1)).astype(np.complex64),
 }  # fmt: skip
 PLAIN = {"k": 2, "flag": False, "name": "tanh", "size": (3, 7), "dtype": None}
-KINDS: dict[str, Values] = {name: frozenset({Tensor()}) for name in ARRAYS} | {"k": frozenset({Scalar("int")}), "flag": frozenset({Scalar("bool")}), "name": frozenset({Scalar("str")})}
 
 SPELLINGS = """
     F.relu(x); F.relu(x, inplace=False); torch.relu(x); x.relu(); F.relu6(x * 4); F.leaky_relu(x); F.leaky_relu(x, 0.2); F.leaky_relu(x, negative_slope=0.1, inplace=False)
@@ -515,31 +513,43 @@ REFUSED = {
 }  # fmt: skip
 
 
-class Converter(rows.Converter):
-    """The converter of the tensor rows, over the variables of this file."""
-
-    def kinds(self, node: cst.BaseExpression) -> Values:
-        return KINDS[node.value] if isinstance(node, cst.Name) and node.value in KINDS else super().kinds(node)
+LINES = [one.strip() for line in SPELLINGS.strip().splitlines() for one in line.split(";")]
 
 
-def convert(source: str) -> str:
-    text = re.sub(r"\bF\.", "torch.nn.functional.", source)
-    return cst.parse_module(text).visit(Converter()).code.strip()
+def module_of(lines: list[str]) -> str:
+    """A module with one function for each expression."""
+    text = ["import torch", "import torch.nn as nn", "import torch.nn.functional as F"]
+    for number, line in enumerate(lines):
+        names = [name for name in {**ARRAYS, **PLAIN} if re.search(rf"\b{name}\b", line)]
+        typed = ", ".join(f"{name}: torch.Tensor" if name in ARRAYS else f"{name}: {type(PLAIN[name]).__name__}" if PLAIN[name] is not None else name for name in names)
+        text += ["", "", f"def case_{number}({typed}):", f"    return {line}"]
+    return "\n".join(text) + "\n"
 
 
-@pytest.mark.parametrize("source", [one.strip() for line in SPELLINGS.strip().splitlines() for one in line.split(";")])
-def test_spelling(source: str) -> None:
-    target = convert(source)
-    print(target)
-    assert "torch" not in target
-    names = {part for part in re.findall(r"\w+", source) if part in ARRAYS}
-    ours = lambda **arrays: eval(target, {**rows.HELPERS, **PLAIN, **arrays, "rngs": nnx.Rngs(0)})  # noqa: E731
-    theirs = lambda **arrays: eval(source, {"torch": torch, "F": F, **PLAIN, **arrays})  # noqa: E731
-    arrays = {name: ARRAYS[name] for name in sorted(names)}
-    plain = not names or "fft.fftfreq" in source
-    if plain:
-        a, b = ours(**arrays), theirs(**arrays)
-        assert a == b if not hasattr(a, "shape") else np.allclose(a, b.numpy())
+CONVERTED = convert(module_of(LINES))
+FUNCTIONS: dict[str, Any] = {"__name__": "converted"}
+exec(compile(CONVERTED.code, "<converted>", "exec"), FUNCTIONS)
+TEXTS = {node.name: ast.unparse(node) for node in ast.parse(CONVERTED.code).body if isinstance(node, ast.FunctionDef)}
+
+
+def test_spellings_convert() -> None:
+    assert [str(one) for one in CONVERTED.diagnostics] == []
+    assert "torch" not in "".join(text for name, text in TEXTS.items() if name.startswith("case_"))
+
+
+@pytest.mark.parametrize("number", range(len(LINES)), ids=LINES)
+def test_spelling(number: int) -> None:
+    source, target = LINES[number], TEXTS[f"case_{number}"]
+    function = FUNCTIONS[f"case_{number}"]
+    names = list(inspect.signature(function).parameters)
+    drawn = {"rngs": nnx.Rngs(0)} if "rngs" in names else {}
+    plain = {name: PLAIN[name] for name in names if name in PLAIN}
+    arrays = {name: ARRAYS[name] for name in names if name in ARRAYS}
+    ours = lambda **given: function(**given, **plain, **drawn)  # noqa: E731
+    theirs = lambda **given: eval(source, {"torch": torch, "F": F, **PLAIN, **given})  # noqa: E731
+    if not arrays:
+        a, b = ours(), theirs()
+        assert a == b if not isinstance(b, torch.Tensor) else np.allclose(a, b.numpy())
         return
     # The gradients of helpers are checked above; those of plain calls here, where torch has them.
     direct = "jax.nn." in target or "jnp.linalg" in target or "jnp.clip" in target or "@" in target
@@ -549,8 +559,8 @@ def test_spelling(source: str) -> None:
 NO_GRADIENT = ("one_hot", "matrix_rank", "cond(", "linalg.qr", "linalg.lu", "linalg.svd(rhs)", "pos_weight")
 
 
-@pytest.mark.parametrize(("source", "reason"), REFUSED.items())
-def test_refused(source: str, reason: str) -> None:
-    with pytest.raises(rows.Refused, match="SW2") as caught:
-        convert(source)
-    assert reason in str(caught.value)
+def test_refused() -> None:
+    found = convert(module_of(list(REFUSED)))
+    messages = {(one.line - 7) // 4: f"{one.message} {one.hint}" for one in found.diagnostics if one.severity == "error"}
+    for number, (source, reason) in enumerate(REFUSED.items()):
+        assert reason in messages.get(number, "nothing"), f"{source}: {messages.get(number)}"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from .diagnostics import Diagnostic, diagnose
 from .errors import InputError, SwitcherooError
-from .source import STDIN, SourceText, decode_source, read_bytes, read_source, write_atomic
+from .source import STDIN, SourceText, decode_source, read_bytes, read_source, walk, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Status = Literal["converted", "unchanged", "failed"]
-SKIPPED_FOLDERS = frozenset(
-    {"__pycache__", ".git", ".hg", ".svn", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints"}
-)
 COMPAT = "_compat"
 # Deeply nested code (a sum of a thousand terms) needs a deep recursion, and the parser a large C stack for it.
 RECURSION_LIMIT = 20_000
@@ -323,20 +320,6 @@ def _checked_destination(src: Path, out: Path) -> Path:
     if out.resolve() in src.resolve().parents:
         raise InputError("SW0005", "the destination contains the source folder", path=str(out))
     return out
-
-
-def walk(folder: Path, leave_out: Path | None = None) -> Iterator[Path]:
-    """All files of a tree, in a fixed order, without caches, version control and the destination."""
-    excluded = leave_out.resolve() if leave_out is not None else None
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in SKIPPED_FOLDERS and (excluded is None or (Path(where) / name).resolve() != excluded)
-        )
-        for name in sorted(files):
-            if not name.endswith((".pyc", ".pyo")):
-                yield Path(where) / name
 
 
 def plan_jobs(folder: Path, files: Sequence[Path]) -> list[Job]:

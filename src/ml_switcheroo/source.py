@@ -15,10 +15,17 @@ import sys
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 STDIN = "-"
+SKIPPED_FOLDERS = frozenset(
+    {"__pycache__", ".git", ".hg", ".svn", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints"}
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,20 @@ def read_source(path: Path | str) -> SourceText:
     if str(path) == STDIN:
         return decode_source(sys.stdin.buffer.read(), "<stdin>")
     return decode_source(read_bytes(Path(path)), str(path))
+
+
+def walk(folder: Path, leave_out: Path | None = None) -> Iterator[Path]:
+    """All files of a tree, in a fixed order, without caches, version control and the destination."""
+    excluded = leave_out.resolve() if leave_out is not None else None
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in SKIPPED_FOLDERS and (excluded is None or (Path(where) / name).resolve() != excluded)
+        )
+        for name in sorted(files):
+            if not name.endswith((".pyc", ".pyo")):
+                yield Path(where) / name
 
 
 def write_atomic(path: Path | str, content: str | bytes) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ml_switcheroo.project import convert_path, plan_jobs, summary, walk
+from ml_switcheroo.project import convert_path, plan_jobs, summary
+from ml_switcheroo.source import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

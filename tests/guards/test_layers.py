@@ -18,6 +18,7 @@ ORDER = (
     "source",
     "notebook",
     "kb",
+    "detect",
     "compat",
     "analysis",
     "convert",

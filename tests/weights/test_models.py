@@ -111,12 +111,14 @@ class Net(nn.Module):
 """,
     "language": """
 class Lm(nn.Module):
-    def __init__(self, tie):
+    def __init__(self, tie, back=False):
         super().__init__()
         self.wte = nn.Embedding(5, 4)
-        self.lm_head = nn.Linear(4, 5, bias=False)
+        self.lm_head = nn.Linear(4, 5, bias=back)
         if tie:
             self.lm_head.weight = self.wte.weight
+        if back:
+            self.wte.weight = self.lm_head.weight
 
     def forward(self, x):
         return self.lm_head(self.wte(x))
@@ -124,11 +126,11 @@ class Lm(nn.Module):
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.tied, self.free = Lm(True), Lm(False)
+        self.tied, self.free, self.back = Lm(True), Lm(False), Lm(False, True)
 
     def forward(self, x):
         x = x.sum((1, 2)).abs().long() % 5
-        return self.tied(x) + self.free(x)
+        return self.tied(x) + self.free(x) + self.back(x)
 """,
     "factories": """
 def conv(a, b, layer=nn.Conv2d, norm=None):

@@ -46,6 +46,7 @@ FRAMEWORK_KEYS = frozenset(
         "style",
         "blocks",
         "libraries",
+        "views",
         "imports",
         "helpers",
         "also",

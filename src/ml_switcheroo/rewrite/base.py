@@ -56,6 +56,7 @@ class Walk(cst.CSTTransformer):
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
         self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
         self.data_of: set[cst.CSTNode] = set()  # variables of which `.data` is taken
+        self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
@@ -67,6 +68,7 @@ class Walk(cst.CSTTransformer):
         self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver
         self.registered: dict[cst.CSTNode, Registration] = {}
         self.with_kinds: dict[cst.CSTNode, list[str | None]] = {}
+        self.alias_findings: dict[cst.CSTNode, Finding] = {}
         self.depths: list[int] = []  # function depth at each enclosing class
         self.pending_lines: list[cst.EmptyLine] = []
         self.keeps_stream: set[ClassInfo] = set()  # classes whose instances must keep a random stream

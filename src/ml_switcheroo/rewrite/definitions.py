@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.values import Api, Container, Tensor
+from .aliases import check_aliases
 from .base import Walk
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Definitions(Walk):
         function = self.engine.functions.get(node)
         if function is not None:
             self.functions.append(function)
+            if self.style.immutable:
+                self.alias_findings.update((f.node, f) for f in check_aliases(function, self.context))
         return True
 
     def _decorator_kind(self, decorator: cst.Decorator) -> str | None:

@@ -68,6 +68,7 @@ class References(Walk):
         return True
 
     def visit_Attribute(self, node: cst.Attribute) -> bool:
+        self.on_path.add(node.value)
         if node.attr.value in SHAPELESS:
             self.plain.add(node.value)
         elif node.attr.value == "data" and isinstance(node.value, cst.Attribute):
@@ -118,7 +119,10 @@ class References(Walk):
         rows = self.kb.read(name)
         if not rows:
             if self.engine.kb.api_names(name):
-                return updated  # a module of the framework on the way to one of its names
+                if original in self.on_path:
+                    return updated  # a module of the framework on the way to one of its names
+                if original in self.types:
+                    return cst.Name("object")  # a module is no type: the annotation says nothing
             self.context.report(original, "SW1001", f"{name} is not known", "add a row for it, or write the line in the target's own words")
             return updated
         hubs = [hub for row in _for_values(rows) if (hub := self.kb.hub(row.op)) is not None]

@@ -21,7 +21,9 @@ class StatementEdits(Walk):
         return True
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
-        return self.enter(node)
+        self.enter(node)
+        self.context.findings += [self.alias_findings[small] for small in node.body if small in self.alias_findings]
+        return True
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine

@@ -19,6 +19,7 @@ class Stores(Walk):
 
     def visit_Assign(self, node: cst.Assign) -> bool:
         self.safe.add(node.value)
+        self.on_path.add(node.value)  # `F = torch.nn.functional`
         for target in node.targets:
             self._mark_target(target.target)
             # tying: `self.head.weight = self.embed.weight` shares the variable itself

@@ -27,6 +27,8 @@ class Calls(Walk):
     def visit_Call(self, node: cst.Call) -> bool:
         self.callees.add(node.func)
         values = self.facts(node.func)
+        if any(isinstance(v, Api) and v.name in ("builtins.getattr", "builtins.hasattr") for v in values) and node.args:
+            self.on_path.add(node.args[0].value)
         names = [v.name for v in values if isinstance(v, Api)]
         if "builtins.isinstance" in names or "builtins.issubclass" in names:
             if len(node.args) == 2:

@@ -86,7 +86,7 @@ def _analysed(path: Path, text: str | None, source: str, target: str) -> Project
     import libcst as cst
 
     from ..pipeline import Project
-    from ..project import walk
+    from ..source import walk
 
     project = Project(source, target)
     try:

@@ -395,7 +395,7 @@ def path_order(target: tuple[str, ...]) -> tuple[tuple[int, int, str], ...]:
 
 
 def borrowed(moves: list[Move], tied: Collection[str]) -> list[Move]:
-    """Moves of one weight in several layers, some of which may borrow it: under its own name, stored as its owner does."""
+    """Moves of one weight in several layers: one that may borrow it has it under its name, stored as the owner does."""
     owners = [move for move in moves if move.layer not in tied]
     if len({move.axes for move in owners}) != 1 or all(move.axes == owners[0].axes for move in moves):
         return moves

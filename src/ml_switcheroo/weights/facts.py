@@ -38,7 +38,7 @@ class _Aliases(cst.CSTVisitor):
         self.start = receiver + "."
         self.found: list[tuple[str, str]] = []
 
-    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: cst.Assign) -> None:
         value = dotted(node.value)
         for target in node.targets:
             name = dotted(target.target)

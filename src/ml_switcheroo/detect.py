@@ -8,7 +8,10 @@ from functools import cache
 
 @cache
 def _pattern(root: str) -> re.Pattern[str]:
-    return re.compile(rf"^[ \t]*(?:from[ \t]+{re.escape(root)}(?:\.[\w.]+)?[ \t]+import\b|import[ \t]+(?:[\w. ]+,[ \t]*)*{re.escape(root)}\b)", re.MULTILINE)
+    return re.compile(
+        rf"^[ \t]*(?:from[ \t]+{re.escape(root)}(?:\.[\w.]+)?[ \t]+import\b|import[ \t]+(?:[\w. ]+,[ \t]*)*{re.escape(root)}\b)",
+        re.MULTILINE,
+    )
 
 
 def import_position(text: str, framework: str) -> int | None:

@@ -75,7 +75,9 @@ class Project:
         return self._effects
 
 
-def load_project(paths: Sequence[Path], *, root: Path | None = None, source: str = "torch", target: str = "jax") -> Project:
+def load_project(
+    paths: Sequence[Path], *, root: Path | None = None, source: str = "torch", target: str = "jax"
+) -> Project:
     """Parses and analyses many files at once, so that they know each other's classes and signatures."""
     import libcst as cst
 
@@ -99,7 +101,9 @@ def detect_source(text: str, target: str = "jax") -> str | None:
     while current:
         skip.add(current)
         current = framework_data(current).get("extends")
-    found = [(at, name) for name in sorted(set(names.values()) - skip) if (at := import_position(text, name)) is not None]
+    found = [
+        (at, name) for name in sorted(set(names.values()) - skip) if (at := import_position(text, name)) is not None
+    ]
     return min(found)[1] if found else None
 
 
@@ -129,7 +133,9 @@ def convert(
     if project is None:
         project = Project(source, target)
         tree = cst.parse_module(text)
-        module = project.add(where, text, tree) if where is not None and where.suffix == ".py" else project.add_text(tree)
+        module = (
+            project.add(where, text, tree) if where is not None and where.suffix == ".py" else project.add_text(tree)
+        )
     else:
         assert where is not None
         module = project.add(where, text)
@@ -179,5 +185,15 @@ def _diagnostics(context: Context, path: str) -> list[Diagnostic]:
     for finding in context.findings:
         place = positions.get(finding.node)
         line, col = (place.start.line, place.start.column + 1) if place is not None else (0, 0)
-        found.append(diagnose(finding.code, finding.message, hint=finding.hint or None, path=path, line=line, col=col, severity=finding.severity))  # type: ignore[arg-type]
+        found.append(
+            diagnose(
+                finding.code,
+                finding.message,
+                hint=finding.hint or None,
+                path=path,
+                line=line,
+                col=col,
+                severity=finding.severity,
+            )
+        )  # type: ignore[arg-type]
     return sorted(found, key=lambda d: (d.line, d.col))

@@ -55,12 +55,22 @@ def _api(engine: EngineBase, name: str) -> Values:
         if hub is not None and hub.kind == "type":
             if hub.returns == "tensor":
                 return frozenset({Tensor()})
-            return frozenset({Scalar(hub.returns)}) if hub.returns in ("dtype", "device", "shape", "int", "float") else NOTHING
+            return (
+                frozenset({Scalar(hub.returns)})
+                if hub.returns in ("dtype", "device", "shape", "int", "float")
+                else NOTHING
+            )
     return NOTHING
 
 
 def _generic(engine: EngineBase, node: cst.Subscript) -> Values:
-    head = node.value.attr.value if isinstance(node.value, cst.Attribute) else node.value.value if isinstance(node.value, cst.Name) else ""
+    head = (
+        node.value.attr.value
+        if isinstance(node.value, cst.Attribute)
+        else node.value.value
+        if isinstance(node.value, cst.Name)
+        else ""
+    )
     inner = [e.slice.value for e in node.slice if isinstance(e.slice, cst.Index)]
     if head in ("Optional", "Union", "Final", "Annotated", "ClassVar"):
         found = frozenset({Const(None)}) if head == "Optional" else NOTHING

@@ -50,7 +50,9 @@ class EngineBase:
         self.argument_aliases: dict[str, str] = framework.get("argument_aliases") or {}
         self.training = str(framework.get("training", ""))
         libraries = framework.get("libraries")
-        self.libraries: dict[str, str] = libraries if isinstance(libraries, dict) else {}  # array libraries that stay: name -> result
+        self.libraries: dict[str, str] = (
+            libraries if isinstance(libraries, dict) else {}
+        )  # array libraries that stay: name -> result
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
@@ -188,7 +190,13 @@ class Arguments:
     __slots__ = ("keywords", "nodes", "open", "positional", "starred", "starred_map")
 
     def __init__(
-        self, positional: list[Values], keywords: dict[str, Values], *, starred: Values = NOTHING, starred_map: Values = NOTHING, open_: bool = False
+        self,
+        positional: list[Values],
+        keywords: dict[str, Values],
+        *,
+        starred: Values = NOTHING,
+        starred_map: Values = NOTHING,
+        open_: bool = False,
     ) -> None:
         self.positional = positional
         self.keywords = keywords

@@ -6,7 +6,22 @@ import libcst as cst
 
 from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, FunctionInfo, Site
-from .values import NOTHING, UNKNOWN, UNKNOWNS, ClassRef, Const, Container, FunctionRef, Instance, Layer, Partial, Scalar, Tensor, Text, Values
+from .values import (
+    NOTHING,
+    UNKNOWN,
+    UNKNOWNS,
+    ClassRef,
+    Const,
+    Container,
+    FunctionRef,
+    Instance,
+    Layer,
+    Partial,
+    Scalar,
+    Tensor,
+    Text,
+    Values,
+)
 
 INT, FLOAT, BOOL, STR = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str"))
 MATH_INTS = frozenset({"ceil", "floor", "gcd", "comb", "factorial", "isqrt", "trunc"})
@@ -50,7 +65,11 @@ class BuiltinCalls(EngineBase):
         if name == "itertools.chain.from_iterable":
             return self._list(self.elements(self.elements(args.get(0), None), None), node)
         if name.startswith("numpy."):
-            return frozenset({Scalar("ndarray")}) if name.rsplit(".", 1)[1] not in ("prod", "ceil", "floor") else frozenset({Scalar("number")})
+            return (
+                frozenset({Scalar("ndarray")})
+                if name.rsplit(".", 1)[1] not in ("prod", "ceil", "floor")
+                else frozenset({Scalar("number")})
+            )
         if name in ("functools.reduce",):
             return UNKNOWNS
         return None
@@ -98,7 +117,11 @@ class BuiltinCalls(EngineBase):
         if name in ("isinstance", "issubclass", "hasattr", "callable", "bool", "any", "all"):
             return BOOL
         if name in ("str", "repr", "format", "chr"):
-            return first if first and all(isinstance(v, Const) and isinstance(v.value, str) for v in first) else frozenset({Text("*")})
+            return (
+                first
+                if first and all(isinstance(v, Const) and isinstance(v.value, str) for v in first)
+                else frozenset({Text("*")})
+            )
         if name == "range":
             return frozenset({Scalar("range")})
         if name in ("list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"):
@@ -106,13 +129,23 @@ class BuiltinCalls(EngineBase):
             site = self.site(node, kind)
             self.write(site.elements, self.elements(first, None) if first else NOTHING)
             ordered = [v for v in first if isinstance(v, Container)]
-            if name in ("list", "tuple") and len(first) == 1 and ordered and ordered[0].site.ordered is not None and not site.grown:
+            if (
+                name in ("list", "tuple")
+                and len(first) == 1
+                and ordered
+                and ordered[0].site.ordered is not None
+                and not site.grown
+            ):
                 site.ordered = ordered[0].site.ordered
             return frozenset({Container(site)})
         if name == "enumerate":
             return self._list(self._tuple(node, [INT, self.elements(first, None)]), node)
         if name == "zip":
-            return self._list(self._tuple(node, [self.elements(v, None) for v in args.positional]), node) if not args.open else UNKNOWNS
+            return (
+                self._list(self._tuple(node, [self.elements(v, None) for v in args.positional]), node)
+                if not args.open
+                else UNKNOWNS
+            )
         if name in ("map", "filter"):
             elements = self.elements(args.get(1), None)
             if name == "filter":
@@ -128,10 +161,19 @@ class BuiltinCalls(EngineBase):
                 return frozenset({Tensor()})
             if name == "next":
                 return pool
-            kinds = {type(v.value).__name__ if isinstance(v, Const) else v.type if isinstance(v, Scalar) else "?" for v in pool}
+            kinds = {
+                type(v.value).__name__ if isinstance(v, Const) else v.type if isinstance(v, Scalar) else "?"
+                for v in pool
+            }
             if name == "round" and len(args.positional) == 1:
                 return INT
-            return INT if kinds and kinds <= {"int", "bool"} else FLOAT if kinds and kinds <= {"int", "bool", "float"} else UNKNOWNS
+            return (
+                INT
+                if kinds and kinds <= {"int", "bool"}
+                else FLOAT
+                if kinds and kinds <= {"int", "bool", "float"}
+                else UNKNOWNS
+            )
         if name == "getattr":
             return self._getattr(args, node)
         if name == "setattr":
@@ -141,7 +183,11 @@ class BuiltinCalls(EngineBase):
             return frozenset(ClassRef(v.cls) if isinstance(v, Instance) else UNKNOWN for v in first) or UNKNOWNS
         if name in ("print", "delattr"):
             return NONE
-        return UNKNOWNS if name in ("object", "vars", "globals", "locals", "eval", "exec", "open", "slice", "property", "super") else UNKNOWNS
+        return (
+            UNKNOWNS
+            if name in ("object", "vars", "globals", "locals", "eval", "exec", "open", "slice", "property", "super")
+            else UNKNOWNS
+        )
 
     def _tuple(self, node: cst.CSTNode, parts: list[Values]) -> Values:
         site = self.site(node, "tuple")
@@ -171,7 +217,9 @@ class BuiltinCalls(EngineBase):
         for parent in cls.mro():
             for name, cell in [*parent.attributes.items()]:
                 if fnmatchcase(name, pattern):
-                    modules = frozenset(v for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor)))
+                    modules = frozenset(
+                        v for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor))
+                    )
                     found |= modules
             for other, cell in [*parent.attribute_patterns.items()]:
                 if fnmatchcase(other.replace("*", "0"), pattern) or fnmatchcase(pattern.replace("*", "0"), other):

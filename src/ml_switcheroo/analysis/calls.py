@@ -92,7 +92,12 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             if argument.star == "*":
                 args.starred |= self.elements(values, None)
                 for value in values:
-                    if isinstance(value, Container) and value.site.ordered is not None and len(values) == 1 and not args.open:
+                    if (
+                        isinstance(value, Container)
+                        and value.site.ordered is not None
+                        and len(values) == 1
+                        and not args.open
+                    ):
                         args.positional.extend(self.read(cell) for cell in value.site.ordered)
                         break
                 else:
@@ -117,7 +122,11 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             elif isinstance(callee, Api):
                 found |= self.call_api(callee.name, args, node)
             elif isinstance(callee, Partial):
-                found |= self.call(callee.target, args, node) if not any(isinstance(v, Partial) for v in callee.target) else UNKNOWNS
+                found |= (
+                    self.call(callee.target, args, node)
+                    if not any(isinstance(v, Partial) for v in callee.target)
+                    else UNKNOWNS
+                )
             elif isinstance(callee, Instance):
                 found |= self._call_instance(callee, args, node)
             elif isinstance(callee, Layer):
@@ -136,7 +145,9 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
 
     # ---- functions and classes of the project ------------------------------------------------------------------------------------
 
-    def _call_function(self, function: FunctionInfo, receiver: Values | None, args: Arguments, node: cst.CSTNode) -> Values:
+    def _call_function(
+        self, function: FunctionInfo, receiver: Values | None, args: Arguments, node: cst.CSTNode
+    ) -> Values:
         self.bind_parameters(function, receiver, args)
         self.start(function)
         result = self.read(function.result)
@@ -213,7 +224,9 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             names = [
                 s.body[0].target.value
                 for s in cls.node.body.body
-                if isinstance(s, cst.SimpleStatementLine) and isinstance(s.body[0], cst.AnnAssign) and isinstance(s.body[0].target, cst.Name)
+                if isinstance(s, cst.SimpleStatementLine)
+                and isinstance(s.body[0], cst.AnnAssign)
+                and isinstance(s.body[0].target, cst.Name)
             ]
             for name, values in zip(names, args.positional, strict=False):
                 self.write(cls.attributes.setdefault(name, Cell()), values)
@@ -295,7 +308,9 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
 
     @staticmethod
     def _without_first(args: Arguments) -> Arguments:
-        rest = Arguments(args.positional[1:], args.keywords, starred=args.starred, starred_map=args.starred_map, open_=args.open)
+        rest = Arguments(
+            args.positional[1:], args.keywords, starred=args.starred, starred_map=args.starred_map, open_=args.open
+        )
         rest.nodes = args.nodes[1:]
         return rest
 
@@ -317,11 +332,17 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
                     continue
                 known = {p.name for p in signature}
                 keywords = [k if k in known else self.argument_aliases.get(k, k) for k in args.keywords]
-                given = {row.args.get(n, n) for n in names[: len(args.positional)]} | {row.args.get(k, k) for k in keywords}
+                given = {row.args.get(n, n) for n in names[: len(args.positional)]} | {
+                    row.args.get(k, k) for k in keywords
+                }
                 extra = {row.args.get(k, k) for k in row.extra}
                 if not given <= set(hub.params) | extra:
                     continue
-                missing = [p for index, p in enumerate(hub.params.values()) if p.default is None and p.name not in given and index >= offset]
+                missing = [
+                    p
+                    for index, p in enumerate(hub.params.values())
+                    if p.default is None and p.name not in given and index >= offset
+                ]
                 if missing and not args.open:
                     continue
                 if self._contradicts(hub, row, names, args):
@@ -337,7 +358,12 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             tensor = any(isinstance(v, Tensor) for v in values)
             if tensor and param.type.split("?")[0] in ("int", "dims", "shape", "dtype", "bool", "str", "float"):
                 return True
-            number = values and all(isinstance(v, Const) and isinstance(v.value, (int, float)) or (isinstance(v, Scalar) and v.type in ("int", "float")) for v in values)
+            number = values and all(
+                isinstance(v, Const)
+                and isinstance(v.value, (int, float))
+                or (isinstance(v, Scalar) and v.type in ("int", "float"))
+                for v in values
+            )
             if number and param.type.rstrip("?") == "tensor":
                 return True
         return False
@@ -348,7 +374,13 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
 
     def _tensor_evidence(self, hub: HubOp, row: ReadRow, args: Arguments) -> None:
         first = next(iter(hub.params.values()), None)
-        if first is not None and first.type.startswith("tensor") and args.nodes and args.nodes[0].keyword is None and not args.nodes[0].star:
+        if (
+            first is not None
+            and first.type.startswith("tensor")
+            and args.nodes
+            and args.nodes[0].keyword is None
+            and not args.nodes[0].star
+        ):
             self.evidence_of_tensor(args.nodes[0].value)
 
     # ---- methods -------------------------------------------------------------------------------------------------------------------
@@ -475,7 +507,12 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
                         if role == "buffer":
                             owner.cls.persistent[key.value] = persistent != frozenset({Const(False)})
                     else:
-                        self.write(owner.cls.attribute_patterns.setdefault(key.pattern if isinstance(key, Text) else "*", Cell()), stored)
+                        self.write(
+                            owner.cls.attribute_patterns.setdefault(
+                                key.pattern if isinstance(key, Text) else "*", Cell()
+                            ),
+                            stored,
+                        )
 
     def store_computed_attribute(self, owners: Values, names: Values, values: Values) -> None:
         """`setattr(self, f"layer{i}", ...)`."""

@@ -20,7 +20,9 @@ class ContainerCalls(EngineBase):
         """Children given to the constructor of a module container."""
         single = args.positional[0] if len(args.positional) == 1 and not args.open else NOTHING
         mappings = [v for v in single if isinstance(v, Container) and v.site.kind in MAPPINGS]
-        lists = [v for v in single if isinstance(v, Container) and v.site.kind in ("list", "tuple", "set", "ModuleList")]
+        lists = [
+            v for v in single if isinstance(v, Container) and v.site.kind in ("list", "tuple", "set", "ModuleList")
+        ]
         if mappings:
             for mapping in mappings:
                 for name, cell in list(mapping.site.named.items()):
@@ -152,7 +154,12 @@ class ContainerCalls(EngineBase):
             return UNKNOWNS
         if name.startswith(("is", "starts", "ends")):
             return frozenset({Scalar("bool")})
-        if name in ("lower", "upper", "strip", "replace") and isinstance(owner, Const) and isinstance(owner.value, str) and not args.positional:
+        if (
+            name in ("lower", "upper", "strip", "replace")
+            and isinstance(owner, Const)
+            and isinstance(owner.value, str)
+            and not args.positional
+        ):
             return frozenset({Const(getattr(owner.value, name)())})
         if name in ("count", "find", "index"):
             return frozenset({Scalar("int")})

@@ -93,7 +93,15 @@ class Expressions(Narrowing, EngineBase):
         return UNKNOWNS
 
     def _integer(self, node: cst.Integer) -> Values:
-        return frozenset({Const(int(node.value.replace("_", ""), 0) if not node.value.startswith("0") or len(node.value) == 1 or node.value[1] in "xXoObB" else 0)})
+        return frozenset(
+            {
+                Const(
+                    int(node.value.replace("_", ""), 0)
+                    if not node.value.startswith("0") or len(node.value) == 1 or node.value[1] in "xXoObB"
+                    else 0
+                )
+            }
+        )
 
     def _float(self, node: cst.Float) -> Values:
         return frozenset({Const(float(node.value))})
@@ -112,7 +120,11 @@ class Expressions(Narrowing, EngineBase):
                 parts.append(frozenset({Const(part.value)}))
             elif isinstance(part, cst.FormattedStringExpression):
                 values = self.evaluate(part.expression)
-                parts.append(values if all(isinstance(v, Const) and isinstance(v.value, str) for v in values) and len(values) <= 4 else frozenset({Text("*")}))
+                parts.append(
+                    values
+                    if all(isinstance(v, Const) and isinstance(v.value, str) for v in values) and len(values) <= 4
+                    else frozenset({Text("*")})
+                )
         return _join_text(parts)
 
     # ---- operators ---------------------------------------------------------------------------------------------------------------
@@ -142,7 +154,11 @@ class Expressions(Narrowing, EngineBase):
                     for other in both:
                         if isinstance(other, Container):
                             self.write(site.elements, self.read(other.site.elements))
-                    if operator == "Add" and all(isinstance(v, Container) and v.site.ordered is not None for v in both) and len(left) == len(right) == 1:
+                    if (
+                        operator == "Add"
+                        and all(isinstance(v, Container) and v.site.ordered is not None for v in both)
+                        and len(left) == len(right) == 1
+                    ):
                         cells = [c for v in (*left, *right) if isinstance(v, Container) for c in v.site.ordered or ()]
                         site.ordered = cells
                     result |= {Container(site)}
@@ -176,7 +192,12 @@ class Expressions(Narrowing, EngineBase):
         if any(isinstance(v, Tensor) for v in values):
             return TENSOR
         return frozenset(
-            Scalar(type(v.value).__name__) if isinstance(v, Const) and v.value is not None else UNKNOWN if isinstance(v, Const) else v for v in values
+            Scalar(type(v.value).__name__)
+            if isinstance(v, Const) and v.value is not None
+            else UNKNOWN
+            if isinstance(v, Const)
+            else v
+            for v in values
         )
 
     def _boolean(self, node: cst.BooleanOperation) -> Values:
@@ -187,7 +208,11 @@ class Expressions(Narrowing, EngineBase):
         right = self.evaluate(node.right)
         self.env = saved
         if is_and:
-            kept = frozenset(v for v in left if not isinstance(v, (Layer, Instance, ClassRef, Api)) and not (isinstance(v, Const) and v.value))
+            kept = frozenset(
+                v
+                for v in left
+                if not isinstance(v, (Layer, Instance, ClassRef, Api)) and not (isinstance(v, Const) and v.value)
+            )
         else:
             kept = frozenset(v for v in left if not (isinstance(v, Const) and not v.value))
         return kept | right
@@ -285,7 +310,13 @@ class Expressions(Narrowing, EngineBase):
         site = self.site(node, "dict")
         self.write(site.elements, values)
         for key in keys:
-            pattern = key.value if isinstance(key, Const) and isinstance(key.value, str) else key.pattern if isinstance(key, Text) else "*"
+            pattern = (
+                key.value
+                if isinstance(key, Const) and isinstance(key.value, str)
+                else key.pattern
+                if isinstance(key, Text)
+                else "*"
+            )
             self.write(site.patterns.setdefault(pattern, Cell()), values)
         return frozenset({Container(site)})
 
@@ -314,8 +345,16 @@ class Expressions(Narrowing, EngineBase):
                 found |= STR
             elif isinstance(value, Instance) and value.cls.self_site is not None:
                 found |= self.container_elements(value.cls)
-            elif isinstance(value, Instance) and value.cls.container is None and self.find_method(value.cls, "__iter__") is not None:
-                result = self.call(frozenset({FunctionRef(self.find_method(value.cls, "__iter__"), frozenset({value}))}), Arguments([], {}), value.cls.node)  # type: ignore[arg-type]
+            elif (
+                isinstance(value, Instance)
+                and value.cls.container is None
+                and self.find_method(value.cls, "__iter__") is not None
+            ):
+                result = self.call(
+                    frozenset({FunctionRef(self.find_method(value.cls, "__iter__"), frozenset({value}))}),
+                    Arguments([], {}),
+                    value.cls.node,
+                )  # type: ignore[arg-type]
                 found |= self.elements(result, None) if result != values else UNKNOWNS
             else:
                 found |= UNKNOWNS
@@ -380,7 +419,12 @@ class Expressions(Narrowing, EngineBase):
         found = NOTHING
         exact = True
         for key in keys:
-            if isinstance(key, Const) and isinstance(key.value, int) and site.ordered is not None and -len(site.ordered) <= key.value < len(site.ordered):
+            if (
+                isinstance(key, Const)
+                and isinstance(key.value, int)
+                and site.ordered is not None
+                and -len(site.ordered) <= key.value < len(site.ordered)
+            ):
                 found |= self.read(site.ordered[key.value])
             elif isinstance(key, Const) and isinstance(key.value, str) and key.value in site.named:
                 found |= self.read(site.named[key.value])
@@ -489,7 +533,9 @@ class Expressions(Narrowing, EngineBase):
                 found |= self.read(parent.attributes.setdefault(name, Cell()))
         if method is not None:
             if method.kind == "property":
-                found |= self.call(frozenset({FunctionRef(method, frozenset({instance}))}), Arguments([], {}), method.node)
+                found |= self.call(
+                    frozenset({FunctionRef(method, frozenset({instance}))}), Arguments([], {}), method.node
+                )
             else:
                 found |= {FunctionRef(method, frozenset({instance}))}
                 for sub in cls.subclasses:
@@ -660,7 +706,11 @@ def _number(value: Value) -> str | None:
 
 
 def _is_text(value: Value) -> bool:
-    return isinstance(value, Text) or (isinstance(value, Const) and isinstance(value.value, str)) or (isinstance(value, Scalar) and value.type == "str")
+    return (
+        isinstance(value, Text)
+        or (isinstance(value, Const) and isinstance(value.value, str))
+        or (isinstance(value, Scalar) and value.type == "str")
+    )
 
 
 def _percent(value: Value) -> str:

@@ -6,7 +6,23 @@ import libcst as cst
 
 from .base import EngineBase
 from .project import dotted
-from .values import NOTHING, UNKNOWN, UNKNOWNS, Api, ClassRef, Const, Container, Instance, Layer, Scalar, Tensor, Text, Unknown, Value, Values
+from .values import (
+    NOTHING,
+    UNKNOWN,
+    UNKNOWNS,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    Instance,
+    Layer,
+    Scalar,
+    Tensor,
+    Text,
+    Unknown,
+    Value,
+    Values,
+)
 
 PYTHON_TYPES = frozenset({"int", "float", "str", "bool", "list", "tuple", "dict", "set", "bytes"})
 
@@ -52,7 +68,11 @@ class Narrowing(EngineBase):
         target = test.comparisons[0]
         operator = target.operator
         right = target.comparator
-        if isinstance(right, cst.Name) and right.value == "None" and isinstance(operator, (cst.Is, cst.IsNot, cst.Equal, cst.NotEqual)):
+        if (
+            isinstance(right, cst.Name)
+            and right.value == "None"
+            and isinstance(operator, (cst.Is, cst.IsNot, cst.Equal, cst.NotEqual))
+        ):
             wants_none = isinstance(operator, (cst.Is, cst.Equal)) == outcome
             if wants_none:
                 self._filter(test.left, lambda value: value == Const(None) or isinstance(value, Unknown))
@@ -102,7 +122,9 @@ class Narrowing(EngineBase):
             known = self.env.get(path, NOTHING)
             vague = {v for v in known if isinstance(v, Unknown) or v == Layer("Module") or v == Layer("")}
             if vague or not known:
-                better = frozenset(v for v in (self._instance_of(w) for w in wanted) if v is not None) | frozenset(_python_value(self, n, test) for n in names)
+                better = frozenset(v for v in (self._instance_of(w) for w in wanted) if v is not None) | frozenset(
+                    _python_value(self, n, test) for n in names
+                )
                 if better:
                     self.env[path] = (known - vague) | better
 
@@ -129,14 +151,19 @@ class Narrowing(EngineBase):
             return None
         if isinstance(target, Instance):
             cls = target.cls
-            return lambda value: (cls in value.cls.mro() or None if value.cls.outside else cls in value.cls.mro()) if isinstance(value, Instance) else (
-                None if value == Layer("Module") else False
+            return lambda value: (
+                (cls in value.cls.mro() or None if value.cls.outside else cls in value.cls.mro())
+                if isinstance(value, Instance)
+                else (None if value == Layer("Module") else False)
             )
         if isinstance(target, Tensor):
             return lambda value: isinstance(value, Tensor)
         op = target.op  # type: ignore[union-attr]
         if op == "Module":
-            return lambda value: isinstance(value, (Layer, Instance)) or (isinstance(value, Container) and value.site.kind not in ("list", "tuple", "dict", "set"))
+            return lambda value: (
+                isinstance(value, (Layer, Instance))
+                or (isinstance(value, Container) and value.site.kind not in ("list", "tuple", "dict", "set"))
+            )
         return lambda value: (
             (value.op == op or (None if value.op == "Module" else False))
             if isinstance(value, Layer)
@@ -166,7 +193,11 @@ def _is_python(value: Value, names: set[str]) -> bool:
     if isinstance(value, Const):
         return type(value.value).__name__ in names or (isinstance(value.value, bool) and "int" in names)
     if isinstance(value, Scalar):
-        return value.type in names or (value.type == "shape" and "tuple" in names) or (value.type == "number" and bool(names & {"int", "float"}))
+        return (
+            value.type in names
+            or (value.type == "shape" and "tuple" in names)
+            or (value.type == "number" and bool(names & {"int", "float"}))
+        )
     if isinstance(value, Text):
         return "str" in names
     return isinstance(value, Container) and value.site.kind in names

@@ -124,7 +124,9 @@ class ModuleFinder:
 
     @staticmethod
     def _finish(module: ModuleInfo) -> None:
-        module.body = FunctionInfo(name="<module>", qualname=module.name, node=module.tree, module=module, kind="module")
+        module.body = FunctionInfo(
+            name="<module>", qualname=module.name, node=module.tree, module=module, kind="module"
+        )
 
 
 def dotted(node: cst.BaseExpression | None) -> str:

@@ -12,7 +12,24 @@ from .base import EngineBase, Env
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
 from .narrowing import Narrowing
 from .project import dotted, import_source
-from .values import NOTHING, UNKNOWNS, Api, ClassRef, Const, Container, FunctionRef, Imported, Instance, Layer, ModuleRef, Scalar, Tensor, Text, Value, Values
+from .values import (
+    NOTHING,
+    UNKNOWNS,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    FunctionRef,
+    Imported,
+    Instance,
+    Layer,
+    ModuleRef,
+    Scalar,
+    Tensor,
+    Text,
+    Value,
+    Values,
+)
 
 CONTAINER_OPS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
@@ -46,14 +63,24 @@ class Statements(Narrowing, EngineBase):
         if function is None:
             module = self.current.module
             name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
-            prefix = cls.qualname if cls is not None else ("" if self.current.kind == "module" else self.current.qualname)
+            prefix = (
+                cls.qualname if cls is not None else ("" if self.current.kind == "module" else self.current.qualname)
+            )
             function = FunctionInfo(
-                name=name, qualname=f"{prefix}.{name}" if prefix else name, node=node, module=module, cls=cls, outer=self.current
+                name=name,
+                qualname=f"{prefix}.{name}" if prefix else name,
+                node=node,
+                module=module,
+                cls=cls,
+                outer=self.current,
             )
             function.kind = "lambda" if isinstance(node, cst.Lambda) else ("method" if cls is not None else "function")
             self.functions[node] = function
             if isinstance(node, cst.FunctionDef):
-                decorators = [dotted(d.decorator.func if isinstance(d.decorator, cst.Call) else d.decorator) for d in node.decorators]
+                decorators = [
+                    dotted(d.decorator.func if isinstance(d.decorator, cst.Call) else d.decorator)
+                    for d in node.decorators
+                ]
                 if cls is not None:
                     for kind in ("staticmethod", "classmethod", "property"):
                         if kind in decorators or (kind == "property" and "cached_property" in " ".join(decorators)):
@@ -305,8 +332,13 @@ class Statements(Narrowing, EngineBase):
         self._classify(cls)
         for decorator in node.decorators:
             values = self.evaluate(decorator.decorator)
-            cls.dataclass = cls.dataclass or any(isinstance(v, Api) and v.name.startswith("dataclasses.") for v in values) or "dataclass" in dotted(
-                decorator.decorator.func if isinstance(decorator.decorator, cst.Call) else decorator.decorator
+            cls.dataclass = (
+                cls.dataclass
+                or any(isinstance(v, Api) and v.name.startswith("dataclasses.") for v in values)
+                or "dataclass"
+                in dotted(
+                    decorator.decorator.func if isinstance(decorator.decorator, cst.Call) else decorator.decorator
+                )
             )
         outer_env = self.env
         self.env = dict(outer_env)
@@ -388,8 +420,16 @@ class Statements(Narrowing, EngineBase):
             return
         for alias in node.names:
             name = dotted(alias.name)
-            bound = alias.asname.name.value if alias.asname is not None and isinstance(alias.asname.name, cst.Name) else name
-            value: Value = Imported(source, name) if mine or self.finder.locate(f"{source}.{name}") else Api(self.kb.canonical(f"{source}.{name}"))
+            bound = (
+                alias.asname.name.value
+                if alias.asname is not None and isinstance(alias.asname.name, cst.Name)
+                else name
+            )
+            value: Value = (
+                Imported(source, name)
+                if mine or self.finder.locate(f"{source}.{name}")
+                else Api(self.kb.canonical(f"{source}.{name}"))
+            )
             self.store_name(bound, frozenset({value}))
 
     def resolve(self, values: Values) -> Values:
@@ -511,7 +551,12 @@ class Statements(Narrowing, EngineBase):
             elif isinstance(key, Text):
                 self.write(site.patterns.setdefault(key.pattern, Cell()), values)
                 literal = True
-            elif isinstance(key, Const) and isinstance(key.value, int) and site.ordered is not None and -len(site.ordered) <= key.value < len(site.ordered):
+            elif (
+                isinstance(key, Const)
+                and isinstance(key.value, int)
+                and site.ordered is not None
+                and -len(site.ordered) <= key.value < len(site.ordered)
+            ):
                 self.write(site.ordered[key.value], values)
         if not literal and site.kind in ("dict", "ModuleDict", "ParameterDict"):
             self.write(site.patterns.setdefault("*", Cell()), values)
@@ -537,7 +582,12 @@ class Statements(Narrowing, EngineBase):
                 continue
             found = NOTHING
             for value in values:
-                if isinstance(value, Container) and value.site.ordered is not None and len(value.site.ordered) == count and not starred:
+                if (
+                    isinstance(value, Container)
+                    and value.site.ordered is not None
+                    and len(value.site.ordered) == count
+                    and not starred
+                ):
                     found |= self.read(value.site.ordered[index])
                 else:
                     found |= self.elements(frozenset({value}), None)

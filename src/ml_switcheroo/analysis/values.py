@@ -152,7 +152,24 @@ class Super:
 
 
 Value: TypeAlias = (
-    Unknown | Tensor | Scalar | Const | Text | Container | Layer | Instance | ClassRef | Api | FunctionRef | Partial | MethodRef | ModuleRef | Factory | Imported | Made | Super
+    Unknown
+    | Tensor
+    | Scalar
+    | Const
+    | Text
+    | Container
+    | Layer
+    | Instance
+    | ClassRef
+    | Api
+    | FunctionRef
+    | Partial
+    | MethodRef
+    | ModuleRef
+    | Factory
+    | Imported
+    | Made
+    | Super
 )
 Values: TypeAlias = frozenset[Value]
 

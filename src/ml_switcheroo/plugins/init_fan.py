@@ -21,7 +21,11 @@ def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit
     """`kaiming_normal_(m.kernel)` for a layer's weight, `kaiming_normal_(self.w, axes=(0, 1))` for a parameter made by hand."""
     result = emit_helper_call(kb, call, place)
     weight = next(iter(call.args.values()))
-    own = isinstance(weight.node, cst.Attribute) and isinstance(weight.original, cst.Attribute) and weight.node.attr.value == weight.original.attr.value
+    own = (
+        isinstance(weight.node, cst.Attribute)
+        and isinstance(weight.original, cst.Attribute)
+        and weight.node.attr.value == weight.original.attr.value
+    )
     made_by_hand = own and any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
     if made_by_hand and hasattr(result, "node") and isinstance(result.node, cst.Call):
         tight = cst.SimpleWhitespace("")

@@ -73,7 +73,11 @@ def _check_write(function: FunctionInfo, events: list[_Event], index: int) -> Fi
                 f"this changes `{write.name}` in place, and `{other}`, which may share its memory, is read afterwards",
                 f"copy it first (`{other}.clone()`) if the change is not meant for `{other}`",
             )
-    if write.name in function.parameters and not isinstance(write.node, cst.AugAssign) and not _read_after(events, index, write.name):
+    if (
+        write.name in function.parameters
+        and not isinstance(write.node, cst.AugAssign)
+        and not _read_after(events, index, write.name)
+    ):
         return Finding(
             write.node,
             "SW4002",
@@ -205,7 +209,16 @@ class _Reader:
                 self.loads(element)
             root = self.root(target.value)
             if root and self.is_tensor(target.value):
-                self.events.pop(next((i for i in range(len(self.events) - 1, -1, -1) if self.events[i].name == root and self.events[i].kind == "load"), -1))
+                self.events.pop(
+                    next(
+                        (
+                            i
+                            for i in range(len(self.events) - 1, -1, -1)
+                            if self.events[i].name == root and self.events[i].kind == "load"
+                        ),
+                        -1,
+                    )
+                )
                 self.add("write", root, node)
         elif isinstance(target, cst.Attribute):
             self.loads(target.value)
@@ -258,7 +271,11 @@ class _Reader:
         if isinstance(node, cst.Name):
             return frozenset({node.value}) if self.is_tensor(node) else frozenset()
         if isinstance(node, cst.Subscript):
-            copies = any(isinstance(e.slice, cst.Index) and (self.is_tensor(e.slice.value) or isinstance(e.slice.value, cst.List)) for e in node.slice)
+            copies = any(
+                isinstance(e.slice, cst.Index)
+                and (self.is_tensor(e.slice.value) or isinstance(e.slice.value, cst.List))
+                for e in node.slice
+            )
             return frozenset() if copies else self.sources(node.value)
         if isinstance(node, cst.Attribute):
             return self.sources(node.value) if node.attr.value in self.views else frozenset()

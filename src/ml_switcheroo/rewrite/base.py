@@ -93,7 +93,9 @@ class Walk(cst.CSTTransformer):
             cls = function.cls
             if cls is not None and cls.is_module and function.kind in ("method", "property") and function.parameters:
                 self.keeps_stream.add(cls)
-                text = style.stream_attribute.replace("{self}", self.self_name(function)).replace("{stream}", style.stream)
+                text = style.stream_attribute.replace("{self}", self.self_name(function)).replace(
+                    "{stream}", style.stream
+                )
                 return cst.parse_expression(text)
             if cls is not None:
                 return None
@@ -115,7 +117,9 @@ class Walk(cst.CSTTransformer):
             node = node.args[misfit.argument].value
         self.context.fail(node, misfit)
 
-    def take(self, original: cst.BaseExpression, result: Emission | Misfit, otherwise: cst.BaseExpression) -> cst.BaseExpression:
+    def take(
+        self, original: cst.BaseExpression, result: Emission | Misfit, otherwise: cst.BaseExpression
+    ) -> cst.BaseExpression:
         """The emitted node, fit for the place of `original`; `otherwise` when it could not be converted."""
         if isinstance(result, Misfit):
             self.fail(original, result)

@@ -13,7 +13,6 @@ from ..convert.template import Hole, fill
 from ..plugins import Plugins
 
 if TYPE_CHECKING:
-
     from ..analysis.engine import Engine
     from ..analysis.model import ModuleInfo
     from ..convert.base import Misfit
@@ -54,7 +53,12 @@ class Context:
     @property
     def uses_numpy(self) -> bool:
         """Does this file import an array library besides the framework?"""
-        return any(isinstance(v, Api) and v.name.split(".")[0] == "numpy" for name in self.imported if (cell := self.module.globals.get(name)) for v in cell.values)
+        return any(
+            isinstance(v, Api) and v.name.split(".")[0] == "numpy"
+            for name in self.imported
+            if (cell := self.module.globals.get(name))
+            for v in cell.values
+        )
 
     def facts(self, node: cst.CSTNode) -> Values:
         return self.engine.facts.get(node, NOTHING)
@@ -71,7 +75,9 @@ class Context:
         """Does a dotted name belong to the source framework (or to a library for it that the knowledge base knows)?"""
         return name.split(".", 1)[0] in self.engine.roots or bool(self.kb.read(name)) or self.kb.is_known_api(name)
 
-    def use(self, imports: frozenset[str] | set[str] = frozenset(), helpers: frozenset[str] | set[str] = frozenset()) -> None:
+    def use(
+        self, imports: frozenset[str] | set[str] = frozenset(), helpers: frozenset[str] | set[str] = frozenset()
+    ) -> None:
         self.imports |= imports
         self.helpers |= helpers
         self.changed = True

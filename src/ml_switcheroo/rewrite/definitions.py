@@ -43,7 +43,9 @@ class Definitions(Walk):
         rows = self.kb.read(name)
         return kinds.get(rows[0].op) if rows else None
 
-    def leave_Decorator(self, original_node: cst.Decorator, updated_node: cst.Decorator) -> cst.Decorator | cst.RemovalSentinel:
+    def leave_Decorator(
+        self, original_node: cst.Decorator, updated_node: cst.Decorator
+    ) -> cst.Decorator | cst.RemovalSentinel:
         kind = self.decorator_kinds.get(original_node)
         if kind is None:
             return updated_node
@@ -69,7 +71,9 @@ class Definitions(Walk):
         if self.style.stream is not None and self.effects.takes_stream(function):
             self.context.changed = True
             self.context.use(imports=frozenset(self._aliases(self.style.stream_type)))
-            node = node.with_changes(params=with_keyword_only(node.params, self._stream_param(), self._needs_lines(node)))
+            node = node.with_changes(
+                params=with_keyword_only(node.params, self._stream_param(), self._needs_lines(node))
+            )
         if cls is None or not cls.is_module:
             return node
         if function.name == self.engine.forward and self.style.forward != self.engine.forward:
@@ -89,7 +93,12 @@ class Definitions(Walk):
     def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:
         """What a function without gradients returns is a constant for the gradient."""
         function = self.function
-        if function is None or self.style.stop_gradient is None or updated_node.value is None or original_node.value is None:
+        if (
+            function is None
+            or self.style.stop_gradient is None
+            or updated_node.value is None
+            or original_node.value is None
+        ):
             return updated_node
         decorators = function.node.decorators if isinstance(function.node, cst.FunctionDef) else ()
         if not any(self.decorator_kinds.get(d) == "stop" for d in decorators):
@@ -98,7 +107,9 @@ class Definitions(Walk):
             return updated_node
         return updated_node.with_changes(value=self.style_expression(self.style.stop_gradient, x=updated_node.value))
 
-    def leave_UnaryOperation(self, original_node: cst.UnaryOperation, updated_node: cst.UnaryOperation) -> cst.BaseExpression:
+    def leave_UnaryOperation(
+        self, original_node: cst.UnaryOperation, updated_node: cst.UnaryOperation
+    ) -> cst.BaseExpression:
         """`not not x`, where one `not` came in with the mode, is `x`."""
         inner = updated_node.expression
         if (
@@ -202,12 +213,16 @@ class Definitions(Walk):
         body = list(init.body.body)
         at = 0
         for index, statement in enumerate(body[:4]):
-            if isinstance(statement, cst.SimpleStatementLine) and (_is_docstring(statement, index) or _is_super_init(statement)):
+            if isinstance(statement, cst.SimpleStatementLine) and (
+                _is_docstring(statement, index) or _is_super_init(statement)
+            ):
                 at = index + 1
         body[at:at] = statements
         return init.with_changes(body=init.body.with_changes(body=body))
 
-    def _with_constructor(self, cls: ClassInfo, body: list[cst.BaseStatement], start: list[str], init: FunctionInfo | None) -> list[cst.BaseStatement]:
+    def _with_constructor(
+        self, cls: ClassInfo, body: list[cst.BaseStatement], start: list[str], init: FunctionInfo | None
+    ) -> list[cst.BaseStatement]:
         style = self.style
         lines = [text.replace("{self}", "self") for text in start] or ["pass"]
         if init is None and style.stream is not None:
@@ -215,12 +230,17 @@ class Definitions(Walk):
             head = f"def __init__(self, *, {style.stream}: {style.stream_type}):"
         else:
             head = f"def __init__(self, *args, {style.stream}: {style.stream_type}, **kwargs):"
-            lines = [f"super().__init__(*args, {style.stream}={style.stream}, **kwargs)", *[line for line in lines if line != "pass"]]
+            lines = [
+                f"super().__init__(*args, {style.stream}={style.stream}, **kwargs)",
+                *[line for line in lines if line != "pass"],
+            ]
         text = head + "\n" + "".join(f"    {line}\n" for line in lines)
         method = cst.parse_statement(text)
         at = 0
         for index, statement in enumerate(body):
-            if isinstance(statement, cst.SimpleStatementLine) and (_is_docstring(statement, index) or isinstance(statement.body[0], (cst.Assign, cst.AnnAssign))):
+            if isinstance(statement, cst.SimpleStatementLine) and (
+                _is_docstring(statement, index) or isinstance(statement.body[0], (cst.Assign, cst.AnnAssign))
+            ):
                 at = index + 1
             else:
                 break
@@ -232,11 +252,19 @@ class Definitions(Walk):
             lines_ = list(getattr(following, "leading_lines", ()))
             if not lines_ or lines_[0].comment is not None:
                 body[at + 1] = following.with_changes(leading_lines=[cst.EmptyLine(indent=False), *lines_])
-        return [s for s in body if not (isinstance(s, cst.SimpleStatementLine) and len(s.body) == 1 and isinstance(s.body[0], cst.Pass))]
+        return [
+            s
+            for s in body
+            if not (isinstance(s, cst.SimpleStatementLine) and len(s.body) == 1 and isinstance(s.body[0], cst.Pass))
+        ]
 
 
 def _is_docstring(statement: cst.SimpleStatementLine, index: int) -> bool:
-    return index == 0 and isinstance(statement.body[0], cst.Expr) and isinstance(statement.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+    return (
+        index == 0
+        and isinstance(statement.body[0], cst.Expr)
+        and isinstance(statement.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+    )
 
 
 def _is_super_init(statement: cst.SimpleStatementLine) -> bool:
@@ -262,7 +290,11 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
             between = parameter.comma.whitespace_after
     if everything and isinstance(everything[-1].comma, cst.Comma) and params.star_kwarg is None:
         trailing, after = True, everything[-1].comma.whitespace_after
-    elif everything and params.star_kwarg is None and isinstance(everything[-1].whitespace_after_param, cst.ParenthesizedWhitespace):
+    elif (
+        everything
+        and params.star_kwarg is None
+        and isinstance(everything[-1].whitespace_after_param, cst.ParenthesizedWhitespace)
+    ):
         after = everything[-1].whitespace_after_param  # the closing bracket stands on a line of its own
         last = everything[-1].with_changes(whitespace_after_param=cst.SimpleWhitespace(""))
         if params.kwonly_params:

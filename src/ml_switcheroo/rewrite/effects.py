@@ -97,7 +97,15 @@ class Effects:
             if hub is None:
                 continue
             found += hub.effects
-            if hub.kind == "layer" and write is not None and ("rngs" in write.needs or write.helper is not None and row.op not in ("Sequential", "ModuleList", "ModuleDict")):
+            if (
+                hub.kind == "layer"
+                and write is not None
+                and (
+                    "rngs" in write.needs
+                    or write.helper is not None
+                    and row.op not in ("Sequential", "ModuleList", "ModuleDict")
+                )
+            ):
                 if "rngs" in write.needs or "init" in hub.effects:
                     found += ("init",)
             elif write is not None and "rngs" in write.needs and "init" not in found:
@@ -112,7 +120,11 @@ class Effects:
         required = {param.name for param in hub.params.values() if param.default is None}
         for signature in row.signatures:
             names = [param.name for param in signature]
-            given = [arg.keyword.value if arg.keyword else names[i] for i, arg in enumerate(call.args) if arg.keyword or i < len(names)]
+            given = [
+                arg.keyword.value if arg.keyword else names[i]
+                for i, arg in enumerate(call.args)
+                if arg.keyword or i < len(names)
+            ]
             if required <= {row.args.get(name, name) for name in given}:
                 return True
         return False
@@ -149,10 +161,17 @@ class Effects:
                         function.builds = True
                     elif isinstance(value, Factory):
                         function.builds = True
-                    elif isinstance(value, Partial) and any(isinstance(v, (Factory, ClassRef)) or (isinstance(v, Api) and self.value_takes_stream(v)) for v in value.target):
+                    elif isinstance(value, Partial) and any(
+                        isinstance(v, (Factory, ClassRef)) or (isinstance(v, Api) and self.value_takes_stream(v))
+                        for v in value.target
+                    ):
                         function.builds = True
                     elif isinstance(value, MethodRef) and any(isinstance(v, (Tensor, Unknown)) for v in value.receiver):
-                        name = value.name.rstrip("_") if not self.kb.read(f"{engine.tensor_type}.{value.name}") else value.name
+                        name = (
+                            value.name.rstrip("_")
+                            if not self.kb.read(f"{engine.tensor_type}.{value.name}")
+                            else value.name
+                        )
                         if "rng" in self._op_effects(f"{engine.tensor_type}.{name}"):
                             function.draws = True
                 if call in engine.factories:
@@ -171,14 +190,28 @@ class Effects:
                         for value in callees:
                             targets = value.target if isinstance(value, Partial) else frozenset({value})
                             for target in targets:
-                                if isinstance(target, FunctionRef) and not self.takes_stream(target.function) and target.function.kind in ("function", "lambda", "method", "classmethod", "staticmethod"):
+                                if (
+                                    isinstance(target, FunctionRef)
+                                    and not self.takes_stream(target.function)
+                                    and target.function.kind
+                                    in ("function", "lambda", "method", "classmethod", "staticmethod")
+                                ):
                                     target.function.builds = changed = True
                     # a function handed to something else that calls it is called without keys there: it is wrapped where it is handed over
                     for argument in call.args:
                         for value in self.engine.facts.get(argument.value, NOTHING):
-                            if isinstance(value, FunctionRef) and self.takes_stream(value.function) and not function.builds and self._is_framework_call(callees):
+                            if (
+                                isinstance(value, FunctionRef)
+                                and self.takes_stream(value.function)
+                                and not function.builds
+                                and self._is_framework_call(callees)
+                            ):
                                 function.builds = changed = True
-                if function.outer is not None and function.outer.kind != "module" and (function.builds or function.draws):
+                if (
+                    function.outer is not None
+                    and function.outer.kind != "module"
+                    and (function.builds or function.draws)
+                ):
                     # a nested function that takes its keys from the surrounding one
                     outer = function.outer
                     if function.builds and not outer.builds:
@@ -203,7 +236,11 @@ class Effects:
                 callee = target.function
                 if callee.builds and self.takes_stream(callee) and not function.builds:
                     function.builds = changed = True
-                if callee.draws and not function.draws and (self.takes_stream(callee) or self.method_owner(callee) is None):
+                if (
+                    callee.draws
+                    and not function.draws
+                    and (self.takes_stream(callee) or self.method_owner(callee) is None)
+                ):
                     function.draws = changed = True
             elif isinstance(target, ClassRef) and not function.builds and self.class_takes_stream(target.cls):
                 function.builds = changed = True
@@ -245,8 +282,14 @@ class Effects:
             for call, callees in function.calls.items():
                 if isinstance(call.func, cst.Attribute) and call.func.attr.value not in PLAIN_METHODS:
                     self._mark(facts.get(call.func.value, NOTHING))
-                library = any(isinstance(v, Api) and v.name.startswith(("builtins.", "itertools.", "functools.")) for v in callees)
-                builtin_only = library and not any(isinstance(v, Api) and v.name in ("builtins.isinstance", "builtins.setattr", "builtins.hasattr", "builtins.print") for v in callees)
+                library = any(
+                    isinstance(v, Api) and v.name.startswith(("builtins.", "itertools.", "functools.")) for v in callees
+                )
+                builtin_only = library and not any(
+                    isinstance(v, Api)
+                    and v.name in ("builtins.isinstance", "builtins.setattr", "builtins.hasattr", "builtins.print")
+                    for v in callees
+                )
                 for argument in call.args:
                     if argument.star or builtin_only:
                         self._mark(facts.get(argument.value, NOTHING))

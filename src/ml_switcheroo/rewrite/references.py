@@ -6,7 +6,21 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Api, ClassRef, Const, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Super, Tensor, Unknown, Values
+from ..analysis.values import (
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
+    Scalar,
+    Super,
+    Tensor,
+    Unknown,
+    Values,
+)
 from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit
@@ -123,11 +137,18 @@ class References(Walk):
                     return updated  # a module of the framework on the way to one of its names
                 if original in self.types:
                     return cst.Name("object")  # a module is no type: the annotation says nothing
-            self.context.report(original, "SW1001", f"{name} is not known", "add a row for it, or write the line in the target's own words")
+            self.context.report(
+                original,
+                "SW1001",
+                f"{name} is not known",
+                "add a row for it, or write the line in the target's own words",
+            )
             return updated
         hubs = [hub for row in _for_values(rows) if (hub := self.kb.hub(row.op)) is not None]
         as_class = original in self.types or original in self.bases
-        hub = next((h for h in hubs if h.kind in (("type", "layer") if as_class else ("constant", "type", "layer"))), hubs[0])
+        hub = next(
+            (h for h in hubs if h.kind in (("type", "layer") if as_class else ("constant", "type", "layer"))), hubs[0]
+        )
         write = self.kb.write(hub.name)
         if write is None:
             self.context.report(original, "SW2001", f"{name} has no counterpart in the target's knowledge base")
@@ -163,13 +184,17 @@ class References(Walk):
         call = bind_property(self.kb, name)
         return call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
 
-    def _function_value(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
+    def _function_value(
+        self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str
+    ) -> cst.BaseExpression:
         """A function of the framework as a value: the target's function where it can be called alike, else a lambda."""
         row = _for_values(self.kb.read(name))[0]
         hub = self.kb.hub(row.op)
         assert hub is not None
         write = self.kb.write(hub.name)
-        general = next((form.helper for form in write.forms if form.when is None and form.helper), None) if write else None
+        general = (
+            next((form.helper for form in write.forms if form.when is None and form.helper), None) if write else None
+        )
         if general is not None:  # takes all arguments, and whoever calls this value may give any
             return cst.Name(self.context.helper_name(general))
         required = [p.name for p in hub.params.values() if p.default is None]
@@ -180,7 +205,11 @@ class References(Walk):
             return updated
         self.context.use(result.imports, result.helpers)
         node = result.node
-        if isinstance(node, cst.Call) and [a.value.value if isinstance(a.value, cst.Name) and a.keyword is None else None for a in node.args] == required:
+        if (
+            isinstance(node, cst.Call)
+            and [a.value.value if isinstance(a.value, cst.Name) and a.keyword is None else None for a in node.args]
+            == required
+        ):
             return node.func
         params = cst.Parameters(params=[cst.Param(cst.Name(p)) for p in required])
         return self.fitted(original, cst.Lambda(params=params, body=node))
@@ -211,7 +240,9 @@ class References(Walk):
             return self._property(original_node, updated_node, owners, attr)
         api = self.kind_api(owners, attr)
         if api is not None and original_node not in self.safe_stores:
-            return self.take(original_node, self._property_of(api, updated_node.value, original_node.value), updated_node)
+            return self.take(
+                original_node, self._property_of(api, updated_node.value, original_node.value), updated_node
+            )
         if any(isinstance(v, Super) for v in owners) and attr == self.engine.forward:
             return updated_node.with_changes(attr=cst.Name(self.style.forward))
         return updated_node
@@ -236,7 +267,9 @@ class References(Walk):
                 function.cls.uses_mode = True
                 return
 
-    def _property(self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str) -> cst.BaseExpression:
+    def _property(
+        self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
+    ) -> cst.BaseExpression:
         api = f"{self.engine.tensor_type}.{attr}"
         rows = self.kb.read(api)
         if original.value in self.data_of and self._is_variable(original.value):
@@ -251,13 +284,17 @@ class References(Walk):
         if original in self.safe_stores:  # written, not read
             if attr != "data":  # which _store_attribute knows
                 hint = "leave the line out, or choose what is trained where gradients are taken"
-                self.context.report(original, "SW2003", f"{api} cannot be written: arrays of the target have no such attribute", hint)
+                self.context.report(
+                    original, "SW2003", f"{api} cannot be written: arrays of the target have no such attribute", hint
+                )
             return updated
         call = bind_property(self.kb, api, self.arg(updated.value, original.value))
         result = call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
         return self.take(original, result, updated)
 
-    def _member(self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str, values: Values) -> cst.BaseExpression:
+    def _member(
+        self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str, values: Values
+    ) -> cst.BaseExpression:
         """An attribute of an object of the project: the value of a variable is read from it."""
         if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
             return updated.with_changes(attr=cst.Name(self.style.forward))
@@ -269,7 +306,11 @@ class References(Walk):
             return self._layer_attribute(original, updated, frozenset(Layer(op) for op in layers), attr)
         roles = {v.role for v in stored if isinstance(v, Tensor)}
         if not roles or (roles == {"value"} and not self._is_constant(owners, attr)):
-            if not roles and any(isinstance(v, Tensor) for v in values) and not any(isinstance(v, Instance) for v in owners):
+            if (
+                not roles
+                and any(isinstance(v, Tensor) for v in values)
+                and not any(isinstance(v, Instance) for v in owners)
+            ):
                 return self._property(original, updated, owners, attr)
             return updated
         if Const(None) in values or any(not isinstance(v, Tensor) for v in stored):
@@ -295,13 +336,17 @@ class References(Walk):
             found |= cls.constants
         return found
 
-    def _layer_attribute(self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str) -> cst.BaseExpression:
+    def _layer_attribute(
+        self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
+    ) -> cst.BaseExpression:
         """An attribute of a framework's layer: weights have other names (and orders of axes) in the target."""
         ops = sorted({v.op for v in owners if isinstance(v, Layer) and v.op != "Module"})
         rules = {op: self._weight_rule(op, attr) for op in ops}
         found = {rule for rule in rules.values() if rule is not None}
         if not found:
-            renamed = {w.attributes[attr] for op in ops if (w := self.kb.write(op)) is not None and attr in w.attributes}
+            renamed = {
+                w.attributes[attr] for op in ops if (w := self.kb.write(op)) is not None and attr in w.attributes
+            }
             if len(renamed) == 1:
                 self.context.use()
                 return updated.with_changes(attr=cst.Name(next(iter(renamed))))
@@ -323,12 +368,16 @@ class References(Walk):
         node = self.style_expression(self.style.variable_read, x=node)
         if list(permutation) == sorted(permutation):
             return node
-        return self.style_expression("{x}.T" if permutation == (1, 0) else self.style.transpose.replace("{axes}", str(permutation)), x=node)
+        return self.style_expression(
+            "{x}.T" if permutation == (1, 0) else self.style.transpose.replace("{axes}", str(permutation)), x=node
+        )
 
     def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
         """The weight of a layer of unknown class."""
         if self.kb.helper("weight_of") is None or original not in self.plain:
-            self.context.report(original, "SW1002", "which layer this is decides how its weight is stored, and the class is not known")
+            self.context.report(
+                original, "SW1002", "which layer this is decides how its weight is stored, and the class is not known"
+            )
             return updated
         return cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
 

@@ -42,8 +42,15 @@ class StatementEdits(Walk):
         if len(updated_node.body) > len(original_node.body):
             # one statement became two: each on a line of its own
             first, *rest = updated_node.body
-            parts = [updated_node.with_changes(body=[first.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)], trailing_whitespace=cst.TrailingWhitespace())]
-            parts += [cst.SimpleStatementLine([small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for small in rest]
+            parts = [
+                updated_node.with_changes(
+                    body=[first.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)],
+                    trailing_whitespace=cst.TrailingWhitespace(),
+                )
+            ]
+            parts += [
+                cst.SimpleStatementLine([small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for small in rest
+            ]
             parts[-1] = parts[-1].with_changes(trailing_whitespace=updated_node.trailing_whitespace)
             return cst.FlattenSentinel(parts)
         return updated_node
@@ -56,7 +63,9 @@ class StatementEdits(Walk):
         lines = [*getattr(original, "leading_lines", ()), *commented_out(self.context.module.tree, original, errors)]
         return cst.SimpleStatementLine([cst.Pass()], leading_lines=lines)
 
-    def _leave_compound(self, original: cst.BaseCompoundStatement, updated: cst.BaseCompoundStatement) -> cst.BaseStatement:
+    def _leave_compound(
+        self, original: cst.BaseCompoundStatement, updated: cst.BaseCompoundStatement
+    ) -> cst.BaseStatement:
         """A header that could not be converted keeps its original text under a TODO."""
         errors = [f for f in self.new_findings() if f.severity == "error" and f.node in self.header_nodes(original)]
         self.marks.pop()
@@ -77,7 +86,11 @@ class StatementEdits(Walk):
         return found
 
     def original_header(self, node: cst.CSTNode) -> dict[str, object]:
-        return {name: getattr(node, name) for name in self.HEADERS[type(node)] if name not in ("params", "decorators", "bases", "returns")}
+        return {
+            name: getattr(node, name)
+            for name in self.HEADERS[type(node)]
+            if name not in ("params", "decorators", "bases", "returns")
+        }
 
     HEADERS: dict[type, tuple[str, ...]] = {
         cst.If: ("test",),
@@ -131,7 +144,9 @@ class StatementEdits(Walk):
             self.stopped += 1
         return self.enter(node)
 
-    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+    def leave_With(
+        self, original_node: cst.With, updated_node: cst.With
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         kinds = self.with_kinds[original_node]
         if "stop" in kinds:
             self.stopped -= 1
@@ -147,7 +162,11 @@ class StatementEdits(Walk):
             kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
             return self._leave_compound(original_node, updated_node.with_changes(items=kept))
         self.marks.pop()
-        body = list(updated_node.body.body) if isinstance(updated_node.body, cst.IndentedBlock) else [cst.SimpleStatementLine(updated_node.body.body)]  # type: ignore[arg-type]
+        body = (
+            list(updated_node.body.body)
+            if isinstance(updated_node.body, cst.IndentedBlock)
+            else [cst.SimpleStatementLine(updated_node.body.body)]
+        )  # type: ignore[arg-type]
         if not body:
             return cst.FlattenSentinel([])
         body[0] = body[0].with_changes(leading_lines=[*updated_node.leading_lines, *body[0].leading_lines])  # type: ignore[union-attr]

@@ -27,25 +27,35 @@ class _ImportEditor(cst.CSTTransformer):
     def _gone(self, name: str) -> bool:
         return self.context.is_source(name)
 
-    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+    def leave_Import(
+        self, original_node: cst.Import, updated_node: cst.Import
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         kept = [a for a in updated_node.names if not self._gone(dotted(a.name))]
         return self._result(updated_node, kept)
 
-    def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+    def leave_ImportFrom(
+        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         source = import_source(original_node, self.context.module)
         if source == "__future__":
             return updated_node
         if self.context.engine.finder.locate(source) is not None:
             if isinstance(updated_node.names, cst.ImportStar):
                 return updated_node
-            return self._result(updated_node, [a for a in updated_node.names if not self._passed_on(source, dotted(a.name))])
+            return self._result(
+                updated_node, [a for a in updated_node.names if not self._passed_on(source, dotted(a.name))]
+            )
         if isinstance(updated_node.names, cst.ImportStar):
             if self._gone(source):
                 self.context.changed = True
                 self.edits += 1
                 return cst.RemoveFromParent()
             return updated_node
-        kept = [a for a in updated_node.names if not self._gone(f"{source}.{dotted(a.name)}") and source.split(".")[0] not in self.context.engine.roots]
+        kept = [
+            a
+            for a in updated_node.names
+            if not self._gone(f"{source}.{dotted(a.name)}") and source.split(".")[0] not in self.context.engine.roots
+        ]
         return self._result(updated_node, kept)
 
     def _passed_on(self, source: str, name: str) -> bool:
@@ -53,7 +63,9 @@ class _ImportEditor(cst.CSTTransformer):
         values = self.context.engine.settled(source, name)
         return self.context.source_api(values) is not None
 
-    def _result(self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+    def _result(
+        self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         assert not isinstance(node.names, cst.ImportStar)
         if len(kept) == len(node.names):
             return node
@@ -61,13 +73,17 @@ class _ImportEditor(cst.CSTTransformer):
         self.edits += 1
         if not kept:
             return cst.RemoveFromParent()
-        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT if not (isinstance(node, cst.ImportFrom) and node.lpar) else kept[-1].comma)
+        kept[-1] = kept[-1].with_changes(
+            comma=cst.MaybeSentinel.DEFAULT if not (isinstance(node, cst.ImportFrom) and node.lpar) else kept[-1].comma
+        )
         return node.with_changes(names=kept)
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
         return any(isinstance(small, (cst.Import, cst.ImportFrom)) for small in node.body)
 
-    def leave_SimpleStatementLine(self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine) -> cst.BaseStatement | cst.RemovalSentinel:
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.BaseStatement | cst.RemovalSentinel:
         if not updated_node.body:
             return cst.RemoveFromParent()
         return updated_node
@@ -111,7 +127,9 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     return tree.with_changes(body=body)
 
 
-def _with_imports(body: list[cst.BaseStatement], at: int, held: list[cst.EmptyLine], lines: list[str]) -> list[cst.BaseStatement]:
+def _with_imports(
+    body: list[cst.BaseStatement], at: int, held: list[cst.EmptyLine], lines: list[str]
+) -> list[cst.BaseStatement]:
     """New imports: those of the standard library after the file's own ones, the others where the framework's stood."""
     standard = [line for line in lines if not _third_party(line)]
     others: list[cst.BaseStatement] = [cst.parse_statement(line) for line in lines if _third_party(line)]
@@ -123,7 +141,13 @@ def _with_imports(body: list[cst.BaseStatement], at: int, held: list[cst.EmptyLi
     elif mine:
         first = next((i for i, s in enumerate(after) if _is_standard_import(s)), None)
         if first is not None:  # the file's own ones come later: there they go
-            after = [*after[:first], mine[0].with_changes(leading_lines=after[first].leading_lines), *mine[1:], after[first].with_changes(leading_lines=[]), *after[first + 1 :]]  # type: ignore[attr-defined]
+            after = [
+                *after[:first],
+                mine[0].with_changes(leading_lines=after[first].leading_lines),
+                *mine[1:],
+                after[first].with_changes(leading_lines=[]),
+                *after[first + 1 :],
+            ]  # type: ignore[attr-defined]
         elif others:
             others = [*mine, others[0].with_changes(leading_lines=[cst.EmptyLine(indent=False)]), *others[1:]]
         else:
@@ -133,7 +157,9 @@ def _with_imports(body: list[cst.BaseStatement], at: int, held: list[cst.EmptyLi
         others[0] = others[0].with_changes(leading_lines=[*held, *own])
     elif after and held and hasattr(after[0], "leading_lines"):
         lead = list(after[0].leading_lines)
-        after[0] = after[0].with_changes(leading_lines=[*held, *(line for line in lead if line.comment is not None or not held)])
+        after[0] = after[0].with_changes(
+            leading_lines=[*held, *(line for line in lead if line.comment is not None or not held)]
+        )
     return [*before, *others, *after]
 
 
@@ -167,8 +193,14 @@ def _imported(body: list[cst.BaseStatement]) -> set[str]:
             for small in statement.body:
                 if isinstance(small, cst.Import):
                     for alias in small.names:
-                        found.add("import " + empty.code_for_node(alias.with_changes(comma=cst.MaybeSentinel.DEFAULT)).strip())
-                elif isinstance(small, cst.ImportFrom) and not isinstance(small.names, cst.ImportStar) and small.module is not None:
+                        found.add(
+                            "import " + empty.code_for_node(alias.with_changes(comma=cst.MaybeSentinel.DEFAULT)).strip()
+                        )
+                elif (
+                    isinstance(small, cst.ImportFrom)
+                    and not isinstance(small.names, cst.ImportStar)
+                    and small.module is not None
+                ):
                     for alias in small.names:
                         text = empty.code_for_node(alias.with_changes(comma=cst.MaybeSentinel.DEFAULT)).strip()
                         found.add(f"from {dotted(small.module)} import {text}")
@@ -211,7 +243,10 @@ def _helper_texts(context: Context, compat: str | None) -> dict[str, str]:
     for name in sorted(context.helpers):
         add(name)
     if compat is not None:
-        return {name if context.free_name(name) == name else f"{name} as {context.free_name(name)}": "" for name in sorted(context.helpers)}
+        return {
+            name if context.free_name(name) == name else f"{name} as {context.free_name(name)}": ""
+            for name in sorted(context.helpers)
+        }
     renamed = {name: context.free_name(name) for name in order if context.free_name(name) != name}
     texts: dict[str, str] = {}
     for name in order:

@@ -143,12 +143,12 @@ def convert(
 
 
 def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, compat: str | None) -> Conversion:
+    from .frameworks.style import style_of
     from .plugins import PLUGINS
     from .rewrite.context import Context
     from .rewrite.names import bound_names
     from .rewrite.tidy import tidy
     from .rewrite.translate import translate
-    from .frameworks.style import style_of
 
     bound, imported = bound_names(module.tree)
     context = Context(

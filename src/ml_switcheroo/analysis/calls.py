@@ -143,7 +143,7 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
                 found |= UNKNOWNS
         return found or NOTHING
 
-    # ---- functions and classes of the project ------------------------------------------------------------------------------------
+    # ---- functions and classes of the project ------------------------------------------------------------------------
 
     def _call_function(
         self, function: FunctionInfo, receiver: Values | None, args: Arguments, node: cst.CSTNode
@@ -269,7 +269,7 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
                 flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
         return frozenset(v for v in flowing if v is not UNKNOWN) or frozenset({Tensor(weak=True)})
 
-    # ---- framework ops -----------------------------------------------------------------------------------------------------------
+    # ---- framework ops -----------------------------------------------------------------------------------------------
 
     def call_api(self, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         special = self.call_library(name, args, node)
@@ -359,8 +359,7 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             if tensor and param.type.split("?")[0] in ("int", "dims", "shape", "dtype", "bool", "str", "float"):
                 return True
             number = values and all(
-                isinstance(v, Const)
-                and isinstance(v.value, (int, float))
+                (isinstance(v, Const) and isinstance(v.value, (int, float)))
                 or (isinstance(v, Scalar) and v.type in ("int", "float"))
                 for v in values
             )
@@ -383,7 +382,7 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
         ):
             self.evidence_of_tensor(args.nodes[0].value)
 
-    # ---- methods -------------------------------------------------------------------------------------------------------------------
+    # ---- methods -----------------------------------------------------------------------------------------------------
 
     def _call_method(self, method: MethodRef, args: Arguments, node: cst.CSTNode) -> Values:
         found = NOTHING

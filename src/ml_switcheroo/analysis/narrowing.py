@@ -21,7 +21,6 @@ from .values import (
     Text,
     Unknown,
     Value,
-    Values,
 )
 
 PYTHON_TYPES = frozenset({"int", "float", "str", "bool", "list", "tuple", "dict", "set", "bytes"})

@@ -119,7 +119,7 @@ class _Reader:
     def add(self, kind: str, name: str, node: cst.CSTNode, sources: frozenset[str] = frozenset()) -> None:
         self.events.append(_Event(kind, name, node, self.loops, sources, self.branches == 0))
 
-    # ---- statements --------------------------------------------------------------------------------------------------------------
+    # ---- statements --------------------------------------------------------------------------------------------------
 
     def block(self, body: cst.BaseSuite) -> None:
         for statement in body.body:
@@ -232,7 +232,7 @@ class _Reader:
             for element in target.elements:
                 self.bind(element.value, sources)
 
-    # ---- expressions -------------------------------------------------------------------------------------------------------------
+    # ---- expressions -------------------------------------------------------------------------------------------------
 
     def is_tensor(self, node: cst.BaseExpression) -> bool:
         values = self.context.facts(node)

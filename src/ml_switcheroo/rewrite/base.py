@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Values
 from ..convert.base import CallArg, Emission, Misfit, Place
 from ..convert.precedence import OBJECT, level, parenthesized
 from .context import Context, Finding, fill_style
 
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
+    from ..analysis.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Walk(cst.CSTTransformer):
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
         self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
         self.data_of: set[cst.CSTNode] = set()  # variables of which `.data` is taken
+        self.filled: set[cst.CSTNode] = set()  # what is handed to an initialiser
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
@@ -73,7 +74,7 @@ class Walk(cst.CSTTransformer):
         self.pending_lines: list[cst.EmptyLine] = []
         self.keeps_stream: set[ClassInfo] = set()  # classes whose instances must keep a random stream
 
-    # ---- place -------------------------------------------------------------------------------------------------------------------
+    # ---- place -------------------------------------------------------------------------------------------------------
 
     @property
     def function(self) -> FunctionInfo | None:
@@ -110,7 +111,7 @@ class Walk(cst.CSTTransformer):
     def place(self) -> Place:
         return _Here(self)  # type: ignore[return-value]
 
-    # ---- results -----------------------------------------------------------------------------------------------------------------
+    # ---- results -----------------------------------------------------------------------------------------------------
 
     def fail(self, node: cst.CSTNode, misfit: Misfit) -> None:
         if misfit.argument is not None and isinstance(node, cst.Call) and 0 <= misfit.argument < len(node.args):
@@ -162,7 +163,7 @@ class Walk(cst.CSTTransformer):
     def new_findings(self) -> list[Finding]:
         return self.context.findings[self.marks[-1] :] if self.marks else []
 
-    # ---- provided by the parts ---------------------------------------------------------------------------------------------------
+    # ---- provided by the parts ---------------------------------------------------------------------------------------
 
     def enter(self, node: cst.CSTNode) -> bool:
         raise NotImplementedError

@@ -19,7 +19,7 @@ SPACE = cst.SimpleWhitespace(" ")
 class Definitions(Walk):
     """Replaces what definitions look like."""
 
-    # ---- functions ---------------------------------------------------------------------------------------------------------------
+    # ---- functions ---------------------------------------------------------------------------------------------------
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         self.enter(node)
@@ -138,7 +138,7 @@ class Definitions(Walk):
         params = with_keyword_only(updated_node.params, cst.Param(cst.Name(self.style.stream)), False)
         return updated_node.with_changes(params=params, whitespace_after_lambda=SPACE)
 
-    # ---- classes -------------------------------------------------------------------------------------------------------------------
+    # ---- classes -----------------------------------------------------------------------------------------------------
 
     def visit_ClassDef(self, node: cst.ClassDef) -> bool:
         self.enter(node)

@@ -65,7 +65,7 @@ class Effects:
                     if name in cls.called:
                         found.update(v.node for v in cell.values if isinstance(v, Made))
 
-    # ---- random streams ----------------------------------------------------------------------------------------------------------
+    # ---- random streams ----------------------------------------------------------------------------------------------
 
     def takes_stream(self, function: FunctionInfo) -> bool:
         """Does this function gain the parameter that carries random keys?"""
@@ -102,8 +102,7 @@ class Effects:
                 and write is not None
                 and (
                     "rngs" in write.needs
-                    or write.helper is not None
-                    and row.op not in ("Sequential", "ModuleList", "ModuleDict")
+                    or (write.helper is not None and row.op not in ("Sequential", "ModuleList", "ModuleDict"))
                 )
             ):
                 if "rngs" in write.needs or "init" in hub.effects:
@@ -255,7 +254,7 @@ class Effects:
             current = current.outer
         return None
 
-    # ---- containers ----------------------------------------------------------------------------------------------------------------
+    # ---- containers --------------------------------------------------------------------------------------------------
 
     def _containers(self) -> None:
         facts = self.engine.facts

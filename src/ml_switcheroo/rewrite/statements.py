@@ -125,7 +125,7 @@ class StatementEdits(Walk):
     def leave_Match(self, original_node: cst.Match, updated_node: cst.Match) -> cst.BaseStatement:
         return self._leave_compound(original_node, updated_node)
 
-    # ---- with ----------------------------------------------------------------------------------------------------------------------
+    # ---- with --------------------------------------------------------------------------------------------------------
 
     def block_kind(self, node: cst.BaseExpression) -> str | None:
         """'stop' for a block without gradients, 'drop' for one that means nothing in the target, else None."""

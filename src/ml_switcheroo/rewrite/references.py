@@ -42,7 +42,7 @@ def _for_values(rows: Sequence[ReadRow]) -> list[ReadRow]:
 class References(Walk):
     """Replaces what is read without being called."""
 
-    # ---- marks -------------------------------------------------------------------------------------------------------------------
+    # ---- marks -------------------------------------------------------------------------------------------------------
 
     def visit_Annotation(self, node: cst.Annotation) -> bool:
         self._mark_types(node.annotation)
@@ -107,7 +107,7 @@ class References(Walk):
     def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
         return False
 
-    # ---- names -------------------------------------------------------------------------------------------------------------------
+    # ---- names -------------------------------------------------------------------------------------------------------
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
         if original_node in self.callees or not self.is_imported(original_node.value):
@@ -214,7 +214,7 @@ class References(Walk):
         params = cst.Parameters(params=[cst.Param(cst.Name(p)) for p in required])
         return self.fitted(original, cst.Lambda(params=params, body=node))
 
-    # ---- attributes --------------------------------------------------------------------------------------------------------------
+    # ---- attributes --------------------------------------------------------------------------------------------------
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
         if original_node in self.callees:
@@ -272,6 +272,8 @@ class References(Walk):
     ) -> cst.BaseExpression:
         api = f"{self.engine.tensor_type}.{attr}"
         rows = self.kb.read(api)
+        if original in self.filled and attr == "data":
+            return updated.value
         if original.value in self.data_of and self._is_variable(original.value):
             return self.style_expression(self.style.variable_read, x=updated.value)
         if not rows:

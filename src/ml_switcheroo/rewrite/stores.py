@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from ..analysis.values import Api, Const, Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
 from .base import Walk
+from .in_place_calls import changed_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPACE = cst.SimpleWhitespace(" ")
 
@@ -15,7 +19,7 @@ SPACE = cst.SimpleWhitespace(" ")
 class Stores(Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
 
-    # ---- marks -------------------------------------------------------------------------------------------------------------------
+    # ---- marks -------------------------------------------------------------------------------------------------------
 
     def visit_Assign(self, node: cst.Assign) -> bool:
         self.safe.add(node.value)
@@ -54,9 +58,11 @@ class Stores(Walk):
             for element in target.elements:
                 self._mark_target(element.value)
 
-    # ---- statements ----------------------------------------------------------------------------------------------------------------
+    # ---- statements --------------------------------------------------------------------------------------------------
 
-    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+    def leave_Assign(
+        self, original_node: cst.Assign, updated_node: cst.Assign
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
         if len(original_node.targets) == 1:
             target, new_target = original_node.targets[0].target, updated_node.targets[0].target
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
@@ -69,7 +75,12 @@ class Stores(Walk):
             if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
                 return self._store_attribute(original_node, updated_node, target, new_target)
             receiver = self._inplace_receiver(original_node.value)
-            if receiver is not None and isinstance(target, cst.Name) and isinstance(receiver, cst.Name) and receiver.value != target.value:
+            if (
+                receiver is not None
+                and isinstance(target, cst.Name)
+                and isinstance(receiver, cst.Name)
+                and receiver.value != target.value
+            ):
                 value = self._without_gradient(original_node.value, updated_node.value)
                 first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
                 return cst.FlattenSentinel([first, updated_node.with_changes(value=cst.Name(receiver.value))])
@@ -77,7 +88,11 @@ class Stores(Walk):
 
     def _without_gradient(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
         """What is computed in a block without gradients is a constant for the gradient."""
-        if not self.stopped or self.style.stop_gradient is None or not any(isinstance(v, Tensor) for v in self.facts(original)):
+        if (
+            not self.stopped
+            or self.style.stop_gradient is None
+            or not any(isinstance(v, Tensor) for v in self.facts(original))
+        ):
             return value
         if any(f.name == "__init__" or f.builds for f in self.functions):
             return value
@@ -86,7 +101,12 @@ class Stores(Walk):
     def _is_alias_of_framework(self, node: cst.Assign) -> bool:
         """`F = torch.nn.functional`: the alias goes with the import."""
         name = self.context.source_api(self.facts(node.value))
-        return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and not self.kb.read(name) and bool(self.kb.api_names(name))
+        return (
+            name is not None
+            and isinstance(node.value, (cst.Attribute, cst.Name))
+            and not self.kb.read(name)
+            and bool(self.kb.api_names(name))
+        )
 
     def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:
         target, new_target = original_node.target, updated_node.target
@@ -96,10 +116,16 @@ class Stores(Walk):
                 return stored
         return updated_node
 
-    def _store_item(self, target: cst.Subscript, new: cst.Subscript, value: cst.BaseExpression, operator: str) -> cst.BaseSmallStatement | None:
+    def _store_item(
+        self, target: cst.Subscript, new: cst.Subscript, value: cst.BaseExpression, operator: str
+    ) -> cst.BaseSmallStatement | None:
         """`x[i] = v` on a tensor."""
         owners = self.facts(target.value)
-        if not self.style.immutable or not any(isinstance(v, Tensor) for v in owners) or any(isinstance(v, Container) for v in owners):
+        if (
+            not self.style.immutable
+            or not any(isinstance(v, Tensor) for v in owners)
+            or any(isinstance(v, Container) for v in owners)
+        ):
             return None
         methods = dict(self.style.index_write)
         method = methods.get(operator)
@@ -111,7 +137,12 @@ class Stores(Walk):
             method = methods[""]
         base, rebuilt = self._storable(target.value, new.value)
         if base is None:
-            self.context.report(target, "SW4003", "this writes into a part of a computed value, which the target cannot", "assign the value to a name first")
+            self.context.report(
+                target,
+                "SW4003",
+                "this writes into a part of a computed value, which the target cannot",
+                "assign the value to a name first",
+            )
             return None
         place = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), new.slice)
         stored = cst.Call(cst.Attribute(place, cst.Name(method)), [cst.Arg(self._bare(value))])
@@ -124,22 +155,30 @@ class Stores(Walk):
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
             if original.attr.value == "data" and any(isinstance(v, Tensor) for v in self.facts(original.value)):
-                inner = updated.value if isinstance(updated, cst.Attribute) and updated.attr.value == "data" else updated
+                inner = (
+                    updated.value if isinstance(updated, cst.Attribute) and updated.attr.value == "data" else updated
+                )
                 return self._storable(original.value, inner)
             variable = updated
             if isinstance(updated, cst.Subscript) and _is_ellipsis(updated):
                 variable = updated.value
             if self._is_variable(original):
                 current = self.style_expression(self.style.variable_read, x=variable)
-                return current, lambda v: cst.Assign([cst.AssignTarget(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v)  # type: ignore[arg-type]
+                return current, lambda v: cst.Assign(
+                    [cst.AssignTarget(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v
+                )  # type: ignore[arg-type]
             return updated, lambda v: cst.Assign([cst.AssignTarget(updated.deep_clone())], v)  # type: ignore[arg-type]
         if isinstance(original, cst.Subscript) and isinstance(updated, cst.Subscript):
-            if any(isinstance(v, Tensor) for v in self.facts(original.value)) and not any(isinstance(v, Container) for v in self.facts(original.value)):
+            if any(isinstance(v, Tensor) for v in self.facts(original.value)) and not any(
+                isinstance(v, Container) for v in self.facts(original.value)
+            ):
                 base, rebuilt = self._storable(original.value, updated.value)
                 if base is None:
                     return None, None
                 view = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), updated.slice)
-                return updated.deep_clone(), lambda v: rebuilt(cst.Call(cst.Attribute(view, cst.Name(dict(self.style.index_write)[""])), [cst.Arg(v)]))
+                return updated.deep_clone(), lambda v: rebuilt(
+                    cst.Call(cst.Attribute(view, cst.Name(dict(self.style.index_write)[""])), [cst.Arg(v)])
+                )
             return updated, lambda v: cst.Assign([cst.AssignTarget(updated.deep_clone())], v)  # type: ignore[arg-type]
         return None, None
 
@@ -149,7 +188,9 @@ class Stores(Walk):
             if isinstance(owner, Instance):
                 for cls in owner.cls.mro():
                     cell = cls.attributes.get(node.attr.value)
-                    if cell is not None and any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in cell.values):
+                    if cell is not None and any(
+                        isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in cell.values
+                    ):
                         return True
                 if owner.cls.layer is not None:
                     hub = self.kb.hub(owner.cls.layer)
@@ -173,9 +214,11 @@ class Stores(Walk):
 
         return fit(value, TERM + 1)
 
-    # ---- attributes ----------------------------------------------------------------------------------------------------------------
+    # ---- attributes --------------------------------------------------------------------------------------------------
 
-    def _store_attribute(self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute) -> cst.BaseSmallStatement:
+    def _store_attribute(
+        self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute
+    ) -> cst.BaseSmallStatement:
         values = self.facts(original.value)
         value = self._without_gradient(original.value, updated.value)
         updated = updated.with_changes(value=value)
@@ -184,7 +227,9 @@ class Stores(Walk):
             new_owner = new.value
             if isinstance(new_owner, cst.Subscript) and _is_ellipsis(new_owner):
                 new_owner = new_owner.value
-            return updated.with_changes(targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new_owner))])
+            return updated.with_changes(
+                targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new_owner))]
+            )
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
         if any(isinstance(v, Layer) for v in owners) and not instances:
             return self._store_weight(original, updated, target, new, owners)
@@ -193,26 +238,45 @@ class Stores(Walk):
         roles = {v.role for v in values if isinstance(v, Tensor)}
         in_init = self.function is not None and self.function.name == "__init__"
         if "value" in roles and not roles & {"parameter", "buffer"}:
-            if in_init and any(target.attr.value in i.cls.constants for i in instances) and self.style.constant is not None:
-                return updated.with_changes(value=cst.Call(cst.Name(self.context.helper_name(self.style.constant)), [cst.Arg(self._bare(value))]))
+            if (
+                in_init
+                and any(target.attr.value in i.cls.constants for i in instances)
+                and self.style.constant is not None
+            ):
+                return updated.with_changes(
+                    value=cst.Call(
+                        cst.Name(self.context.helper_name(self.style.constant)), [cst.Arg(self._bare(value))]
+                    )
+                )
             if self._is_variable(target):  # a new value for a buffer
-                return updated.with_changes(targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new))])
+                return updated.with_changes(
+                    targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new))]
+                )
         return updated
 
-    def _store_weight(self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute, owners: Values) -> cst.BaseSmallStatement:
+    def _store_weight(
+        self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute, owners: Values
+    ) -> cst.BaseSmallStatement:
         """`layer.weight = other.weight` (tying) or `layer.weight = nn.Parameter(...)`."""
         attr = target.attr.value
         ops = {v.op for v in owners if isinstance(v, Layer)}
         rules = {op: (w.weights.get(attr) if (w := self.kb.write(op)) is not None else None) for op in ops}
         if len(rules) != 1 or not isinstance(next(iter(rules.values())), str):
             if attr in ("weight", "bias") and any(isinstance(v, Tensor) for v in self.facts(original.value)):
-                self.context.report(original, "SW5003", f"{attr} of this layer cannot be replaced", "build the layer with the weight that it shall have")
+                self.context.report(
+                    original,
+                    "SW5003",
+                    f"{attr} of this layer cannot be replaced",
+                    "build the layer with the weight that it shall have",
+                )
             return updated
         rule = str(next(iter(rules.values())))
         path, _, order = rule.partition(" ")
         if isinstance(original.value, cst.Attribute):
             other = {v.op for v in self.facts(original.value.value) if isinstance(v, Layer)}
-            other_rules = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op)) is not None}
+            other_rules = {
+                str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op)) is not None
+            }
             other_order = {r.partition(" ")[2] for r in other_rules} or {""}
             if other_order != {order}:
                 node = new.value
@@ -220,29 +284,46 @@ class Stores(Walk):
                     node = cst.Attribute(node, cst.Name(part))
                 return self._tie(original, updated, node, ops, other)  # type: ignore[arg-type]
         elif order and any(isinstance(v, Tensor) for v in self.facts(original.value)):
-            self.context.report(original, "SW5003", f"{attr} of this layer is stored in another order of axes, and cannot be replaced by this value", "assign `layer.weight.data`, or build the layer anew")
+            self.context.report(
+                original,
+                "SW5003",
+                f"{attr} of this layer is stored in another order of axes, and cannot be replaced by this value",
+                "assign `layer.weight.data`, or build the layer anew",
+            )
             return updated
         node: cst.BaseExpression = new.value
         for part in path.split("."):
             node = cst.Attribute(node, cst.Name(part))
         return updated.with_changes(targets=[cst.AssignTarget(node)])  # type: ignore[arg-type]
 
-    def _tie(self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, ops: set[str], other: set[str]) -> cst.BaseSmallStatement:
+    def _tie(
+        self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, ops: set[str], other: set[str]
+    ) -> cst.BaseSmallStatement:
         """Two layers that share a weight and store it in different orders: one of them becomes a layer that reads the other's."""
         assert isinstance(updated.value, cst.Attribute)
         keeper, tied = updated.value, new
         helper = f"Tied{next(iter(ops))}"
-        if self.kb.helper(helper) is None:  # then the other way round: which of the two holds the weight makes no difference
+        if (
+            self.kb.helper(helper) is None
+        ):  # then the other way round: which of the two holds the weight makes no difference
             keeper, tied = new, updated.value
             helper = f"Tied{next(iter(other), '')}"
         if self.kb.helper(helper) is None:
-            self.context.report(original, "SW4002", "the two layers store this weight in different orders of axes, so that they cannot share it", "compute with the one weight in both places")
+            self.context.report(
+                original,
+                "SW4002",
+                "the two layers store this weight in different orders of axes, so that they cannot share it",
+                "compute with the one weight in both places",
+            )
             return updated
         bias = cst.Attribute(tied.value.deep_clone(), cst.Name("bias"))
-        call = cst.Call(cst.Name(self.context.helper_name(helper)), [cst.Arg(keeper, comma=cst.Comma(whitespace_after=SPACE)), cst.Arg(bias)])
+        call = cst.Call(
+            cst.Name(self.context.helper_name(helper)),
+            [cst.Arg(keeper, comma=cst.Comma(whitespace_after=SPACE)), cst.Arg(bias)],
+        )
         return updated.with_changes(targets=[cst.AssignTarget(tied.value)], value=call)  # type: ignore[arg-type]
 
-    # ---- in place ------------------------------------------------------------------------------------------------------------------
+    # ---- in place ----------------------------------------------------------------------------------------------------
 
     def _inplace_receiver(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
         """`x` in `x.add_(y)` on a tensor."""
@@ -252,7 +333,9 @@ class Stores(Walk):
         name = node.func.attr.value
         if not name.endswith(suffix) or name.startswith("__"):
             return None
-        if not any(isinstance(v, MethodRef) and any(isinstance(o, Tensor) for o in v.receiver) for v in self.facts(node.func)):
+        if not any(
+            isinstance(v, MethodRef) and any(isinstance(o, Tensor) for o in v.receiver) for v in self.facts(node.func)
+        ):
             if name not in self.engine.tensor_methods:
                 return None
             if any(isinstance(v, (Instance, Layer, FunctionRef, Container)) for v in self.facts(node.func.value)):
@@ -269,17 +352,40 @@ class Stores(Walk):
         function = self.functions[-1]
         readers = {"grad", "step", "zero_grad", "clip_grad_norm_"}
         for other in function.calls:
-            names = {other.func.attr.value} if isinstance(other.func, cst.Attribute) else {other.func.value} if isinstance(other.func, cst.Name) else set()
+            names = (
+                {other.func.attr.value}
+                if isinstance(other.func, cst.Attribute)
+                else {other.func.value}
+                if isinstance(other.func, cst.Name)
+                else set()
+            )
             if names & readers:
                 return False
         return not any(isinstance(node, cst.Attribute) and node.attr.value == "grad" for node in walk(function.node))
 
-    def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+    def leave_Expr(
+        self, original_node: cst.Expr, updated_node: cst.Expr
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         if isinstance(original_node.value, cst.Call) and self._unread_backward(original_node.value):
             self.context.findings[self.marks[-1] :] = []
-            self.context.report(original_node, "SW6003", "this backward pass is left out: nothing here reads the gradients", severity="warning")
+            self.context.report(
+                original_node,
+                "SW6003",
+                "this backward pass is left out: nothing here reads the gradients",
+                severity="warning",
+            )
             self.context.changed = True
             return cst.RemoveFromParent()
+        changed = changed_argument(self, original_node.value) if isinstance(original_node.value, cst.Call) else None
+        if changed is not None and not self._failed():
+            if isinstance(changed, cst.Name):
+                return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], self._bare(updated_node.value))
+            self.context.report(
+                original_node,
+                "SW4003",
+                "this changes a value in place, which the target cannot",
+                "assign the result of the call",
+            )
         receiver = self._inplace_receiver(original_node.value)
         if receiver is not None and not self._failed():
             return self._store_inplace(original_node, updated_node, receiver)
@@ -297,7 +403,9 @@ class Stores(Walk):
     def _failed(self) -> bool:
         return any(f.severity == "error" for f in self.new_findings())
 
-    def _store_inplace(self, original: cst.Expr, updated: cst.Expr, receiver: cst.BaseExpression) -> cst.BaseSmallStatement:
+    def _store_inplace(
+        self, original: cst.Expr, updated: cst.Expr, receiver: cst.BaseExpression
+    ) -> cst.BaseSmallStatement:
         assert isinstance(original.value, cst.Call) and isinstance(original.value.func, cst.Attribute)
         new_receiver = self.receivers.get(original.value)
         if new_receiver is None:
@@ -310,11 +418,16 @@ class Stores(Walk):
                 base, rebuilt = self._storable(inner, chained) if chained is not None else (None, None)
             if base is None:
                 if isinstance(receiver, cst.Call):
-                    self.context.report(original, "SW4003", "this changes a computed value in place, which the target cannot", "assign the value to a name first")
+                    self.context.report(
+                        original,
+                        "SW4003",
+                        "this changes a computed value in place, which the target cannot",
+                        "assign the value to a name first",
+                    )
                 return updated
         return rebuilt(self._bare(updated.value))  # type: ignore[no-any-return]
 
-    # ---- registrations -------------------------------------------------------------------------------------------------------------
+    # ---- registrations -----------------------------------------------------------------------------------------------
 
     def _registration(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
         """`self.register_buffer("mask", x)` becomes `self.mask = Buffer(x)`."""
@@ -324,7 +437,9 @@ class Stores(Walk):
         rows = self.kb.read(f"{self.engine.module_type}.{func.attr.value}")
         op = rows[0].op if rows else ""
         owners = self.facts(func.value)
-        if op not in ("register_buffer", "register_parameter", "add_module") or not any(isinstance(v, Instance) for v in owners):
+        if op not in ("register_buffer", "register_parameter", "add_module") or not any(
+            isinstance(v, Instance) for v in owners
+        ):
             return None
         if any(isinstance(v, Instance) and v.cls.container for v in owners) and op == "add_module":
             return None
@@ -337,15 +452,21 @@ class Stores(Walk):
         if op == "register_buffer" and not none:
             helper = "Buffer" if persistent else self.style.constant
             if helper is not None:
-                wrapped: cst.BaseExpression = cst.Call(cst.Name(self.context.helper_name(helper)), [cst.Arg(self._bare(value))])
+                wrapped: cst.BaseExpression = cst.Call(
+                    cst.Name(self.context.helper_name(helper)), [cst.Arg(self._bare(value))]
+                )
                 if Const(None) in values:
                     test = cst.Comparison(value.deep_clone(), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
                     wrapped = cst.IfExp(test=test, body=cst.Name("None"), orelse=wrapped)
                 value = wrapped
         if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
-            return cst.Assign([cst.AssignTarget(cst.Attribute(owner, cst.Name(str(name.evaluated_value))))], self._bare(value))
+            return cst.Assign(
+                [cst.AssignTarget(cst.Attribute(owner, cst.Name(str(name.evaluated_value))))], self._bare(value)
+            )
         comma = cst.Comma(whitespace_after=SPACE)
-        return cst.Expr(cst.Call(cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(value)]))
+        return cst.Expr(
+            cst.Call(cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(value)])
+        )
 
     def _is_empty_super(self, call: cst.Call) -> bool:
         """`super().__init__()` where the base has nothing to set up."""
@@ -375,4 +496,8 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def _is_ellipsis(node: cst.Subscript) -> bool:
-    return len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index) and isinstance(node.slice[0].slice.value, cst.Ellipsis)
+    return (
+        len(node.slice) == 1
+        and isinstance(node.slice[0].slice, cst.Index)
+        and isinstance(node.slice[0].slice.value, cst.Ellipsis)
+    )

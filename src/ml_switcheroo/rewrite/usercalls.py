@@ -5,11 +5,30 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.calls import COMMON_METHODS
-from ..analysis.values import NOTHING, UNKNOWN, Api, ClassRef, Const, Container, Factory, FunctionRef, Instance, Layer, MethodRef, Partial, Super, Tensor, Text, Unknown, Values
+from ..analysis.values import (
+    NOTHING,
+    UNKNOWN,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    Factory,
+    FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
+    Partial,
+    Super,
+    Tensor,
+    Text,
+    Unknown,
+    Values,
+)
 from ..convert.base import CallArg, Emission, Misfit
 from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
+from .in_place_calls import pure_name, without_data
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
 PYTHON_METHODS = frozenset(
@@ -18,7 +37,9 @@ PYTHON_METHODS = frozenset(
 )
 
 # Methods that modules have as well as tensors.
-MODULE_METHODS = frozenset("to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_".split())
+MODULE_METHODS = frozenset(
+    "to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_".split()
+)
 
 
 class Calls(Walk):
@@ -36,7 +57,8 @@ class Calls(Walk):
                 self._mark_types(node.args[1].value)
         elif any(self._initialises(name) for name in names) or "builtins.hasattr" in names:
             for argument in node.args[:1]:
-                self.plain.add(argument.value)
+                self.plain |= {argument.value, without_data(argument.value)}
+                self.filled.add(argument.value)
         return True
 
     def _initialises(self, name: str) -> bool:
@@ -63,11 +85,17 @@ class Calls(Walk):
 
     def arguments(self, original: cst.Call, updated: cst.Call) -> list[CallArg]:
         return [
-            CallArg(new.value, old.value, self.facts(old.value), old.keyword.value if old.keyword is not None else None, old.star)
+            CallArg(
+                new.value,
+                old.value,
+                self.facts(old.value),
+                old.keyword.value if old.keyword is not None else None,
+                old.star,
+            )
             for old, new in zip(original.args, updated.args, strict=True)
         ]
 
-    # ---- the framework's own -----------------------------------------------------------------------------------------------------
+    # ---- the framework's own -----------------------------------------------------------------------------------------
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
         args = self.arguments(original, updated)
@@ -79,9 +107,11 @@ class Calls(Walk):
         tensor_prefix = self.engine.tensor_type + "."
         if name.startswith(tensor_prefix) and args:
             return self._bound(original, name, args[1:], args[0])
-        return self._bound(original, name, args, None)
+        return self._bound(original, pure_name(self, name), args, None)
 
-    def _bound(self, original: cst.Call, name: str, args: list[CallArg], receiver: CallArg | None) -> cst.BaseExpression:
+    def _bound(
+        self, original: cst.Call, name: str, args: list[CallArg], receiver: CallArg | None
+    ) -> cst.BaseExpression:
         call = bind(self.kb, name, args, receiver, original)
         result: Emission | Misfit
         if isinstance(call, Misfit):
@@ -89,14 +119,18 @@ class Calls(Walk):
         else:
             site = next((v.site for v in self.facts(original) if isinstance(v, Container)), None)
             needs_helper = site is not None and site in self.effects.rich_sites and call.op.kind == "layer"
-            result = emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
+            result = (
+                emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
+            )
             if not isinstance(result, Misfit):
                 self.context.explain(original, f"{name} -> {call.op.name}")
         return self.take(original, result, original)
 
-    # ---- methods -----------------------------------------------------------------------------------------------------------------
+    # ---- methods -----------------------------------------------------------------------------------------------------
 
-    def method_call(self, original: cst.Call, updated: cst.Call, func: cst.Attribute, values: Values) -> cst.BaseExpression | None:
+    def method_call(
+        self, original: cst.Call, updated: cst.Call, func: cst.Attribute, values: Values
+    ) -> cst.BaseExpression | None:
         """A call `owner.name(...)`; None when it is an ordinary call after all."""
         name = func.attr.value
         owners = self.facts(func.value)
@@ -112,13 +146,30 @@ class Calls(Walk):
             return self._tensor_method(original, updated, name, receiver)
         kind_api = self.kind_api(owners, name)
         if kind_api is not None:
-            return self._bound(original, kind_api, self.arguments(original, updated), CallArg(new_func.value, func.value, owners))
-        modules = [o for m in methods for o in m.receiver if isinstance(o, (Layer, Instance)) or (isinstance(o, Container) and o.site.kind not in ("list", "tuple", "dict", "set"))]
+            return self._bound(
+                original, kind_api, self.arguments(original, updated), CallArg(new_func.value, func.value, owners)
+            )
+        modules = [
+            o
+            for m in methods
+            for o in m.receiver
+            if isinstance(o, (Layer, Instance))
+            or (isinstance(o, Container) and o.site.kind not in ("list", "tuple", "dict", "set"))
+        ]
         if modules:
             return self._module_method(original, updated, name, func, owners)
-        if name == self.engine.forward and any(isinstance(v, (FunctionRef, MethodRef)) for v in values) and any(isinstance(o, (Layer, Instance)) for o in owners):
+        if (
+            name == self.engine.forward
+            and any(isinstance(v, (FunctionRef, MethodRef)) for v in values)
+            and any(isinstance(o, (Layer, Instance)) for o in owners)
+        ):
             return self.plain_call(original, updated.with_changes(func=new_func.value), values)
-        if UNKNOWN in owners and name in self.engine.tensor_methods and name not in PYTHON_METHODS and not self.project_method(owners, name):
+        if (
+            UNKNOWN in owners
+            and name in self.engine.tensor_methods
+            and name not in PYTHON_METHODS
+            and not self.project_method(owners, name)
+        ):
             return self._unknown_owner(original, updated, name, func, owners)
         return None
 
@@ -131,14 +182,20 @@ class Calls(Walk):
         if name not in COMMON_METHODS:
             return True
         keywords = {a.keyword.value for a in original.args if a.keyword is not None}
-        return bool(keywords & {"dim", "keepdim", "non_blocking", "memory_format"}) or (name == "size" and len(original.args) <= 1)
+        return bool(keywords & {"dim", "keepdim", "non_blocking", "memory_format"}) or (
+            name == "size" and len(original.args) <= 1
+        )
 
-    def _unknown_owner(self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values) -> cst.BaseExpression | None:
+    def _unknown_owner(
+        self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values
+    ) -> cst.BaseExpression | None:
         """A method that tensors have, on something of which nothing is known."""
         assert isinstance(updated.func, cst.Attribute)
         before = len(self.context.findings)
         new_func_value = updated.func.value
-        result = self._tensor_method(original, updated, name, CallArg(updated.func.value, func.value, frozenset({Tensor(weak=True)})))
+        result = self._tensor_method(
+            original, updated, name, CallArg(updated.func.value, func.value, frozenset({Tensor(weak=True)}))
+        )
         kept = self.context.findings[before:]
         del self.context.findings[before:]
         code = self.context.module.tree.code_for_node
@@ -168,16 +225,31 @@ class Calls(Walk):
                 api = plain
         return self._bound(original, api, self.arguments(original, updated), receiver)
 
-    def _module_method(self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values) -> cst.BaseExpression | None:
+    def _module_method(
+        self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values
+    ) -> cst.BaseExpression | None:
         assert isinstance(updated.func, cst.Attribute)
         if name == self.engine.forward:
-            return self.plain_call(original, updated.with_changes(func=updated.func.value), frozenset(v for v in owners))
+            return self.plain_call(
+                original, updated.with_changes(func=updated.func.value), frozenset(v for v in owners)
+            )
         kinds = {v.site.kind for v in owners if isinstance(v, Container)}
         if kinds & {"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}:
             rich = any(isinstance(v, Container) and v.site in self.effects.rich_sites for v in owners)
-            if name in ("append", "extend", "insert", "items", "keys", "values", "pop", "update", "clear") or (rich and name == "add_module"):
+            if name in ("append", "extend", "insert", "items", "keys", "values", "pop", "update", "clear") or (
+                rich and name == "add_module"
+            ):
                 return updated
-        if any(isinstance(v, Instance) and v.cls.container for v in owners) and name in ("append", "extend", "insert", "items", "keys", "values", "add_module", "pop"):
+        if any(isinstance(v, Instance) and v.cls.container for v in owners) and name in (
+            "append",
+            "extend",
+            "insert",
+            "items",
+            "keys",
+            "values",
+            "add_module",
+            "pop",
+        ):
             return updated
         api = f"{self.engine.module_type}.{name}"
         if not self.kb.read(api):
@@ -194,9 +266,15 @@ class Calls(Walk):
     def _registers(self, original: cst.Call, updated: cst.Call, api: str, owners: Values) -> bool:
         """Takes a registration of a buffer, parameter or child apart; the statement around it becomes an assignment."""
         op = self.kb.read(api)[0].op
-        if op not in ("register_buffer", "register_parameter", "add_module") or not any(isinstance(v, Instance) for v in owners):
+        if op not in ("register_buffer", "register_parameter", "add_module") or not any(
+            isinstance(v, Instance) for v in owners
+        ):
             return False
-        order = ["name", {"register_buffer": "tensor", "register_parameter": "param", "add_module": "module"}[op], "persistent"]
+        order = [
+            "name",
+            {"register_buffer": "tensor", "register_parameter": "param", "add_module": "module"}[op],
+            "persistent",
+        ]
         given: dict[str, CallArg] = {}
         for index, argument in enumerate(self.arguments(original, updated)):
             if argument.star:
@@ -216,7 +294,11 @@ class Calls(Walk):
         values = self.facts(original.func)
         project = any(isinstance(v, FunctionRef) for v in values)
         if name == self.engine.forward:
-            return self.plain_call(original, updated.with_changes(func=updated.func.with_changes(attr=cst.Name(self.style.forward))), values)
+            return self.plain_call(
+                original,
+                updated.with_changes(func=updated.func.with_changes(attr=cst.Name(self.style.forward))),
+                values,
+            )
         if name == "__init__" and cls.is_module:
             if project or cls.layer is not None:
                 return self.with_stream(original, updated)
@@ -227,11 +309,13 @@ class Calls(Walk):
             if rows and name not in ("train", "eval"):
                 assert isinstance(original.func, cst.Attribute)
                 owner = cst.Name(self.self_name(self.functions[-1])) if self.functions else updated.func.value
-                return self._bound(original, api, self.arguments(original, updated), CallArg(owner, original.func.value, owners))
+                return self._bound(
+                    original, api, self.arguments(original, updated), CallArg(owner, original.func.value, owners)
+                )
             return updated
         return self.plain_call(original, updated, values)
 
-    # ---- the project's own ---------------------------------------------------------------------------------------------------------
+    # ---- the project's own -------------------------------------------------------------------------------------------
 
     def plain_call(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression:
         """A call of something of the project: it stays, and gets a random stream where the callee takes one."""
@@ -257,7 +341,12 @@ class Calls(Walk):
         names = self.facts(original.args[1].value) if len(original.args) > 1 else NOTHING
         known = sorted({v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)})
         if not known or any(isinstance(v, (Text, Unknown)) or not isinstance(v, Const) for v in names):
-            self.context.report(original, "SW5003", "which name of the framework this reads is decided when it runs", "use a dictionary of the classes that may be asked for")
+            self.context.report(
+                original,
+                "SW5003",
+                "which name of the framework this reads is decided when it runs",
+                "use a dictionary of the classes that may be asked for",
+            )
             return original
         elements = []
         for name in known:
@@ -281,7 +370,12 @@ class Calls(Walk):
             return updated
         stream = self.stream()
         if stream is None:
-            self.context.report(original, "SW4001", "the callee needs random numbers, and there is no random stream here", "make the surrounding function a method of a module, or pass a random stream to it")
+            self.context.report(
+                original,
+                "SW4001",
+                "the callee needs random numbers, and there is no random stream here",
+                "make the surrounding function a method of a module, or pass a random stream to it",
+            )
             return updated
         self.context.changed = True
         return add_keyword(updated, keyword, stream)
@@ -295,13 +389,24 @@ class Calls(Walk):
         is_partial = any(isinstance(v, Api) and v.name == "functools.partial" for v in self.facts(original.func))
         for index, (old, new) in enumerate(zip(original.args, args, strict=True)):
             values = self.facts(old.value)
-            if old.star or is_partial or not any(isinstance(v, FunctionRef) and self.effects.takes_stream(v.function) for v in values) or isinstance(old.value, cst.Lambda):
+            if (
+                old.star
+                or is_partial
+                or not any(isinstance(v, FunctionRef) and self.effects.takes_stream(v.function) for v in values)
+                or isinstance(old.value, cst.Lambda)
+            ):
                 continue
             stream = self.stream()
             if stream is None:
                 continue
             self.context.use(imports={"partial"})
-            bound = cst.Call(cst.Name("partial"), [cst.Arg(new.value, comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))), keyword_arg(self.style.stream, stream)])
+            bound = cst.Call(
+                cst.Name("partial"),
+                [
+                    cst.Arg(new.value, comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))),
+                    keyword_arg(self.style.stream, stream),
+                ],
+            )
             args[index] = new.with_changes(value=bound)
             changed = True
         return updated.with_changes(args=args) if changed else updated
@@ -309,7 +414,9 @@ class Calls(Walk):
 
 def keyword_arg(name: str, value: cst.BaseExpression) -> cst.Arg:
     tight = cst.SimpleWhitespace("")
-    return cst.Arg(value, keyword=cst.Name(name), equal=cst.AssignEqual(whitespace_before=tight, whitespace_after=tight))
+    return cst.Arg(
+        value, keyword=cst.Name(name), equal=cst.AssignEqual(whitespace_before=tight, whitespace_after=tight)
+    )
 
 
 def add_keyword(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Call:

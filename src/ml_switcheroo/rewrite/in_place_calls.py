@@ -1,0 +1,63 @@
+"""Calls that change their first argument in place and are written as statements: `F.relu(x, inplace=True)`, `self.act(x)`,
+`nn.init.normal_(w)`. Where arrays cannot be changed, the result must be stored under the argument's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.values import Api, Const, Layer, Tensor
+
+if TYPE_CHECKING:
+    from .base import Walk
+
+
+def pure_name(walk: Walk, name: str) -> str:
+    """`relu_` as `relu`, where only the latter is known."""
+    suffix = walk.engine.inplace_suffix
+    plain = name[: -len(suffix)] if suffix and name.endswith(suffix) else name
+    return plain if not walk.kb.read(name) and walk.kb.read(plain) else name
+
+
+def without_data(node: cst.BaseExpression) -> cst.BaseExpression:
+    """`w` of `w.data`: both are the same values, seen with and without gradients."""
+    return node.value if isinstance(node, cst.Attribute) and node.attr.value == "data" else node
+
+
+def changed_argument(walk: Walk, call: cst.Call) -> cst.BaseExpression | None:
+    """The first argument of a call that stands alone and makes sense only if it changes that argument; a tensor that is no
+    variable of a module (those are changed for real)."""
+    if not call.args or call.args[0].star:
+        return None
+    argument = without_data(call.args[0].value)
+    values = walk.facts(argument)
+    if not any(isinstance(v, Tensor) for v in values) or any(
+        isinstance(v, Tensor) and v.role != "value" for v in values
+    ):
+        return None
+    callees = walk.facts(call.func)
+    if callees and all(_works_in_place(walk, callee, call) for callee in callees):
+        return argument
+    return None
+
+
+def _works_in_place(walk: Walk, callee: object, call: cst.Call) -> bool:
+    if isinstance(callee, Layer):  # a layer without state whose result nobody takes
+        hub = walk.kb.hub(callee.op)
+        return hub is not None and not hub.weights and "state" not in hub.effects
+    if not isinstance(callee, Api):
+        return False
+    if pure_name(walk, callee.name) != callee.name:
+        return True
+    for row in walk.kb.read(callee.name):
+        hub = walk.kb.hub(row.op)
+        if hub is not None and hub.kind == "function" and "mutates" in hub.effects:
+            return True
+        for signature in row.signatures:
+            names = [param.name for param in signature]
+            for index, arg in enumerate(call.args):
+                name = arg.keyword.value if arg.keyword else names[index] if index < len(names) else None
+                if name == "inplace":
+                    return walk.facts(arg.value) != frozenset({Const(False)})
+    return False

@@ -564,3 +564,44 @@ def test_refused() -> None:
     messages = {(one.line - 7) // 4: f"{one.message} {one.hint}" for one in found.diagnostics if one.severity == "error"}
     for number, (source, reason) in enumerate(REFUSED.items()):
         assert reason in messages.get(number, "nothing"), f"{source}: {messages.get(number)}"
+
+
+# ---- in place --------------------------------------------------------------------------------------------------------------------
+
+IN_PLACE = '''
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU(inplace=True)
+        self.w = nn.Parameter(torch.empty(2, 3))
+        nn.init.constant_(self.w.data, 2.0)
+        v = torch.empty(3)
+        nn.init.ones_(v)
+        self.v = nn.Parameter(v)
+
+    def forward(self, x):
+        a, b, c = x - 1, x - 2, x - 3
+        F.relu(a, inplace=True)
+        F.relu_(b)
+        self.act(c)
+        F.dropout(c, 0.5, False, inplace=True)
+        return a, b, c, self.w * 1, self.v * 1
+'''
+
+
+def test_calls_that_change_their_argument() -> None:
+    """A result that nobody takes is stored where the source has changed the argument."""
+    result = convert(IN_PLACE)
+    assert [str(one) for one in result.diagnostics] == []
+    ours: dict[str, Any] = {"__name__": "ours"}
+    theirs: dict[str, Any] = {"__name__": "theirs"}
+    exec(compile(result.code, "<ours>", "exec"), ours)
+    exec(compile(IN_PLACE, "<theirs>", "exec"), theirs)
+    x = draw(2, 3) * 3
+    for one, other in zip(ours["Net"](rngs=nnx.Rngs(0))(jax.numpy.asarray(x)), theirs["Net"]()(torch.tensor(x)), strict=True):
+        close(one, other.detach(), "value", 1e-6)

@@ -30,8 +30,11 @@ def max_pool_nd(x, rank, kernel_size, stride, padding, dilation, ceil_mode) -> j
             starts = np.arange(0, x.shape[axis] - d * (k - 1), s)
             x = jnp.take(x, (starts[:, None] + np.arange(k) * d).reshape(-1), axis=axis)
         stride = kernel
-    pads = [(0, 0)] * lead + pads
-    return lax.reduce_window(x, lowest, lax.max, (1,) * lead + kernel, (1,) * lead + stride, pads)
+    # channels last, as the layers around it: under jit the transposes cancel
+    x = jnp.moveaxis(x, lead - 1, -1)
+    batch, pads = (1,) * (lead - 1), [(0, 0)] * (lead - 1) + pads + [(0, 0)]
+    y = lax.reduce_window(x, lowest, lax.max, (*batch, *kernel, 1), (*batch, *stride, 1), pads)
+    return jnp.moveaxis(y, -1, lead - 1)
 
 
 def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> jax.Array:

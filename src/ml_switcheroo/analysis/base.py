@@ -57,6 +57,8 @@ class EngineBase:
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
         self.submodules: set[str] = set()  # modules that `import a.b` has made attributes of their packages
+        self.final = False  # everything that can be known is known: what is still missing is unknown for good
+        self.starved: set[FunctionInfo] = set()  # who met something of which nothing was known yet
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
@@ -72,7 +74,7 @@ class EngineBase:
         self.env: Env = {}
         self.dead = False
 
-    # ---- provided by the parts ---------------------------------------------------------------------------------------------------
+    # ---- provided by the parts ---------------------------------------------------------------------------------------
 
     def evaluate(self, node: cst.BaseExpression) -> Values:
         raise NotImplementedError
@@ -128,7 +130,7 @@ class EngineBase:
     def _module_method(self, owner: Values, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         raise NotImplementedError
 
-    # ---- cells -----------------------------------------------------------------------------------------------------------------
+    # ---- cells -------------------------------------------------------------------------------------------------------
 
     def read(self, cell: Cell) -> Values:
         if self.current is not None:
@@ -144,6 +146,14 @@ class EngineBase:
         cell.values = joined
         for reader in tuple(cell.readers):
             self.enqueue(reader)
+
+    def missing(self) -> Values:
+        """For something of which nothing is known: nothing yet, and unknown once all else has settled."""
+        if self.final:
+            return UNKNOWNS
+        if self.current is not None:
+            self.starved.add(self.current)
+        return NOTHING
 
     def enqueue(self, function: FunctionInfo) -> None:
         if function not in self.queued:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import libcst as cst
+from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, FunctionInfo, Site
@@ -22,6 +22,9 @@ from .values import (
     Text,
     Values,
 )
+
+if TYPE_CHECKING:
+    import libcst as cst
 
 INT, FLOAT, BOOL, STR = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str"))
 MATH_INTS = frozenset({"ceil", "floor", "gcd", "comb", "factorial", "isqrt", "trunc"})
@@ -208,7 +211,7 @@ class BuiltinCalls(EngineBase):
             for owner in owners:
                 if isinstance(owner, Instance):
                     found |= self._matching_members(owner.cls, pattern)
-        return found | args.get(2) or UNKNOWNS
+        return found | args.get(2) or self.missing()
 
     def _matching_members(self, cls: ClassInfo, pattern: str) -> Values:
         from fnmatch import fnmatchcase
@@ -224,4 +227,4 @@ class BuiltinCalls(EngineBase):
             for other, cell in [*parent.attribute_patterns.items()]:
                 if fnmatchcase(other.replace("*", "0"), pattern) or fnmatchcase(pattern.replace("*", "0"), other):
                     found |= self.read(cell)
-        return found or UNKNOWNS
+        return found or self.missing()

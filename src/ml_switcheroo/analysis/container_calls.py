@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import libcst as cst
+from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
 from .expressions import _join_text
 from .model import Cell, Site
 from .values import NOTHING, UNKNOWNS, Const, Container, Instance, Scalar, Text, Value, Values
+
+if TYPE_CHECKING:
+    import libcst as cst
 
 NAMED = frozenset({"Sequential", "ModuleDict", "ParameterDict"})
 MAPPINGS = frozenset({"dict", "ModuleDict", "ParameterDict"})
@@ -104,7 +107,7 @@ class ContainerCalls(EngineBase):
                 self.write(site.elements, default)
             if name in ("get", "pop", "setdefault") and site.kind in MAPPINGS:
                 found |= default or (frozenset({Const(None)}) if name == "get" else NOTHING)
-            return found or UNKNOWNS
+            return found or self.missing()
         if name in ("items", "named_children", "named_modules"):
             return self._listing(node, self._pair(node, self._all(site)))
         if name in ("values", "children", "modules"):

@@ -7,12 +7,16 @@ Nothing of the user's code is executed.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .base import EngineBase
 from .calls import Calls
 from .expressions import Expressions
-from .model import ModuleInfo
 from .statements import Statements
-from .values import Values
+
+if TYPE_CHECKING:
+    from .model import ModuleInfo
+    from .values import Values
 
 MAX_VISITS = 60  # of one function: a safety bound; the sets are finite, so the fixed point comes long before
 
@@ -32,6 +36,16 @@ class Engine(Statements, Expressions, Calls):
             self.start(module.body)
 
     def run(self) -> None:
+        """To the fixed point: first with what is known, then with the rest taken as unknown."""
+        self._settle()
+        while not self.final or self.starved:
+            self.final = True
+            for function in self.starved:
+                self.enqueue(function)
+            self.starved = set()
+            self._settle()
+
+    def _settle(self) -> None:
         while self.queue:
             function = self.queue.popleft()
             self.queued.discard(function)

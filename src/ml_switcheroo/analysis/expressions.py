@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
@@ -36,6 +35,9 @@ from .values import (
     Values,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BUILTINS = frozenset(dir(builtins))
 NUMBERS = frozenset({"int", "float", "bool", "number"})
 INT, FLOAT, BOOL, STR, SHAPE = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str", "shape"))
@@ -57,7 +59,7 @@ class Expressions(Narrowing, EngineBase):
             facts[node] = known | values
         return values
 
-    # ---- atoms -----------------------------------------------------------------------------------------------------------------
+    # ---- atoms -------------------------------------------------------------------------------------------------------
 
     def _name(self, node: cst.Name) -> Values:
         return self.lookup(node.value)
@@ -85,12 +87,12 @@ class Expressions(Narrowing, EngineBase):
                 return self.read(cell)
         cell = function.module.globals.get(name)
         if cell is not None:
-            return self.read(cell) or UNKNOWNS
+            return self.read(cell) or self.missing()
         if name in BUILTINS:
             return frozenset({Api("builtins." + name)})
         cell = function.module.globals.setdefault(name, Cell())  # may be bound later
         self.read(cell)
-        return UNKNOWNS
+        return self.missing()
 
     def _integer(self, node: cst.Integer) -> Values:
         return frozenset(
@@ -127,7 +129,7 @@ class Expressions(Narrowing, EngineBase):
                 )
         return _join_text(parts)
 
-    # ---- operators ---------------------------------------------------------------------------------------------------------------
+    # ---- operators ---------------------------------------------------------------------------------------------------
 
     def _binary(self, node: cst.BinaryOperation) -> Values:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
@@ -139,6 +141,8 @@ class Expressions(Narrowing, EngineBase):
     def binary(self, left: Values, right: Values, operator: str, node: cst.CSTNode | None = None) -> Values:
         result = NOTHING
         both = left | right
+        if not left or not right:
+            return TENSOR if any(isinstance(v, Tensor) for v in both) else self.missing()
         if any(isinstance(v, Tensor) for v in both):
             return TENSOR
         if operator == "Add" and any(_is_text(v) for v in both):
@@ -238,7 +242,7 @@ class Expressions(Narrowing, EngineBase):
         self.env = saved
         return result
 
-    # ---- displays ----------------------------------------------------------------------------------------------------------------
+    # ---- displays ----------------------------------------------------------------------------------------------------
 
     def _sequence(self, node: cst.List | cst.Tuple) -> Values:
         site = self.site(node, "list" if isinstance(node, cst.List) else "tuple")
@@ -370,7 +374,7 @@ class Expressions(Narrowing, EngineBase):
                     found |= self.read(cell)
         return found
 
-    # ---- subscripts --------------------------------------------------------------------------------------------------------------
+    # ---- subscripts --------------------------------------------------------------------------------------------------
 
     def _subscript(self, node: cst.Subscript) -> Values:
         path = dotted(node.value)
@@ -389,7 +393,7 @@ class Expressions(Narrowing, EngineBase):
         result = NOTHING
         for owner in owners:
             result |= self.item(owner, keys, sliced, node)
-        return result or UNKNOWNS
+        return result or self.missing()
 
     def item(self, owner: Value, keys: Values, sliced: bool, node: cst.CSTNode) -> Values:
         if isinstance(owner, Tensor):
@@ -434,7 +438,7 @@ class Expressions(Narrowing, EngineBase):
             return found
         return found | self.read(site.elements)
 
-    # ---- attributes --------------------------------------------------------------------------------------------------------------
+    # ---- attributes --------------------------------------------------------------------------------------------------
 
     def _attribute(self, node: cst.Attribute) -> Values:
         path = dotted(node)
@@ -449,7 +453,7 @@ class Expressions(Narrowing, EngineBase):
         found = NOTHING
         for value in owner:
             found |= self._attribute_of_one(value, name, node)
-        return found or UNKNOWNS
+        return found or self.missing()
 
     def _attribute_of_one(self, value: Value, name: str, node: cst.CSTNode) -> Values:
         if isinstance(value, Api):
@@ -559,9 +563,11 @@ class Expressions(Narrowing, EngineBase):
             return found
         if cls.layer is not None:
             return self._layer_attribute(Layer(cls.layer), name)
-        if cls.is_module:
-            return BOOL if name == self.training else frozenset({MethodRef(frozenset({instance}), name)})
-        return UNKNOWNS
+        if cls.is_module and name == self.training:
+            return BOOL
+        if cls.is_module and (self.final or self.kb.is_known_api(f"{self.module_type}.{name}")):
+            return frozenset({MethodRef(frozenset({instance}), name)})
+        return self.missing()
 
     def class_member(self, cls: ClassInfo, name: str) -> Values:
         for parent in cls.mro():
@@ -579,7 +585,7 @@ class Expressions(Narrowing, EngineBase):
             return frozenset({Api(f"{self.module_type}.{name}")})
         return found
 
-    # ---- others ------------------------------------------------------------------------------------------------------------------
+    # ---- others ------------------------------------------------------------------------------------------------------
 
     def _lambda(self, node: cst.Lambda) -> Values:
         function = self.declare_function(node, None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
@@ -31,13 +30,16 @@ from .values import (
     Values,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 CONTAINER_OPS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 
 class Statements(Narrowing, EngineBase):
     """Executes statements over abstract values."""
 
-    # ---- functions -----------------------------------------------------------------------------------------------------------
+    # ---- functions ---------------------------------------------------------------------------------------------------
 
     def interpret(self, function: FunctionInfo) -> None:
         """One visit of a function's body."""
@@ -45,7 +47,7 @@ class Statements(Narrowing, EngineBase):
         self.current, self.env, self.dead = function, {}, False
         node = function.node
         for name in function.parameters:
-            self.env[name] = self.read(function.variables[name]) or UNKNOWNS
+            self.env[name] = self.read(function.variables[name]) or self.missing()
         if isinstance(node, cst.Lambda):
             self.write(function.result, self.evaluate(node.body))
         elif isinstance(node, cst.FunctionDef):
@@ -133,7 +135,7 @@ class Statements(Narrowing, EngineBase):
     def _is_forward(self, function: FunctionInfo) -> bool:
         return function.cls is not None and function.cls.is_module and function.name in (self.forward, "__call__")
 
-    # ---- blocks ----------------------------------------------------------------------------------------------------------------
+    # ---- blocks ------------------------------------------------------------------------------------------------------
 
     def block(self, body: Sequence[cst.CSTNode]) -> None:
         handlers = self.STATEMENTS
@@ -305,7 +307,7 @@ class Statements(Narrowing, EngineBase):
             self._suite(case.body)
             self._merge(after, dead)
 
-    # ---- definitions -----------------------------------------------------------------------------------------------------------
+    # ---- definitions -------------------------------------------------------------------------------------------------
 
     def _function(self, node: cst.FunctionDef, cls: ClassInfo | None = None) -> None:
         function = self.declare_function(node, cls)
@@ -392,7 +394,7 @@ class Statements(Narrowing, EngineBase):
         if cls.container is not None and cls.self_site is None:
             cls.self_site = self.site(cls.node, cls.container)
 
-    # ---- imports ---------------------------------------------------------------------------------------------------------------
+    # ---- imports -----------------------------------------------------------------------------------------------------
 
     def _import(self, node: cst.Import) -> None:
         for alias in node.names:
@@ -463,7 +465,7 @@ class Statements(Narrowing, EngineBase):
         if sub is not None:
             self.load(sub)
             return frozenset({ModuleRef(sub)})
-        return values or UNKNOWNS
+        return values or self.missing()
 
     def _import_star(self, source: str, module: ModuleInfo | None) -> None:
         if module is None:
@@ -477,7 +479,7 @@ class Statements(Narrowing, EngineBase):
             if not name.startswith("_"):
                 self.store_name(name, self.read(cell))
 
-    # ---- assignment ------------------------------------------------------------------------------------------------------------
+    # ---- assignment --------------------------------------------------------------------------------------------------
 
     def store_name(self, name: str, values: Values) -> None:
         function = self.current
@@ -591,7 +593,7 @@ class Statements(Narrowing, EngineBase):
                     found |= self.read(value.site.ordered[index])
                 else:
                     found |= self.elements(frozenset({value}), None)
-            self.assign(element.value, found or UNKNOWNS)
+            self.assign(element.value, found or self.missing())
 
     STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
-from ..analysis.values import NOTHING, Api, Values
+from ..analysis.values import NOTHING, UNKNOWNS, Api, Values
 from ..convert.template import Hole, fill
-
 from ..plugins import Plugins
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from ..analysis.engine import Engine
     from ..analysis.model import ModuleInfo
     from ..convert.base import Misfit
@@ -61,7 +60,8 @@ class Context:
         )
 
     def facts(self, node: cst.CSTNode) -> Values:
-        return self.engine.facts.get(node, NOTHING)
+        values = self.engine.facts.get(node)
+        return NOTHING if values is None else values or UNKNOWNS
 
     def source_api(self, values: Values) -> str | None:
         """The framework name that a reference stands for, when it can stand for nothing else."""

@@ -8,10 +8,10 @@ from functools import cache
 
 @cache
 def _pattern(root: str) -> re.Pattern[str]:
-    return re.compile(
-        rf"^[ \t]*(?:from[ \t]+{re.escape(root)}(?:\.[\w.]+)?[ \t]+import\b|import[ \t]+(?:[\w. ]+,[ \t]*)*{re.escape(root)}\b)",
-        re.MULTILINE,
-    )
+    name = re.escape(root)
+    from_import = rf"from[ \t]+{name}(?:\.[\w.]+)?[ \t]+import\b"
+    plain_import = rf"import[ \t]+(?:[\w. ]+,[ \t]*)*{name}\b"
+    return re.compile(rf"^[ \t]*(?:{from_import}|{plain_import})", re.MULTILINE)
 
 
 def import_position(text: str, framework: str) -> int | None:

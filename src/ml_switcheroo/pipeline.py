@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Conversion:
-    """A converted file. `helpers` are the definitions that it needs (written into it, or to be imported); `decisions` explain
-    for `-v` what became what."""
+    """A converted file.
+
+    `helpers` are the definitions that it needs (written into it, or to be imported); `decisions` explain for `-v` what became
+    what.
+    """
 
     code: str
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -118,8 +121,8 @@ def convert(
 ) -> Conversion:
     """Converts one file's text.
 
-    `path` tells where the file lies, so that modules of its project are found; `project` is an analysis made before that covers
-    it; `compat` names a module from which helpers are imported instead of being written into the file.
+    `path` tells where the file lies, so that modules of its project are found; `project` is an analysis made before that
+    covers it; `compat` names a module from which helpers are imported instead of being written into the file.
     Raises `libcst.ParserSyntaxError` for text that is not Python.
     """
     import libcst as cst

@@ -36,7 +36,7 @@ class Knowledge(Protocol):
 
 
 class EngineBase:
-    """Facts, cells and the worklist. The parts (`Statements`, `Expressions`, `Calls`) add how each construct is interpreted."""
+    """Facts, cells and the worklist; the parts (`Statements`, `Expressions`, `Calls`) interpret each construct."""
 
     def __init__(self, kb: Knowledge, finder: ModuleFinder) -> None:
         self.kb = kb
@@ -46,13 +46,10 @@ class EngineBase:
         self.module_type = str(framework["module_base"])
         self.forward = str(framework["forward"])
         self.inplace_suffix = str(framework.get("inplace_suffix") or "")
-        self.kind_types: dict[str, str] = framework.get("kinds") or {}
-        self.argument_aliases: dict[str, str] = framework.get("argument_aliases") or {}
+        self.kind_types = mapping(framework.get("kinds"))
+        self.argument_aliases = mapping(framework.get("argument_aliases"))
         self.training = str(framework.get("training", ""))
-        libraries = framework.get("libraries")
-        self.libraries: dict[str, str] = (
-            libraries if isinstance(libraries, dict) else {}
-        )  # array libraries that stay: name -> result
+        self.libraries = mapping(framework.get("libraries"))  # array libraries that stay: name -> result
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
@@ -182,7 +179,7 @@ class EngineBase:
         return values
 
     def evidence_of_tensor(self, node: cst.BaseExpression) -> None:
-        """A name of unknown kind met an operation that only tensors have: from here on, and at its parameter, it is one."""
+        """A name of unknown kind met an operation of tensors only: from here on, and at its parameter, it is one."""
         name = getattr(node, "value", None)
         if type(node).__name__ != "Name" or not isinstance(name, str):
             return
@@ -240,5 +237,11 @@ def widen(values: Values) -> Values:
     return values
 
 
+def mapping(value: object) -> dict[str, str]:
+    """A table in a framework's YAML; anything else has no entries."""
+    return value if isinstance(value, dict) else {}
+
+
 def strings(value: object) -> list[str]:
+    """The entries of a list in a framework's YAML as texts; anything else has none."""
     return [str(item) for item in value] if isinstance(value, (list, tuple)) else []

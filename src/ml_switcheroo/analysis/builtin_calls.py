@@ -186,11 +186,7 @@ class BuiltinCalls(EngineBase):
             return frozenset(ClassRef(v.cls) if isinstance(v, Instance) else UNKNOWN for v in first) or UNKNOWNS
         if name in ("print", "delattr"):
             return NONE
-        return (
-            UNKNOWNS
-            if name in ("object", "vars", "globals", "locals", "eval", "exec", "open", "slice", "property", "super")
-            else UNKNOWNS
-        )
+        return UNKNOWNS
 
     def _tuple(self, node: cst.CSTNode, parts: list[Values]) -> Values:
         site = self.site(node, "tuple")

@@ -1,4 +1,4 @@
-"""What the analysis knows about a project: modules, classes, functions, containers. Read-only for everyone after the analysis."""
+"""What the analysis knows about a project: modules, classes, functions, containers. Read-only once the analysis is done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False)
 class Cell:
-    """A variable, attribute, parameter or result: what it may hold, and which functions must be looked at again when that grows."""
+    """A variable, attribute, parameter or result: what it may hold, and which functions are looked at again when that grows."""
 
     values: Values = NOTHING
     readers: set[FunctionInfo] = field(default_factory=set)
@@ -26,10 +26,11 @@ class Cell:
 
 @dataclass(eq=False, repr=False)
 class Site:
-    """A place in the code that makes a container. `kind`: list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList, ParameterDict.
+    """A place in the code that makes a container.
 
-    `ordered` holds the elements by position while the length is known, then None; `elements` joins all of them; `named` holds
-    elements under literal keys, `patterns` those under computed keys (`unit*`).
+    `kind` is list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList or ParameterDict. `ordered` holds the
+    elements by position while the length is known, then None; `elements` joins all of them; `named` holds elements under
+    literal keys, `patterns` those under computed keys (`unit*`).
     """
 
     kind: str
@@ -74,8 +75,7 @@ class FunctionInfo:
 
 @dataclass(eq=False, repr=False)
 class ClassInfo:
-    """A class of the project. `attributes` joins what any method (or base of the project) stores on self; for an nn.Module class,
-    `parameters`, `buffers` name the attributes that are trained tensors and state."""
+    """A class of the project; `attributes` joins what any method (or base of the project) stores on self."""
 
     name: str
     qualname: str

@@ -44,7 +44,7 @@ class Narrowing(EngineBase):
             self._filter(test, lambda value: _may_be(value, outcome))
 
     def decide(self, test: cst.BaseExpression) -> bool | None:
-        """The outcome of a test that the analysis knows for certain (only for `isinstance` on known modules and literals)."""
+        """The outcome of a test that the analysis knows for certain: only that of a literal."""
         if isinstance(test, cst.Name) and test.value in ("True", "False"):
             return test.value == "True"
         return None

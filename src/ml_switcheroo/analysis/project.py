@@ -17,7 +17,10 @@ MAX_PARENTS = 4  # how far above a loose file its project's root is looked for
 
 
 def module_name(path: Path) -> tuple[str, Path]:
-    """Dotted name of a file and the folder from which that name is imported: `pkg/models/net.py` -> ('pkg.models.net', parent of pkg)."""
+    """Dotted name of a file and the folder from which that name is imported.
+
+    `pkg/models/net.py` -> ('pkg.models.net', parent of pkg)
+    """
     parts = [] if path.stem == "__init__" else [path.stem]
     folder = path.parent
     while (folder / "__init__.py").exists():

@@ -1,7 +1,7 @@
 """Abstract values: what the analysis knows about an expression without running it.
 
-An expression has a *set* of abstract values (`Values`, a frozenset): one entry for each thing that it may be. The empty set means
-"never reached"; `UNKNOWN` in the set means "may also be something that nobody has seen".
+An expression has a *set* of abstract values (`Values`, a frozenset): one entry for each thing that it may be. The empty set
+means "never reached"; `UNKNOWN` in the set means "may also be something that nobody has seen".
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor. `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (a bare argument of
-    forward)."""
+    """A tensor.
+
+    `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (a bare argument of forward).
+    """
 
     role: str = "value"
     weak: bool = False
@@ -32,7 +34,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A Python value of a known type and unknown content: int, float, number, bool, str, dtype, device, shape, generator, ndarray."""
+    """A value of a known type and unknown content: int, float, number, bool, str, dtype, device, shape, generator, ndarray."""
 
     type: str
 
@@ -129,8 +131,10 @@ class Factory:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A name of a module of the project that nobody has used yet: the module is parsed when somebody does. An empty `name` stands for
-    the module itself."""
+    """A name of a module of the project that nobody has used yet: the module is parsed when somebody does.
+
+    An empty `name` stands for the module itself.
+    """
 
     source: str
     name: str
@@ -138,8 +142,10 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What an unknown callable returned at one place; always together with UNKNOWN. When it ends up where only modules can be, the
-    callable was a factory of modules."""
+    """What an unknown callable returned at one place; always together with UNKNOWN.
+
+    When it ends up where only modules can be, the callable was a factory of modules.
+    """
 
     node: cst.CSTNode
 

@@ -1,4 +1,4 @@
-"""What the general passes ask of a target framework beyond its rows: class shape, random streams, train/eval idiom, variables."""
+"""What the general passes ask of a target beyond its rows: class shape, random streams, train/eval idiom, variables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from importlib import import_module
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How modules look in a target. Texts are Python; `{self}` stands for the first parameter of a method, `{x}` for an expression."""
+    """How modules look in a target.
+
+    Texts are Python; `{self}` stands for the first parameter of a method, `{x}` for an expression.
+    """
 
     forward: str  # name of the method that computes
     stream: str | None = None  # parameter that carries random keys, None where the framework needs none
@@ -22,7 +25,7 @@ class Style:
     constant: str | None = None  # helper that wraps an array which is not part of the state
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
-    index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of that view
+    index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view
     transpose: str = "{x}.transpose({axes})"
     stop_gradient: str | None = None  # expression with {x}
     needs_super: bool = True  # must the constructor of the base module be called?

@@ -1,4 +1,7 @@
-"""Odd cases, one file each: `plugins/NAME.py` defines a function NAME(kb, call, place), which a row asks for with `plugin: NAME`."""
+"""Odd cases, one file each.
+
+`plugins/NAME.py` defines a function NAME(kb, call, place), which a row asks for with `plugin: NAME`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Batch norm as a function that may change the running statistics it is given.
 
-Why not a row: the helper must get the variables themselves in order to update them, and a row only sees them as they are read.
+Why not a row: the helper must get the variables themselves in order to update them, and a row only sees their values.
 
     F.batch_norm(x, self.running_mean, self.running_var, training=self.training)
     ->  batch_norm_running(x, self.running_mean, self.running_var, training=not self.deterministic)

@@ -1,24 +1,26 @@
 """Initialisers scaled by fan in and fan out.
 
-Why not a row: which axes of a weight are its inputs and outputs depends on whose weight it is. The weight of a layer lies in the
-target's layout, a parameter that the user made keeps the source's.
+Why not a row: which axes of a weight are its inputs and outputs depends on whose weight it is. The weight of a layer lies
+in the target's layout, a parameter that the user made keeps the source's.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from ..analysis.values import Tensor
+from ..convert.base import Emission
 from ..convert.emit import emit_helper_call
 
 if TYPE_CHECKING:
-    from ..convert.base import Emission, KnowledgeBase, Misfit, OpCall, Place
+    from ..convert.base import KnowledgeBase, Misfit, OpCall, Place
 
 
 def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit:
-    """`kaiming_normal_(m.kernel)` for a layer's weight, `kaiming_normal_(self.w, axes=(0, 1))` for a parameter made by hand."""
+    """`kaiming_normal_(m.kernel)` for a layer's weight, `kaiming_normal_(self.w, axes=(0, 1))` for one made by hand."""
     result = emit_helper_call(kb, call, place)
     weight = next(iter(call.args.values()))
     own = (
@@ -27,7 +29,7 @@ def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit
         and weight.node.attr.value == weight.original.attr.value
     )
     made_by_hand = own and any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
-    if made_by_hand and hasattr(result, "node") and isinstance(result.node, cst.Call):
+    if made_by_hand and isinstance(result, Emission) and isinstance(result.node, cst.Call):
         tight = cst.SimpleWhitespace("")
         axes = cst.Arg(cst.parse_expression("(0, 1)"), keyword=cst.Name("axes"), equal=cst.AssignEqual(tight, tight))
         args = list(result.node.args)
@@ -35,7 +37,5 @@ def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit
         args.insert(at, axes)
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         args = [a.with_changes(comma=comma) if i < len(args) - 1 else a for i, a in enumerate(args)]
-        from dataclasses import replace
-
-        return replace(result, node=result.node.with_changes(args=args))  # type: ignore[type-var]
+        return replace(result, node=result.node.with_changes(args=args))
     return result

@@ -1,4 +1,4 @@
-"""State of the walk: where we are (function, class, statement), and how findings and random streams are found from there."""
+"""State of the walk: where we are (function, class, statement), how findings and random streams are found from there."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ class Registration:
 
 
 class _Here:
-    """The place of an expression for convert.emit; the random stream is looked up only when an op asks for it, since a class
-    whose methods use one must keep it."""
+    """The place of an expression for convert.emit.
+
+    The random stream is looked up only when an op asks for it, since a class whose methods use one must keep it.
+    """
 
     __slots__ = ("_walk", "plugins")
 

@@ -1,4 +1,4 @@
-"""What the passes over one file share: facts, knowledge, the target's style, and what they have found out and asked for."""
+"""What the passes over one file share: facts, knowledge, the target's style, what they have found out and asked for."""
 
 from __future__ import annotations
 

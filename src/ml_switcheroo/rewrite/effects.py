@@ -1,5 +1,7 @@
-"""What follows from the facts for whole functions and classes: who needs a random stream, who asks for the mode, which containers need
-more than the plain one."""
+"""What follows from the facts for whole functions and classes.
+
+Who needs a random stream, and which containers need more than the target's plain one.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,6 @@ from ..analysis.values import (
     NOTHING,
     Api,
     ClassRef,
-    Const,
     Container,
     Factory,
     FunctionRef,
@@ -20,7 +21,6 @@ from ..analysis.values import (
     Made,
     MethodRef,
     Partial,
-    Super,
     Tensor,
     Unknown,
     Value,
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from ..kb.model import ReadRow
 
 # Methods of a module container that the native container of a target has too.
-PLAIN_METHODS = frozenset(
-    "forward __call__ parameters named_parameters modules named_modules apply train eval to cuda cpu state_dict load_state_dict requires_grad_".split()
-)
+_PLAIN = """
+    forward __call__ parameters named_parameters modules named_modules apply train eval to cuda cpu state_dict
+    load_state_dict requires_grad_
+"""
+PLAIN_METHODS = frozenset(_PLAIN.split())
 
 
 class Effects:
@@ -196,7 +198,8 @@ class Effects:
                                     in ("function", "lambda", "method", "classmethod", "staticmethod")
                                 ):
                                     target.function.builds = changed = True
-                    # a function handed to something else that calls it is called without keys there: it is wrapped where it is handed over
+                    # a function handed to something else that calls it is called without keys there: it is wrapped
+                    # where it is handed over
                     for argument in call.args:
                         for value in self.engine.facts.get(argument.value, NOTHING):
                             if (
@@ -307,6 +310,3 @@ class Effects:
             if method is not None:
                 return any(isinstance(v, Container) and v.site.kind in ("tuple", "dict") for v in method.result.values)
         return False
-
-
-__all__ = ["Const", "Effects", "Super"]

@@ -1,5 +1,8 @@
-"""Calls that change their first argument in place and are written as statements: `F.relu(x, inplace=True)`, `self.act(x)`,
-`nn.init.normal_(w)`. Where arrays cannot be changed, the result must be stored under the argument's name."""
+"""Calls that change their first argument in place and are written as statements.
+
+`F.relu(x, inplace=True)`, `self.act(x)`, `nn.init.normal_(w)`: where arrays cannot be changed, the result must be stored
+under the argument's name.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,10 @@ def without_data(node: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def changed_argument(walk: Walk, call: cst.Call) -> cst.BaseExpression | None:
-    """The first argument of a call that stands alone and makes sense only if it changes that argument; a tensor that is no
-    variable of a module (those are changed for real)."""
+    """The first argument of a call that stands alone and makes sense only if it changes that argument.
+
+    It is a tensor and no variable of a module: those are changed for real.
+    """
     if not call.args or call.args[0].star:
         return None
     argument = without_data(call.args[0].value)

@@ -1,4 +1,4 @@
-"""Names and attributes: framework names used as values, types and bases; properties of tensors; variables of modules."""
+"""Names and attributes: framework names as values, types and bases; properties of tensors; variables of modules."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHAPELESS = frozenset({"shape", "ndim", "dtype", "size"})  # asked of a variable
 
 
 def _for_values(rows: Sequence[ReadRow]) -> list[ReadRow]:
-    """The rows that can stand for a function itself: those that need not look at the arguments of a call, if there are any."""
+    """The rows that can stand for a function itself: those that need not look at a call's arguments, if there are any."""
     return [row for row in rows if row.when is None] or list(rows)
 
 
@@ -123,7 +123,7 @@ class References(Walk):
         return not any(name in f.variables or name in f.parameters for f in self.functions)
 
     def is_direct(self, node: cst.BaseExpression) -> bool:
-        """Does a reference name the framework itself (`nn.Conv2d`, an imported `Conv2d`), rather than a variable that holds it?"""
+        """Does a reference name the framework itself (`nn.Conv2d`, an imported `Conv2d`), not a variable that holds it?"""
         while isinstance(node, cst.Attribute):
             node = node.value
         return isinstance(node, cst.Name) and self.is_imported(node.value)
@@ -248,7 +248,7 @@ class References(Walk):
         return updated_node
 
     def kind_api(self, owners: Values, attr: str) -> str | None:
-        """The name under which a property or method of a dtype, device or shape is known: `x.device.type` -> torch.device.type."""
+        """The name of a property or method of a dtype, device or shape: `x.device.type` -> torch.device.type."""
         types = {self.engine.kind_types.get(v.type) if isinstance(v, Scalar) else None for v in owners}
         kind = next(iter(types)) if len(types) == 1 else None
         api = f"{kind}.{attr}"

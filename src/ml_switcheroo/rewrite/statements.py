@@ -59,7 +59,7 @@ class StatementEdits(Walk):
         return bool(self.classes) and self.depths[-1] == len(self.functions)
 
     def _comment_out(self, original: cst.BaseStatement, errors: list) -> cst.BaseStatement:  # type: ignore[type-arg]
-        """At module and class level the original would stop the import: it becomes a comment, and `pass` keeps the block valid."""
+        """Outside functions the original would stop the import: it becomes a comment, and `pass` keeps the block valid."""
         lines = [*getattr(original, "leading_lines", ()), *commented_out(self.context.module.tree, original, errors)]
         return cst.SimpleStatementLine([cst.Pass()], leading_lines=lines)
 

@@ -299,13 +299,11 @@ class Stores(Walk):
     def _tie(
         self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, ops: set[str], other: set[str]
     ) -> cst.BaseSmallStatement:
-        """Two layers that share a weight and store it in different orders: one of them becomes a layer that reads the other's."""
+        """Two layers that share a weight and store it in different orders: one becomes a layer that reads the other's."""
         assert isinstance(updated.value, cst.Attribute)
         keeper, tied = updated.value, new
         helper = f"Tied{next(iter(ops))}"
-        if (
-            self.kb.helper(helper) is None
-        ):  # then the other way round: which of the two holds the weight makes no difference
+        if self.kb.helper(helper) is None:  # then the other way round: which of the two holds it makes no difference
             keeper, tied = new, updated.value
             helper = f"Tied{next(iter(other), '')}"
         if self.kb.helper(helper) is None:
@@ -343,7 +341,7 @@ class Stores(Walk):
         return node.func.value
 
     def _unread_backward(self, call: cst.Call) -> bool:
-        """`y.sum().backward()` in a function that never reads a gradient nor steps an optimiser: the backward pass has no effect."""
+        """`y.sum().backward()` in a function that never reads a gradient nor steps an optimiser: it has no effect."""
         if not isinstance(call.func, cst.Attribute) or not self.functions:
             return False
         rows = self.kb.read(f"{self.engine.tensor_type}.{call.func.attr.value}")

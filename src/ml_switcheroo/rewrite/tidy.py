@@ -1,4 +1,4 @@
-"""Round 3: imports of the source framework go, those of the target come, and the helpers that the code uses are written once."""
+"""Round 3: the source framework's imports go, the target's come, and the helpers in use are written once."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def _third_party(statement: str) -> bool:
 
 
 def _helper_texts(context: Context, compat: str | None) -> dict[str, str]:
-    """Helpers with all that they use, each after what it needs: text by the name (or `name as other`) under which it comes in."""
+    """Helpers with all that they use, each after what it needs: text by the name (or `name as other`) of its import."""
     kb = context.kb
     order: list[str] = []
 

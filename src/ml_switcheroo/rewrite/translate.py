@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Translator(Definitions, StatementEdits, Stores, Calls, References):
-    """All edits of round 2. Facts are those of the original nodes; new text is built from the already updated children."""
+    """All edits of round 2: facts are those of the original nodes, new text is built from the updated children."""
 
 
 def translate(tree: cst.Module, context: Context) -> cst.Module:

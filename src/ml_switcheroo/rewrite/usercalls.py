@@ -31,15 +31,15 @@ from .base import Registration, Walk
 from .in_place_calls import pure_name, without_data
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
-PYTHON_METHODS = frozenset(
-    "append clear copy count extend format get index insert items join keys pop remove replace reverse setdefault sort split strip update values "
-    "add discard union lower upper startswith endswith encode decode read write close".split()
-)
+_PYTHON = """
+    append clear copy count extend format get index insert items join keys pop remove replace reverse setdefault sort split
+    strip update values add discard union lower upper startswith endswith encode decode read write close
+"""
+PYTHON_METHODS = frozenset(_PYTHON.split())
 
 # Methods that modules have as well as tensors.
-MODULE_METHODS = frozenset(
-    "to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_".split()
-)
+_MODULE = "to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_"
+MODULE_METHODS = frozenset(_MODULE.split())
 
 
 class Calls(Walk):
@@ -413,6 +413,7 @@ class Calls(Walk):
 
 
 def keyword_arg(name: str, value: cst.BaseExpression) -> cst.Arg:
+    """`name=value`."""
     tight = cst.SimpleWhitespace("")
     return cst.Arg(
         value, keyword=cst.Name(name), equal=cst.AssignEqual(whitespace_before=tight, whitespace_after=tight)

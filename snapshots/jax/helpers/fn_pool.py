@@ -137,9 +137,12 @@ def avg_pool_nd(
     kernel, padding = to_tuple(kernel_size, rank), to_tuple(padding, rank)
     stride = kernel if stride is None else to_tuple(stride, rank)
     sizes = x.shape[lead:]
-    pads = [(0, 0)] * lead
-    pads += [pool_padding(*axis, 1, ceil_mode) for axis in zip(sizes, kernel, stride, padding)]
-    total = lax.reduce_window(x, 0.0, lax.add, (1,) * lead + kernel, (1,) * lead + stride, pads)
+    pads = [pool_padding(*axis, 1, ceil_mode) for axis in zip(sizes, kernel, stride, padding)]
+    # channels last, as the layers around it: under jit the transposes cancel
+    batch, pads = (1,) * (lead - 1), [(0, 0)] * (lead - 1) + pads + [(0, 0)]
+    total = jnp.moveaxis(x, lead - 1, -1)
+    total = lax.reduce_window(total, 0.0, lax.add, (*batch, *kernel, 1), (*batch, *stride, 1), pads)
+    total = jnp.moveaxis(total, -1, lead - 1)
     if divisor_override is not None:
         return total / divisor_override
     for axis, (size, k, s, p) in enumerate(zip(sizes, kernel, stride, padding), lead):

@@ -49,6 +49,7 @@ class Effects:
         self.rich_sites: set[Site] = set()  # Sequentials that are indexed, iterated, named or grown
         self.callbacks: set[FunctionInfo] = set()
         self.functions = [f for f in engine.visits if f.kind != "module"]
+        self.closures = self._closures()  # nested functions that take their keys from the function around them
         self._factories()
         self._direct()
         self._close()
@@ -67,6 +68,26 @@ class Effects:
                     if name in cls.called:
                         found.update(v.node for v in cell.values if isinstance(v, Made))
 
+    def _closures(self) -> set[FunctionInfo]:
+        """Nested functions that no code of the project calls by itself: what calls them (`map`, a hook) passes no keys."""
+        called = {
+            value.function
+            for function in self.engine.visits
+            for callees in function.calls.values()
+            for value in callees
+            if isinstance(value, FunctionRef)
+        }
+        handed_over = {
+            value.function
+            for function in self.engine.visits
+            for call, callees in function.calls.items()
+            if self._is_framework_call(callees)
+            for argument in call.args
+            for value in self.engine.facts.get(argument.value, NOTHING)
+            if isinstance(value, FunctionRef)
+        }
+        return {f for f in handed_over - called if f.outer is not None and f.outer.kind != "module" and f.cls is None}
+
     # ---- random streams ----------------------------------------------------------------------------------------------
 
     def takes_stream(self, function: FunctionInfo) -> bool:
@@ -78,6 +99,8 @@ class Effects:
             if function.name in (self.engine.forward, "__call__") or function.kind == "property":
                 return False
             return function.builds
+        if function in self.closures:
+            return False
         if function.name.startswith("__") and function.name != "__init__" and cls is not None:
             return False
         return function.builds or function.draws
@@ -209,11 +232,7 @@ class Effects:
                                 and self._is_framework_call(callees)
                             ):
                                 function.builds = changed = True
-                if (
-                    function.outer is not None
-                    and function.outer.kind != "module"
-                    and (function.builds or function.draws)
-                ):
+                if function in self.closures and function.outer is not None and (function.builds or function.draws):
                     # a nested function that takes its keys from the surrounding one
                     outer = function.outer
                     if function.builds and not outer.builds:

@@ -322,6 +322,12 @@ class Calls(Walk):
         api = self.context.source_api(values)
         if api is not None and not self.is_direct(original.func) and not self.effects.value_takes_stream(Api(api)):
             return updated  # a variable that holds a function of the framework
+        if any(isinstance(v, Api) and v.name == "builtins.hasattr" for v in values) and len(original.args) == 2:
+            owner = self.context.source_api(self.facts(original.args[0].value))
+            name = next(iter(self.facts(original.args[1].value)), None)
+            if owner is not None and isinstance(name, Const):  # what the framework offers is known from its snapshot
+                self.context.changed = True
+                return cst.Name(str(self.kb.is_known_api(f"{owner}.{name.value}")))
         special = self._getattr_on_framework(original, updated, values)
         if special is not None:
             return special

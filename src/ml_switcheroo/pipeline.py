@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Conversion:
     """A converted file.
 
-    `helpers` are the definitions that it needs (written into it, or to be imported); `decisions` explain for `-v` what became
-    what.
+    `helpers` are the definitions that it needs (written into it, or to be imported); `decisions` explain for `-v` what
+    became what.
     """
 
     code: str
@@ -100,7 +100,8 @@ def detect_source(text: str, target: str = "jax") -> str | None:
     from .kb import framework_data, framework_names
 
     names = framework_names()
-    skip, current = set(), names.get(target, target)
+    skip: set[str] = set()
+    current: str | None = names.get(target, target)
     while current:
         skip.add(current)
         current = framework_data(current).get("extends")
@@ -121,8 +122,8 @@ def convert(
 ) -> Conversion:
     """Converts one file's text.
 
-    `path` tells where the file lies, so that modules of its project are found; `project` is an analysis made before that
-    covers it; `compat` names a module from which helpers are imported instead of being written into the file.
+    `path` tells where the file lies, so that modules of its project are found; `project` is an analysis made before
+    that covers it; `compat` names a module from which helpers are imported instead of being written into the file.
     Raises `libcst.ParserSyntaxError` for text that is not Python.
     """
     import libcst as cst
@@ -198,5 +199,5 @@ def _diagnostics(context: Context, path: str) -> list[Diagnostic]:
                 col=col,
                 severity=finding.severity,
             )
-        )  # type: ignore[arg-type]
+        )
     return sorted(found, key=lambda d: (d.line, d.col))

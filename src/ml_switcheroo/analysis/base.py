@@ -121,6 +121,12 @@ class EngineBase:
     def resolve(self, values: Values) -> Values:
         raise NotImplementedError
 
+    def binary(self, left: Values, right: Values, operator: str, node: cst.CSTNode | None = None) -> Values:
+        raise NotImplementedError
+
+    def _grow(self, site: Site, values: Values) -> None:
+        raise NotImplementedError
+
     def _pair(self, node: cst.CSTNode, values: Values) -> Values:
         raise NotImplementedError
 

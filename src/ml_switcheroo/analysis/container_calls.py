@@ -74,13 +74,13 @@ class ContainerCalls(EngineBase):
             if name == "update":
                 for value in args.get(0):
                     if isinstance(value, Container):
-                        for key, cell in list(value.site.named.items()):
-                            self.write(site.named.setdefault(key, Cell()), self.read(cell))
-                        for key, cell in list(value.site.patterns.items()):
-                            self.write(site.patterns.setdefault(key, Cell()), self.read(cell))
+                        for child, cell in list(value.site.named.items()):
+                            self.write(site.named.setdefault(child, Cell()), self.read(cell))
+                        for pattern, cell in list(value.site.patterns.items()):
+                            self.write(site.patterns.setdefault(pattern, Cell()), self.read(cell))
                         self.write(site.elements, self.read(value.site.elements))
-                for key, values in args.keywords.items():
-                    self.write(site.named.setdefault(key, Cell()), values)
+                for keyword, values in args.keywords.items():
+                    self.write(site.named.setdefault(keyword, Cell()), values)
                     self.write(site.elements, values)
             return none
         if name in ("pop", "popitem", "get", "setdefault", "__getitem__"):

@@ -1,8 +1,8 @@
 """Abstract interpretation of a project: which values can reach which expression.
 
 Every function is interpreted statement by statement with a flow-sensitive environment; what crosses functions
-(parameters, attributes, results, globals, closures) goes through cells. A function is looked at again when a cell that it
-read has grown. Nothing of the user's code is executed.
+(parameters, attributes, results, globals, closures) goes through cells. A function is looked at again when a cell that
+it read has grown. Nothing of the user's code is executed.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
 
@@ -211,6 +211,7 @@ class Expressions(Narrowing, EngineBase):
         self.narrow(node.left, is_and)
         right = self.evaluate(node.right)
         self.env = saved
+        kept: Values
         if is_and:
             kept = frozenset(
                 v
@@ -352,13 +353,10 @@ class Expressions(Narrowing, EngineBase):
             elif (
                 isinstance(value, Instance)
                 and value.cls.container is None
-                and self.find_method(value.cls, "__iter__") is not None
+                and (method := self.find_method(value.cls, "__iter__")) is not None
             ):
-                result = self.call(
-                    frozenset({FunctionRef(self.find_method(value.cls, "__iter__"), frozenset({value}))}),
-                    Arguments([], {}),
-                    value.cls.node,
-                )  # type: ignore[arg-type]
+                iterate = FunctionRef(method, frozenset({value}))
+                result = self.call(frozenset({iterate}), Arguments([], {}), value.cls.node)
                 found |= self.elements(result, None) if result != values else UNKNOWNS
             else:
                 found |= UNKNOWNS
@@ -377,15 +375,13 @@ class Expressions(Narrowing, EngineBase):
     # ---- subscripts --------------------------------------------------------------------------------------------------
 
     def _subscript(self, node: cst.Subscript) -> Values:
-        path = dotted(node.value)
         owners = self.evaluate(node.value)
-        del path
         keys = NOTHING
         sliced = False
         for element in node.slice:
             if isinstance(element.slice, cst.Index):
                 keys |= self.evaluate(element.slice.value)
-            else:
+            elif isinstance(element.slice, cst.Slice):
                 sliced = True
                 for part in (element.slice.lower, element.slice.upper, element.slice.step):
                     if part is not None:
@@ -669,7 +665,7 @@ class Expressions(Narrowing, EngineBase):
             return STR
         return NOTHING
 
-    EXPRESSIONS: dict[type, Callable[[Any, Any], Values]] = {}
+    EXPRESSIONS: ClassVar[dict[type, Callable[[Any, Any], Values]]] = {}
 
 
 Expressions.EXPRESSIONS = {
@@ -769,6 +765,3 @@ def _split_types(text: str) -> list[str]:
             start = index + 1
     last = text[start:].strip()
     return [*parts, last] if last else parts
-
-
-__all__ = ["Expressions", "Super", "UNKNOWN"]

@@ -1,4 +1,4 @@
-"""What the analysis knows about a project: modules, classes, functions, containers. Read-only once the analysis is done."""
+"""What the analysis knows about a project: modules, classes, functions, containers. Read-only once it is done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False)
 class Cell:
-    """A variable, attribute, parameter or result: what it may hold, and which functions are looked at again when that grows."""
+    """A variable, attribute, parameter or result: what it may hold, and who is looked at again when that grows."""
 
     values: Values = NOTHING
     readers: set[FunctionInfo] = field(default_factory=set)
@@ -28,9 +28,9 @@ class Cell:
 class Site:
     """A place in the code that makes a container.
 
-    `kind` is list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList or ParameterDict. `ordered` holds the
-    elements by position while the length is known, then None; `elements` joins all of them; `named` holds elements under
-    literal keys, `patterns` those under computed keys (`unit*`).
+    `kind` is list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList or ParameterDict. `ordered` holds
+    the elements by position while the length is known, then None; `elements` joins all of them; `named` holds elements
+    under literal keys, `patterns` those under computed keys (`unit*`).
     """
 
     kind: str
@@ -100,7 +100,7 @@ class ClassInfo:
     self_site: Site | None = None  # children of a class that is itself a container
 
     def mro(self) -> list[ClassInfo]:
-        """The classes of the project among the bases, this one first, in the order in which attributes are looked up."""
+        """The classes of the project among the bases, this one first, in the order of attribute lookup."""
         from .values import ClassRef
 
         seen: list[ClassInfo] = [self]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
 
@@ -21,9 +21,7 @@ from .values import (
     FunctionRef,
     Imported,
     Instance,
-    Layer,
     ModuleRef,
-    Scalar,
     Tensor,
     Text,
     Value,
@@ -438,7 +436,7 @@ class Statements(Narrowing, EngineBase):
         """Values with what was imported but not looked at replaced by what it is."""
         for value in values:
             if isinstance(value, Imported):
-                found = frozenset(v for v in values if not isinstance(v, Imported))
+                found: Values = frozenset(v for v in values if not isinstance(v, Imported))
                 for other in values:
                     if isinstance(other, Imported):
                         found |= self.imported(other.source, other.name)
@@ -524,7 +522,7 @@ class Statements(Narrowing, EngineBase):
             for element in target.slice:
                 if isinstance(element.slice, cst.Index):
                     keys |= self.evaluate(element.slice.value)
-                else:
+                elif isinstance(element.slice, cst.Slice):
                     for part in (element.slice.lower, element.slice.upper, element.slice.step):
                         if part is not None:
                             self.evaluate(part)
@@ -595,7 +593,7 @@ class Statements(Narrowing, EngineBase):
                     found |= self.elements(frozenset({value}), None)
             self.assign(element.value, found or self.missing())
 
-    STATEMENTS: dict[type, Callable[[Any, Any], None]] = {}
+    STATEMENTS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {}
 
 
 Statements.STATEMENTS = {
@@ -666,6 +664,3 @@ def _captures(pattern: cst.CSTNode) -> set[str]:
     finder = _CaptureFinder()
     pattern.visit(finder)
     return finder.names
-
-
-__all__ = ["CONTAINER_OPS", "Statements", "Layer", "Scalar"]

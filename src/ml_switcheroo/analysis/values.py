@@ -1,7 +1,7 @@
 """Abstract values: what the analysis knows about an expression without running it.
 
-An expression has a *set* of abstract values (`Values`, a frozenset): one entry for each thing that it may be. The empty set
-means "never reached"; `UNKNOWN` in the set means "may also be something that nobody has seen".
+An expression has a *set* of abstract values (`Values`, a frozenset): one entry for each thing that it may be. The empty
+set means "never reached"; `UNKNOWN` in the set means "may also be something that nobody has seen".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Unknown:
 class Tensor:
     """A tensor.
 
-    `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (a bare argument of forward).
+    `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (an argument of forward).
     """
 
     role: str = "value"
@@ -34,7 +34,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A value of a known type and unknown content: int, float, number, bool, str, dtype, device, shape, generator, ndarray."""
+    """A value of known type: int, float, number, bool, str, dtype, device, shape, generator, ndarray, range."""
 
     type: str
 
@@ -89,7 +89,7 @@ class ClassRef:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A public name of a framework or library, as a value (`torch.nn.Conv2d`, `torch.nn.functional`, `functools.partial`)."""
+    """A public name of a framework or library, as a value (`torch.nn.Conv2d`, `functools.partial`)."""
 
     name: str
 

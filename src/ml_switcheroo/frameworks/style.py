@@ -33,7 +33,7 @@ class Style:
 
 
 def style_of(name: str) -> Style:
-    """The style of a framework; third parties register theirs under the entry point group `ml_switcheroo.frameworks`."""
+    """The style of a framework; others register theirs under the entry point group `ml_switcheroo.frameworks`."""
     try:
         module = import_module(f"{__package__}.{name}")
     except ModuleNotFoundError:

@@ -1,7 +1,7 @@
 """Initialisers scaled by fan in and fan out.
 
-Why not a row: which axes of a weight are its inputs and outputs depends on whose weight it is. The weight of a layer lies
-in the target's layout, a parameter that the user made keeps the source's.
+Why not a row: which axes of a weight are its inputs and outputs depends on whose weight it is. The weight of a layer
+lies in the target's layout, a parameter that the user made keeps the source's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""State of the walk: where we are (function, class, statement), how findings and random streams are found from there."""
+"""State of the walk: where we are (function, class, statement), and what findings and random streams follow from it."""
 
 from __future__ import annotations
 
@@ -152,8 +152,8 @@ class Walk(cst.CSTTransformer):
             return parenthesized(node)
         return node
 
-    def arg(self, node: cst.BaseExpression, original: cst.BaseExpression, **more: str) -> CallArg:
-        return CallArg(node, original, self.context.facts(original), **more)  # type: ignore[arg-type]
+    def arg(self, node: cst.BaseExpression, original: cst.BaseExpression) -> CallArg:
+        return CallArg(node, original, self.context.facts(original))
 
     def facts(self, node: cst.CSTNode) -> Values:
         return self.context.facts(node)
@@ -170,7 +170,24 @@ class Walk(cst.CSTTransformer):
     def enter(self, node: cst.CSTNode) -> bool:
         raise NotImplementedError
 
+    def header_nodes(self, node: cst.CSTNode) -> set[cst.CSTNode]:
+        raise NotImplementedError
+
+    def _leave_compound(
+        self, original: cst.BaseCompoundStatement, updated: cst.BaseCompoundStatement
+    ) -> cst.BaseStatement:
+        raise NotImplementedError
+
+    def _comment_out(self, original: cst.BaseStatement, errors: list[Finding]) -> cst.BaseStatement:
+        raise NotImplementedError
+
     def is_direct(self, node: cst.BaseExpression) -> bool:
+        raise NotImplementedError
+
+    def kind_api(self, owners: Values, attr: str) -> str | None:
+        raise NotImplementedError
+
+    def _is_variable(self, node: cst.BaseExpression) -> bool:
         raise NotImplementedError
 
     def _mark_types(self, node: cst.BaseExpression) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import ModuleInfo
     from ..convert.base import Misfit
+    from ..diagnostics import Severity
     from ..frameworks.style import Style
     from ..kb.loader import KnowledgeBase
     from .effects import Effects
@@ -28,7 +29,7 @@ class Finding:
     code: str
     message: str
     hint: str = ""
-    severity: str = "error"
+    severity: Severity = "error"
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class Context:
     def fail(self, node: cst.CSTNode, misfit: Misfit) -> None:
         self.findings.append(Finding(node, misfit.code, misfit.message, misfit.hint))
 
-    def report(self, node: cst.CSTNode, code: str, message: str, hint: str = "", severity: str = "error") -> None:
+    def report(self, node: cst.CSTNode, code: str, message: str, hint: str = "", severity: Severity = "error") -> None:
         self.findings.append(Finding(node, code, message, hint, severity))
 
     def explain(self, node: cst.CSTNode, text: str) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Api, Container, Tensor
+from ..analysis.values import Container, Tensor
 from .aliases import check_aliases
 from .base import Walk
+from .statements import Collector
 
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
@@ -57,14 +58,12 @@ class Definitions(Walk):
         for decorator in original_node.decorators:
             kind = self.decorator_kinds.get(decorator)
             if kind is not None:
-                from .statements import _Collector
-
-                nodes = _Collector.of(decorator)
+                nodes = Collector.of(decorator)
                 self.context.findings[:] = [f for f in self.context.findings if f.node not in nodes]
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
-        return self._leave_compound(original_node, updated_node)  # type: ignore[no-any-return, attr-defined]
+        return self._leave_compound(original_node, updated_node)
 
     def _function(self, function: FunctionInfo, node: cst.FunctionDef) -> cst.FunctionDef:
         cls = function.cls
@@ -153,18 +152,18 @@ class Definitions(Walk):
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.BaseStatement:
         cls = self.engine.classes.get(original_node)
         if cls is None:
-            return self._leave_compound(original_node, updated_node)  # type: ignore[no-any-return, attr-defined]
+            return self._leave_compound(original_node, updated_node)
         self.classes.pop()
         self.depths.pop()
-        header = self.header_nodes(original_node)  # type: ignore[attr-defined]
+        header = self.header_nodes(original_node)
         errors = [f for f in self.context.findings[self.marks[-1] :] if f.severity == "error" and f.node in header]
         if errors:
             self.context.findings[self.marks[-1] :] = errors
             self.marks.pop()
-            return self._comment_out(original_node, errors)  # type: ignore[no-any-return, attr-defined]
+            return self._comment_out(original_node, errors)
         if cls.is_module:
             updated_node = self._module_class(cls, updated_node)
-        return self._leave_compound(original_node, updated_node)  # type: ignore[no-any-return, attr-defined]
+        return self._leave_compound(original_node, updated_node)
 
     def _module_class(self, cls: ClassInfo, node: cst.ClassDef) -> cst.ClassDef:
         """The constructor that a module class of the target needs."""
@@ -324,6 +323,3 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
     changes["star_arg"] = star
     changes["kwonly_params"] = [*kwonly, new]
     return params.with_changes(**changes)
-
-
-__all__ = ["Api", "Definitions", "with_keyword_only"]

@@ -69,7 +69,7 @@ class Effects:
                         found.update(v.node for v in cell.values if isinstance(v, Made))
 
     def _closures(self) -> set[FunctionInfo]:
-        """Nested functions that no code of the project calls by itself: what calls them (`map`, a hook) passes no keys."""
+        """Nested functions that no code of the project calls: what calls them (`map`, a hook) passes no keys."""
         called = {
             value.function
             for function in self.engine.visits

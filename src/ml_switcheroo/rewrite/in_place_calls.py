@@ -1,7 +1,7 @@
 """Calls that change their first argument in place and are written as statements.
 
-`F.relu(x, inplace=True)`, `self.act(x)`, `nn.init.normal_(w)`: where arrays cannot be changed, the result must be stored
-under the argument's name.
+`F.relu(x, inplace=True)`, `self.act(x)`, `nn.init.normal_(w)`: where arrays cannot be changed, the result must be
+stored under the argument's name.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ SHAPELESS = frozenset({"shape", "ndim", "dtype", "size"})  # asked of a variable
 
 
 def _for_values(rows: Sequence[ReadRow]) -> list[ReadRow]:
-    """The rows that can stand for a function itself: those that need not look at a call's arguments, if there are any."""
+    """The rows that can stand for a function itself: those that ask nothing of a call's arguments, if there are any."""
     return [row for row in rows if row.when is None] or list(rows)
 
 
@@ -123,7 +123,7 @@ class References(Walk):
         return not any(name in f.variables or name in f.parameters for f in self.functions)
 
     def is_direct(self, node: cst.BaseExpression) -> bool:
-        """Does a reference name the framework itself (`nn.Conv2d`, an imported `Conv2d`), not a variable that holds it?"""
+        """Does a reference name the framework itself (`nn.Conv2d`, an imported `Conv2d`), not a variable?"""
         while isinstance(node, cst.Attribute):
             node = node.value
         return isinstance(node, cst.Name) and self.is_imported(node.value)
@@ -397,6 +397,3 @@ class References(Walk):
         if len(source) != len(target):
             return ("", ())
         return (path, tuple(target.index(axis) for axis in source))
-
-
-__all__ = ["Api", "Container", "MethodRef", "References"]

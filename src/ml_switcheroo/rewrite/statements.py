@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
-from ..analysis.values import Api
 from .base import Walk
 from .todo import commented_out, todo_lines
 
-COMPOUND = (cst.If, cst.For, cst.While, cst.With, cst.Try, cst.FunctionDef, cst.ClassDef, cst.Match)
+if TYPE_CHECKING:
+    from .context import Finding
 
 
 class StatementEdits(Walk):
@@ -58,8 +59,8 @@ class StatementEdits(Walk):
     def _in_class_body(self) -> bool:
         return bool(self.classes) and self.depths[-1] == len(self.functions)
 
-    def _comment_out(self, original: cst.BaseStatement, errors: list) -> cst.BaseStatement:  # type: ignore[type-arg]
-        """Outside functions the original would stop the import: it becomes a comment, and `pass` keeps the block valid."""
+    def _comment_out(self, original: cst.BaseStatement, errors: list[Finding]) -> cst.BaseStatement:
+        """Outside functions the original would stop the import: it becomes a comment; `pass` keeps the block valid."""
         lines = [*getattr(original, "leading_lines", ()), *commented_out(self.context.module.tree, original, errors)]
         return cst.SimpleStatementLine([cst.Pass()], leading_lines=lines)
 
@@ -71,7 +72,7 @@ class StatementEdits(Walk):
         self.marks.pop()
         if not errors:
             return updated
-        lines = [*updated.leading_lines, *todo_lines(errors)]  # type: ignore[attr-defined]
+        lines = [*updated.leading_lines, *todo_lines(errors)]
         return updated.with_changes(leading_lines=lines, **self.original_header(original))
 
     def header_nodes(self, node: cst.CSTNode) -> set[cst.CSTNode]:
@@ -80,9 +81,7 @@ class StatementEdits(Walk):
             value = getattr(node, name)
             for part in value if isinstance(value, Sequence) else [value]:
                 if isinstance(part, cst.CSTNode):
-                    collector = _Collector()
-                    part.visit(collector)
-                    found |= collector.nodes
+                    found |= Collector.of(part)
         return found
 
     def original_header(self, node: cst.CSTNode) -> dict[str, object]:
@@ -92,7 +91,7 @@ class StatementEdits(Walk):
             if name not in ("params", "decorators", "bases", "returns")
         }
 
-    HEADERS: dict[type, tuple[str, ...]] = {
+    HEADERS: ClassVar[dict[type, tuple[str, ...]]] = {
         cst.If: ("test",),
         cst.While: ("test",),
         cst.For: ("target", "iter"),
@@ -154,7 +153,7 @@ class StatementEdits(Walk):
             return self._leave_compound(original_node, updated_node)
         for item, kind in zip(original_node.items, kinds, strict=True):
             if kind:
-                nodes = _Collector.of(item)
+                nodes = Collector.of(item)
                 self.context.findings[:] = [f for f in self.context.findings if f.node not in nodes]
         self.context.changed = True
         kept = [item for item, kind in zip(updated_node.items, kinds, strict=True) if not kind]
@@ -162,18 +161,22 @@ class StatementEdits(Walk):
             kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
             return self._leave_compound(original_node, updated_node.with_changes(items=kept))
         self.marks.pop()
-        body = (
-            list(updated_node.body.body)
-            if isinstance(updated_node.body, cst.IndentedBlock)
-            else [cst.SimpleStatementLine(updated_node.body.body)]
-        )  # type: ignore[arg-type]
+        suite = updated_node.body
+        if isinstance(suite, cst.IndentedBlock):
+            body = list(suite.body)
+        else:
+            assert isinstance(suite, cst.SimpleStatementSuite)
+            body = [cst.SimpleStatementLine(suite.body)]
         if not body:
             return cst.FlattenSentinel([])
-        body[0] = body[0].with_changes(leading_lines=[*updated_node.leading_lines, *body[0].leading_lines])  # type: ignore[union-attr]
-        return cst.FlattenSentinel(body)  # type: ignore[arg-type]
+        lines = [*updated_node.leading_lines, *getattr(body[0], "leading_lines", ())]
+        body[0] = body[0].with_changes(leading_lines=lines)
+        return cst.FlattenSentinel(body)
 
 
-class _Collector(cst.CSTVisitor):
+class Collector(cst.CSTVisitor):
+    """All nodes of a tree."""
+
     def __init__(self) -> None:
         super().__init__()
         self.nodes: set[cst.CSTNode] = set()
@@ -187,6 +190,3 @@ class _Collector(cst.CSTVisitor):
     def on_visit(self, node: cst.CSTNode) -> bool:
         self.nodes.add(node)
         return True
-
-
-__all__ = ["Api", "StatementEdits"]

@@ -299,7 +299,7 @@ class Stores(Walk):
     def _tie(
         self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, ops: set[str], other: set[str]
     ) -> cst.BaseSmallStatement:
-        """Two layers that share a weight and store it in different orders: one becomes a layer that reads the other's."""
+        """Two layers that share a weight, stored in different orders: one becomes a layer that reads the other's."""
         assert isinstance(updated.value, cst.Attribute)
         keeper, tied = updated.value, new
         helper = f"Tied{next(iter(ops))}"

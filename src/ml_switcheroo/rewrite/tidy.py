@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.project import dotted, import_source
-from ..analysis.values import Api
-from .todo import commented_out
 
 if TYPE_CHECKING:
     from .context import Context
@@ -59,7 +57,7 @@ class _ImportEditor(cst.CSTTransformer):
         return self._result(updated_node, kept)
 
     def _passed_on(self, source: str, name: str) -> bool:
-        """Does another file of the project only pass a name of the framework on? Its conversion has that name no more."""
+        """Does another file only pass a name of the framework on? Its conversion has that name no more."""
         values = self.context.engine.settled(source, name)
         return self.context.source_api(values) is not None
 
@@ -141,13 +139,9 @@ def _with_imports(
     elif mine:
         first = next((i for i, s in enumerate(after) if _is_standard_import(s)), None)
         if first is not None:  # the file's own ones come later: there they go
-            after = [
-                *after[:first],
-                mine[0].with_changes(leading_lines=after[first].leading_lines),
-                *mine[1:],
-                after[first].with_changes(leading_lines=[]),
-                *after[first + 1 :],
-            ]  # type: ignore[attr-defined]
+            later = after[first]
+            mine[0] = mine[0].with_changes(leading_lines=getattr(later, "leading_lines", ()))
+            after = [*after[:first], *mine, later.with_changes(leading_lines=[]), *after[first + 1 :]]
         elif others:
             others = [*mine, others[0].with_changes(leading_lines=[cst.EmptyLine(indent=False)]), *others[1:]]
         else:
@@ -273,9 +267,9 @@ def _insert_helpers(body: list[cst.BaseStatement], texts: list[str], tree: cst.M
     for text in texts:
         part = cst.parse_module(text.strip("\n") + "\n", cst.PartialParserConfig(default_indent=tree.default_indent))
         parsed = list(part.body)
-        leading = [*blank, *part.header, *parsed[0].leading_lines]  # type: ignore[union-attr]
+        leading = [*blank, *part.header, *parsed[0].leading_lines]
         parsed[0] = parsed[0].with_changes(leading_lines=leading)
-        statements.extend(parsed)  # type: ignore[arg-type]
+        statements.extend(parsed)
     if at < len(body):
         following = body[at]
         lines = list(getattr(following, "leading_lines", ()))
@@ -283,6 +277,3 @@ def _insert_helpers(body: list[cst.BaseStatement], texts: list[str], tree: cst.M
             lines.pop(0)
         body[at] = following.with_changes(leading_lines=[*blank, *lines])
     return [*body[:at], *statements, *body[at:]]
-
-
-__all__ = ["Api", "commented_out", "tidy"]

@@ -32,8 +32,8 @@ from .in_place_calls import pure_name, without_data
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
 _PYTHON = """
-    append clear copy count extend format get index insert items join keys pop remove replace reverse setdefault sort split
-    strip update values add discard union lower upper startswith endswith encode decode read write close
+    append clear copy count extend format get index insert items join keys pop remove replace reverse setdefault sort
+    split strip update values add discard union lower upper startswith endswith encode decode read write close
 """
 PYTHON_METHODS = frozenset(_PYTHON.split())
 
@@ -258,9 +258,9 @@ class Calls(Walk):
             return None
         if self._registers(original, updated, api, owners):
             return updated
-        if name in ("apply",):
-            updated = self.wrap_callbacks(original, updated)
         receiver = CallArg(updated.func.value, func.value, owners)
+        if name == "apply":
+            updated = self.wrap_callbacks(original, updated)
         return self._bound(original, api, self.arguments(original, updated), receiver)
 
     def _registers(self, original: cst.Call, updated: cst.Call, api: str, owners: Values) -> bool:
@@ -462,6 +462,3 @@ def add_keyword(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Cal
     else:
         args.insert(at, new.with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))))
     return call.with_changes(args=args)
-
-
-__all__ = ["Calls", "ClassRef", "Factory", "add_keyword", "keyword_arg"]

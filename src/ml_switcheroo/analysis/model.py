@@ -28,9 +28,9 @@ class Cell:
 class Site:
     """A place in the code that makes a container.
 
-    `kind` is list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList or ParameterDict. `ordered` holds
-    the elements by position while the length is known, then None; `elements` joins all of them; `named` holds elements
-    under literal keys, `patterns` those under computed keys (`unit*`).
+    `kind` is list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList or ParameterDict. `ordered`
+    holds the elements by position while the length is known, then None; `elements` joins all of them; `named` holds
+    elements under literal keys, `patterns` those under computed keys (`unit*`).
     """
 
     kind: str

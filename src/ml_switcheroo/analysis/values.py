@@ -24,7 +24,7 @@ class Unknown:
 class Tensor:
     """A tensor.
 
-    `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (an argument of forward).
+    `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (forward's arguments).
     """
 
     role: str = "value"

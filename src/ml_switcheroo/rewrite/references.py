@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.values import (
-    Api,
     ClassRef,
     Const,
-    Container,
     FunctionRef,
     Instance,
     Layer,
-    MethodRef,
     Scalar,
     Super,
     Tensor,

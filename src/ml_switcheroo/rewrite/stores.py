@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import libcst as cst
 
 from ..analysis.values import Api, Const, Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
+from ..convert.precedence import TERM, bare, fit
 from .base import Walk
 from .in_place_calls import changed_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    # The current value of a place, and what makes a statement that stores a new one.
+    Storable: TypeAlias = tuple[cst.BaseExpression, Callable[[cst.BaseExpression], cst.BaseSmallStatement]]
 
 SPACE = cst.SimpleWhitespace(" ")
 
@@ -133,10 +137,10 @@ class Stores(Walk):
             binary = getattr(cst, operator.removesuffix("Assign"), None)
             if binary is None:
                 return None
-            value = cst.BinaryOperation(new.deep_clone(), binary(), self._parenthesized(value))
+            value = cst.BinaryOperation(new.deep_clone(), binary(), fit(value, TERM + 1))
             method = methods[""]
-        base, rebuilt = self._storable(target.value, new.value)
-        if base is None:
+        place = self._storable(target.value, new.value)
+        if place is None:
             self.context.report(
                 target,
                 "SW4003",
@@ -144,13 +148,14 @@ class Stores(Walk):
                 "assign the value to a name first",
             )
             return None
-        place = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), new.slice)
-        stored = cst.Call(cst.Attribute(place, cst.Name(method)), [cst.Arg(self._bare(value))])
+        base, rebuilt = place
+        part = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), new.slice)
+        stored = cst.Call(cst.Attribute(part, cst.Name(method)), [cst.Arg(bare(value))])
         self.context.changed = True
         return rebuilt(stored)
 
-    def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression):  # type: ignore[no-untyped-def]
-        """How a new value of `original` is stored: (its current value, function from the new value to a statement)."""
+    def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
+        """How a new value of `original` is stored; None where it has no place."""
         if isinstance(original, cst.Name):
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
@@ -165,25 +170,28 @@ class Stores(Walk):
             if self._is_variable(original):
                 current = self.style_expression(self.style.variable_read, x=variable)
                 return current, lambda v: cst.Assign(
-                    [cst.AssignTarget(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v
-                )  # type: ignore[arg-type]
-            return updated, lambda v: cst.Assign([cst.AssignTarget(updated.deep_clone())], v)  # type: ignore[arg-type]
+                    [_target(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v
+                )
+            return updated, lambda v: cst.Assign([_target(updated.deep_clone())], v)
         if isinstance(original, cst.Subscript) and isinstance(updated, cst.Subscript):
             if any(isinstance(v, Tensor) for v in self.facts(original.value)) and not any(
                 isinstance(v, Container) for v in self.facts(original.value)
             ):
-                base, rebuilt = self._storable(original.value, updated.value)
-                if base is None:
-                    return None, None
+                place = self._storable(original.value, updated.value)
+                if place is None:
+                    return None
+                base, rebuilt = place
                 view = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), updated.slice)
                 return updated.deep_clone(), lambda v: rebuilt(
                     cst.Call(cst.Attribute(view, cst.Name(dict(self.style.index_write)[""])), [cst.Arg(v)])
                 )
-            return updated, lambda v: cst.Assign([cst.AssignTarget(updated.deep_clone())], v)  # type: ignore[arg-type]
-        return None, None
+            return updated, lambda v: cst.Assign([_target(updated.deep_clone())], v)
+        return None
 
-    def _is_variable(self, node: cst.Attribute) -> bool:
+    def _is_variable(self, node: cst.BaseExpression) -> bool:
         """Does this attribute hold a variable of a module (parameter, buffer, weight of a layer)?"""
+        if not isinstance(node, cst.Attribute):
+            return False
         for owner in self.facts(node.value):
             if isinstance(owner, Instance):
                 for cls in owner.cls.mro():
@@ -202,18 +210,6 @@ class Stores(Walk):
                     return True
         return False
 
-    @staticmethod
-    def _bare(value: cst.BaseExpression) -> cst.BaseExpression:
-        from ..convert.precedence import bare
-
-        return bare(value)
-
-    @staticmethod
-    def _parenthesized(value: cst.BaseExpression) -> cst.BaseExpression:
-        from ..convert.precedence import TERM, fit
-
-        return fit(value, TERM + 1)
-
     # ---- attributes --------------------------------------------------------------------------------------------------
 
     def _store_attribute(
@@ -227,9 +223,8 @@ class Stores(Walk):
             new_owner = new.value
             if isinstance(new_owner, cst.Subscript) and _is_ellipsis(new_owner):
                 new_owner = new_owner.value
-            return updated.with_changes(
-                targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new_owner))]
-            )
+            place = self.style_expression(self.style.variable_write, x=new_owner)
+            return updated.with_changes(targets=[_target(place)])
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
         if any(isinstance(v, Layer) for v in owners) and not instances:
             return self._store_weight(original, updated, target, new, owners)
@@ -243,15 +238,11 @@ class Stores(Walk):
                 and any(target.attr.value in i.cls.constants for i in instances)
                 and self.style.constant is not None
             ):
-                return updated.with_changes(
-                    value=cst.Call(
-                        cst.Name(self.context.helper_name(self.style.constant)), [cst.Arg(self._bare(value))]
-                    )
-                )
+                wrapper = cst.Name(self.context.helper_name(self.style.constant))
+                return updated.with_changes(value=cst.Call(wrapper, [cst.Arg(bare(value))]))
             if self._is_variable(target):  # a new value for a buffer
-                return updated.with_changes(
-                    targets=[cst.AssignTarget(self.style_expression(self.style.variable_write, x=new))]
-                )
+                place = self.style_expression(self.style.variable_write, x=new)
+                return updated.with_changes(targets=[_target(place)])
         return updated
 
     def _store_weight(
@@ -279,10 +270,7 @@ class Stores(Walk):
             }
             other_order = {r.partition(" ")[2] for r in other_rules} or {""}
             if other_order != {order}:
-                node = new.value
-                for part in path.split("."):
-                    node = cst.Attribute(node, cst.Name(part))
-                return self._tie(original, updated, node, ops, other)  # type: ignore[arg-type]
+                return self._tie(original, updated, _attribute(new.value, path), ops, other)
         elif order and any(isinstance(v, Tensor) for v in self.facts(original.value)):
             self.context.report(
                 original,
@@ -291,10 +279,7 @@ class Stores(Walk):
                 "assign `layer.weight.data`, or build the layer anew",
             )
             return updated
-        node: cst.BaseExpression = new.value
-        for part in path.split("."):
-            node = cst.Attribute(node, cst.Name(part))
-        return updated.with_changes(targets=[cst.AssignTarget(node)])  # type: ignore[arg-type]
+        return updated.with_changes(targets=[_target(_attribute(new.value, path))])
 
     def _tie(
         self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, ops: set[str], other: set[str]
@@ -319,7 +304,7 @@ class Stores(Walk):
             cst.Name(self.context.helper_name(helper)),
             [cst.Arg(keeper, comma=cst.Comma(whitespace_after=SPACE)), cst.Arg(bias)],
         )
-        return updated.with_changes(targets=[cst.AssignTarget(tied.value)], value=call)  # type: ignore[arg-type]
+        return updated.with_changes(targets=[_target(tied.value)], value=call)
 
     # ---- in place ----------------------------------------------------------------------------------------------------
 
@@ -377,7 +362,7 @@ class Stores(Walk):
         changed = changed_argument(self, original_node.value) if isinstance(original_node.value, cst.Call) else None
         if changed is not None and not self._failed():
             if isinstance(changed, cst.Name):
-                return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], self._bare(updated_node.value))
+                return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], bare(updated_node.value))
             self.context.report(
                 original_node,
                 "SW4003",
@@ -408,13 +393,13 @@ class Stores(Walk):
         new_receiver = self.receivers.get(original.value)
         if new_receiver is None:
             return updated
-        base, rebuilt = self._storable(receiver, new_receiver)
-        if base is None:
+        place = self._storable(receiver, new_receiver)
+        if place is None:
             inner = self._inplace_receiver(receiver)
             if inner is not None and isinstance(receiver, cst.Call):  # x.mul_(2).add_(1)
                 chained = self.receivers.get(receiver)
-                base, rebuilt = self._storable(inner, chained) if chained is not None else (None, None)
-            if base is None:
+                place = self._storable(inner, chained) if chained is not None else None
+            if place is None:
                 if isinstance(receiver, cst.Call):
                     self.context.report(
                         original,
@@ -423,7 +408,7 @@ class Stores(Walk):
                         "assign the value to a name first",
                     )
                 return updated
-        return rebuilt(self._bare(updated.value))  # type: ignore[no-any-return]
+        return place[1](bare(updated.value))
 
     # ---- registrations -----------------------------------------------------------------------------------------------
 
@@ -450,17 +435,15 @@ class Stores(Walk):
         if op == "register_buffer" and not none:
             helper = "Buffer" if persistent else self.style.constant
             if helper is not None:
-                wrapped: cst.BaseExpression = cst.Call(
-                    cst.Name(self.context.helper_name(helper)), [cst.Arg(self._bare(value))]
-                )
+                wrapper = cst.Name(self.context.helper_name(helper))
+                wrapped: cst.BaseExpression = cst.Call(wrapper, [cst.Arg(bare(value))])
                 if Const(None) in values:
                     test = cst.Comparison(value.deep_clone(), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
                     wrapped = cst.IfExp(test=test, body=cst.Name("None"), orelse=wrapped)
                 value = wrapped
         if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
-            return cst.Assign(
-                [cst.AssignTarget(cst.Attribute(owner, cst.Name(str(name.evaluated_value))))], self._bare(value)
-            )
+            attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
+            return cst.Assign([cst.AssignTarget(attribute)], bare(value))
         comma = cst.Comma(whitespace_after=SPACE)
         return cst.Expr(
             cst.Call(cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(value)])
@@ -491,6 +474,20 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     yield node
     for child in node.children:
         yield from walk(child)
+
+
+def _target(place: cst.BaseExpression) -> cst.AssignTarget:
+    """An expression as that to which a statement assigns."""
+    return cst.AssignTarget(cast("cst.BaseAssignTargetExpression", place))
+
+
+def _attribute(owner: cst.BaseExpression, path: str) -> cst.Attribute:
+    """`owner.a.b` for the path `a.b`."""
+    first, *rest = path.split(".")
+    node = cst.Attribute(owner, cst.Name(first))
+    for part in rest:
+        node = cst.Attribute(node, cst.Name(part))
+    return node
 
 
 def _is_ellipsis(node: cst.Subscript) -> bool:

@@ -88,6 +88,6 @@ class TimeSeriesTransformer(nn.Module):
         return self.norm.denormalize(out, mean, std)
 
 
-def quantile_loss(prediction, target, quantile=0.5):
+def quantile_loss(prediction: torch.Tensor, target: torch.Tensor, quantile: float = 0.5) -> torch.Tensor:
     error = target - prediction
     return torch.max(quantile * error, (quantile - 1) * error).mean()

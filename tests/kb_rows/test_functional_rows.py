@@ -23,7 +23,19 @@ import torch.nn.functional as F  # noqa: E402
 from ml_switcheroo import convert  # noqa: E402
 
 SNAPSHOTS = Path(__file__).resolve().parents[2] / "snapshots"
-FAMILIES = ("fn_activation", "fn_attention", "fn_conv", "fn_loss", "fn_misc", "fn_norm", "fn_pool", "fn_vision", "linalg", "fft", "utils")
+FAMILIES = (
+    "fn_activation",
+    "fn_attention",
+    "fn_conv",
+    "fn_loss",
+    "fn_misc",
+    "fn_norm",
+    "fn_pool",
+    "fn_vision",
+    "linalg",
+    "fft",
+    "utils",
+)
 
 
 def _helpers() -> SimpleNamespace:
@@ -77,16 +89,29 @@ def lift(value: Any) -> Any:
     return jax.numpy.asarray(value) if isinstance(value, np.ndarray) else value
 
 
-def check(ours: Any, theirs: Any, args: tuple[Any, ...], kwargs: dict[str, Any], wanted: tuple[int | str, ...] | None = None, tolerance: float = 2e-5) -> None:
+def check(
+    ours: Any,
+    theirs: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    wanted: tuple[int | str, ...] | None = None,
+    tolerance: float = 2e-5,
+) -> None:
     """Same shapes and values, and same gradients of a weighted sum with respect to `wanted` (default: all float arrays)."""
-    given: dict[int | str, Any] = {**dict(enumerate(args)), **kwargs}
+    given: dict[int | str, Any] = dict(enumerate(args))
+    given.update(kwargs.items())
     places = [place for place, value in given.items() if floating(value)] if wanted is None else list(wanted)
-    torch_given = {place: torch.tensor(v, requires_grad=place in places) if isinstance(v, np.ndarray) else v for place, v in given.items()}
+    torch_given = {
+        place: torch.tensor(v, requires_grad=place in places) if isinstance(v, np.ndarray) else v
+        for place, v in given.items()
+    }
     expected = outputs(call(theirs, torch_given))
     mixers = [draw(*one.shape, seed=7) if one.dtype == torch.float32 else None for one in expected]
 
     def run(values: list[Any]) -> tuple[Any, list[Any]]:
-        got = outputs(call(ours, {place: lift(v) for place, v in given.items()} | dict(zip(places, values, strict=True))))
+        got = outputs(
+            call(ours, {place: lift(v) for place, v in given.items()} | dict(zip(places, values, strict=True)))
+        )
         assert len(got) == len(expected), f"{len(got)} results, but should be {len(expected)}"
         return sum((jax.numpy.real(o) * m).sum() for o, m in zip(got, mixers, strict=True) if m is not None), got
 
@@ -104,7 +129,9 @@ def check(ours: Any, theirs: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 
 def call(function: Any, given: dict[int | str, Any]) -> Any:
-    return function(*(v for k, v in given.items() if isinstance(k, int)), **{k: v for k, v in given.items() if isinstance(k, str)})
+    return function(
+        *(v for k, v in given.items() if isinstance(k, int)), **{k: v for k, v in given.items() if isinstance(k, str)}
+    )
 
 
 def close(one: Any, other: Any, what: str, tolerance: float) -> None:
@@ -123,7 +150,12 @@ def close(one: Any, other: Any, what: str, tolerance: float) -> None:
 
 def case(name: str, *args: Any, **kwargs: Any) -> Any:
     """One call: the helper and the function of torch.nn.functional of the same name get the same arguments."""
-    shown = ",".join([*(str(a.shape) if isinstance(a, np.ndarray) else str(a) for a in args), *(f"{k}={v if not isinstance(v, np.ndarray) else v.shape}" for k, v in kwargs.items())])
+    shown = ",".join(
+        [
+            *(str(a.shape) if isinstance(a, np.ndarray) else str(a) for a in args),
+            *(f"{k}={v if not isinstance(v, np.ndarray) else v.shape}" for k, v in kwargs.items()),
+        ]
+    )
     return pytest.param(name, args, kwargs, id=f"{name}({shown})".replace(" ", ""))
 
 
@@ -187,9 +219,9 @@ CASES = [
     *[case("cross_entropy", LOGITS, IGNORED, w, reduction=r, label_smoothing=s) for w in (None, WEIGHT) for r in ("mean", "sum", "none") for s in (0.0, 0.1)],
     *[case("cross_entropy", LOGITS, PROBABILITIES, w, reduction=r, label_smoothing=s) for w in (None, WEIGHT) for r in ("mean", "none") for s in (0.0, 0.1)],
     case("cross_entropy", IMAGE_LOGITS, IMAGE_CLASSES, WEIGHT), case("cross_entropy", IMAGE_LOGITS, np.abs(IMAGE_CLASSES) % 5, ignore_index=0, reduction="sum"), case("cross_entropy", IMAGE_LOGITS, np.abs(draw(2, 5, 3, 4, seed=2)), WEIGHT, label_smoothing=0.2), case("cross_entropy", LOGITS[0], CLASSES[0:1].reshape(())),
-    case("cross_entropy", LOGITS[0], PROBABILITIES[0]), case("cross_entropy", LOGITS, np.full(6, -100), reduction="sum"), 
+    case("cross_entropy", LOGITS[0], PROBABILITIES[0]), case("cross_entropy", LOGITS, np.full(6, -100), reduction="sum"),
     *[case("nll_loss", -np.abs(LOGITS), IGNORED, w, reduction=r) for w in (None, WEIGHT) for r in ("mean", "sum", "none")], case("nll_loss", IMAGE_LOGITS, IMAGE_CLASSES), case("nll_loss", LOGITS[0], CLASSES[0:1].reshape(())), case("nll_loss", LOGITS, CLASSES, ignore_index=2),
-    case("binary_cross_entropy", UNIT, TARGETS), case("binary_cross_entropy", UNIT, TARGETS, draw(4, 5, low=0.5), reduction="none"), 
+    case("binary_cross_entropy", UNIT, TARGETS), case("binary_cross_entropy", UNIT, TARGETS, draw(4, 5, low=0.5), reduction="none"),
     case("binary_cross_entropy_with_logits", LOGITS * 20, draw(6, 5, low=0.0)), case("binary_cross_entropy_with_logits", LOGITS, draw(6, 5, low=0.0), WEIGHT, reduction="none", pos_weight=WEIGHT * 2),
     *[case("kl_div", -np.abs(LOGITS), np.where(PROBABILITIES > 0.1, PROBABILITIES, 0).astype(np.float32), reduction=r) for r in ("mean", "sum", "none", "batchmean")], case("kl_div", -np.abs(LOGITS), -np.abs(draw(6, 5, seed=2)), reduction="batchmean", log_target=True),
     case("poisson_nll_loss", LOGITS, draw(6, 5, low=1.5)), case("poisson_nll_loss", np.abs(LOGITS), np.round(draw(6, 5, low=0.0) * 4), False, True, reduction="none"), case("gaussian_nll_loss", LOGITS, draw(6, 5, seed=1), draw(6, 5, low=0.1)),
@@ -219,8 +251,25 @@ CASES = [
 
 
 # Which arguments have gradients, where it is not all of them (and no gradient where torch has none or an arbitrary one).
-FIRST = {name: (0,) for name in ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "batch_norm", "multi_margin_loss", "poisson_nll_loss", "soft_margin_loss", "hinge_embedding_loss", "multilabel_soft_margin_loss", "huber_loss", "mse_loss")}
-PAIRS = {name: (0, 1) for name in ("cosine_embedding_loss", "margin_ranking_loss")}
+FIRST = dict.fromkeys(
+    (
+        "cross_entropy",
+        "nll_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "kl_div",
+        "batch_norm",
+        "multi_margin_loss",
+        "poisson_nll_loss",
+        "soft_margin_loss",
+        "hinge_embedding_loss",
+        "multilabel_soft_margin_loss",
+        "huber_loss",
+        "mse_loss",
+    ),
+    (0,),
+)
+PAIRS = dict.fromkeys(("cosine_embedding_loss", "margin_ranking_loss"), (0, 1))
 
 
 def graded() -> list[Any]:
@@ -243,7 +292,13 @@ def test_functional(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], gr
     if "dropout" in name or name == "rrelu":
         check(lambda *a, **k: ours(*a, rngs=None, **k), theirs, args, kwargs, wanted)
     elif name == "ctc_loss":  # torch's gradient holds for log-probabilities that come from log_softmax
-        check(lambda x, *a, **k: ours(jax.nn.log_softmax(x), *a, **k), lambda x, *a, **k: theirs(F.log_softmax(x, -1), *a, **k), args, kwargs, wanted)
+        check(
+            lambda x, *a, **k: ours(jax.nn.log_softmax(x), *a, **k),
+            lambda x, *a, **k: theirs(F.log_softmax(x, -1), *a, **k),
+            args,
+            kwargs,
+            wanted,
+        )
     else:
         check(ours, theirs, args, kwargs, wanted)
 
@@ -282,10 +337,14 @@ OTHERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("ours", "theirs", "args", "kwargs"), [one[1:] for one in OTHERS], ids=[one[0] for one in OTHERS])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "args", "kwargs"), [one[1:] for one in OTHERS], ids=[one[0] for one in OTHERS]
+)
 def test_linear_algebra(ours: Any, theirs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     # torch symmetrises the gradient of a Cholesky factor, which only Cholesky's own gradient undoes
-    wanted: tuple[int | str, ...] | None = (0,) if ours is H.cholesky_solve else () if ours is H.cholesky_inverse else None
+    wanted: tuple[int | str, ...] | None = (
+        (0,) if ours is H.cholesky_solve else () if ours is H.cholesky_inverse else None
+    )
     check(ours, theirs, args, kwargs, wanted, tolerance=1e-4)
 
 
@@ -296,7 +355,14 @@ def test_batch_norm_updates_running_statistics() -> None:
     torch_mean, torch_var = torch.tensor(mean), torch.tensor(var)
     for training in (True, False):
         out = H.batch_norm_running(jax.numpy.asarray(x), ours_mean, ours_var, weight, weight, training, 0.2)
-        close(out, F.batch_norm(torch.tensor(x), torch_mean, torch_var, torch.tensor(weight), torch.tensor(weight), training, 0.2), "value", 2e-5)
+        close(
+            out,
+            F.batch_norm(
+                torch.tensor(x), torch_mean, torch_var, torch.tensor(weight), torch.tensor(weight), training, 0.2
+            ),
+            "value",
+            2e-5,
+        )
         close(ours_mean[...], torch_mean, "running mean", 2e-5)
         close(ours_var[...], torch_var, "running variance", 2e-5)
 
@@ -308,19 +374,40 @@ def test_multi_head_attention_forward(case: int) -> None:
     q, k, v = draw(5, *batch, 8), draw(6, *batch, 8, seed=1), draw(6, *batch, 8, seed=2)
     fused, bias, out_w, out_b = draw(24, 8), draw(24), draw(8, 8), draw(8)
     extra = (draw(1, 1, 8), draw(1, 1, 8, seed=1)) if case in (1, 3) else (None, None)
-    padding = np.arange(6) >= np.array([6, 4, 5])[:, None] if case in (1, 2) else np.arange(6) > 3 if case == 4 else None
+    padding = (
+        np.arange(6) >= np.array([6, 4, 5])[:, None] if case in (1, 2) else np.arange(6) > 3 if case == 4 else None
+    )
     mask = {0: None, 1: np.triu(np.ones((5, 6), bool), 3), 2: draw(5, 6), 3: draw(6, 5, 6), 4: None}[case]
-    separate = {"use_separate_proj_weight": True, "q_proj_weight": fused[:8], "k_proj_weight": fused[8:16], "v_proj_weight": fused[16:]} if case in (2, 3) else {}
+    separate = (
+        {
+            "use_separate_proj_weight": True,
+            "q_proj_weight": fused[:8],
+            "k_proj_weight": fused[8:16],
+            "v_proj_weight": fused[16:],
+        }
+        if case in (2, 3)
+        else {}
+    )
     args = (q, k, v, 8, 2, None if separate else fused, bias, *extra, case == 3)
     kwargs = {"key_padding_mask": padding, "attn_mask": mask, "average_attn_weights": case != 3, **separate}
     rest = (out_w, None if case == 3 else out_b)
-    check(H.multi_head_attention_forward, lambda *a, **k: F.multi_head_attention_forward(*a[:10], 0.0, *a[10:], **k), (*args, *rest), kwargs, (0, 1, 2), tolerance=1e-4)
+    check(
+        H.multi_head_attention_forward,
+        lambda *a, **k: F.multi_head_attention_forward(*a[:10], 0.0, *a[10:], **k),  # type: ignore[call-arg]
+        (*args, *rest),
+        kwargs,
+        (0, 1, 2),
+        tolerance=1e-4,
+    )
 
 
 # ---- draws -----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["dropout", "feature_dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"])
+@pytest.mark.parametrize(
+    "name",
+    ["dropout", "feature_dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"],
+)
 def test_dropout_share_and_mean(name: str) -> None:
     """The right share is dropped, in the right pieces, and the mean stays."""
     x = np.ones((50, 40, 3, 4, 5)[: {"dropout1d": 3, "dropout2d": 4}.get(name, 5)], np.float32)
@@ -361,7 +448,7 @@ def test_gumbel_softmax_and_rrelu() -> None:
 
 # ---- initialisers ----------------------------------------------------------------------------------------------------------------
 
-I = SimpleNamespace(**_init_helpers())
+INIT = SimpleNamespace(**_init_helpers())
 LAYOUTS = {"kernel": (-1, -2), "own": (0, 1)}
 
 
@@ -382,12 +469,19 @@ def test_initialisers(name: str, kwargs: dict[str, Any], shape: tuple[int, ...],
     """Mean, spread and range of the draws are torch's."""
     param = as_param(shape, layout)
     axes = {"axes": LAYOUTS[layout]} if name.startswith(("xavier", "kaiming", "orthogonal")) else {}
-    result = getattr(I, name)(param, **kwargs, **axes, rngs=nnx.Rngs(0))
+    result = getattr(INIT, name)(param, **kwargs, **axes, rngs=nnx.Rngs(0))
     assert result is param
     expected = getattr(torch.nn.init, name)(torch.empty(shape), **kwargs).numpy()
     got = np.asarray(param[...])
-    assert abs(got.std() / expected.std() - 1) < 0.05 and abs(got.mean() - expected.mean()) < 0.05 * expected.std() + 0.01
-    assert abs(got.max() - expected.max()) < 0.5 * expected.std() or name in ("normal_", "xavier_normal_", "kaiming_normal_", "orthogonal_")
+    assert (
+        abs(got.std() / expected.std() - 1) < 0.05 and abs(got.mean() - expected.mean()) < 0.05 * expected.std() + 0.01
+    )
+    assert abs(got.max() - expected.max()) < 0.5 * expected.std() or name in (
+        "normal_",
+        "xavier_normal_",
+        "kaiming_normal_",
+        "orthogonal_",
+    )
     if name == "orthogonal_":
         rows = (got if layout == "own" else np.moveaxis(got, (-1, -2), (0, 1))).reshape(shape[0], -1)
         assert np.allclose(rows @ rows.T, 4 * np.eye(len(rows)), atol=1e-3)
@@ -397,36 +491,39 @@ def test_initialisers(name: str, kwargs: dict[str, Any], shape: tuple[int, ...],
 def test_fills_without_draws(shape: tuple[int, ...], groups: int) -> None:
     for layout, axes in LAYOUTS.items():
         param = as_param(shape, layout)
-        I.dirac_(param, groups, axes=axes)
+        INIT.dirac_(param, groups, axes=axes)
         got = np.asarray(param[...] if layout == "own" else np.moveaxis(np.asarray(param[...]), (-1, -2), (0, 1)))
         assert np.array_equal(got, torch.nn.init.dirac_(torch.empty(shape), groups).numpy())
     param = as_param((3, 5), "own")
-    assert np.array_equal(I.constant_(param, 0.5)[...], np.full((3, 5), 0.5)) and not np.asarray(I.zeros_(param)[...]).any()
-    assert np.asarray(I.ones_(param)[...]).all() and np.array_equal(I.eye_(param)[...], np.eye(3, 5))
-    assert isinstance(I.zeros_(jax.numpy.ones(3)), jax.Array)
+    assert (
+        np.array_equal(INIT.constant_(param, 0.5)[...], np.full((3, 5), 0.5))
+        and not np.asarray(INIT.zeros_(param)[...]).any()
+    )
+    assert np.asarray(INIT.ones_(param)[...]).all() and np.array_equal(INIT.eye_(param)[...], np.eye(3, 5))
+    assert isinstance(INIT.zeros_(jax.numpy.ones(3)), jax.Array)
 
 
 def test_sparse_and_gains() -> None:
     for layout, axes in LAYOUTS.items():
         param = as_param((50, 20), layout)
-        I.sparse_(param, 0.1, axes=axes, rngs=nnx.Rngs(0))
+        INIT.sparse_(param, 0.1, axes=axes, rngs=nnx.Rngs(0))
         zeros = (np.asarray(param[...]) == 0).sum(0 if layout == "own" else 1)
         assert np.array_equal(zeros, np.full(20, 5))
     for name in ("linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
-        assert I.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
-    assert I.calculate_gain("leaky_relu", 0.3) == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.3))
+        assert INIT.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
+    assert INIT.calculate_gain("leaky_relu", 0.3) == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.3))
     weight = jax.numpy.ones((6, 4, 3, 3))
-    assert I.calculate_fans(weight) == torch.nn.init._calculate_fan_in_and_fan_out(torch.ones(6, 4, 3, 3)) == (36, 54)
-    assert I.calculate_fan(weight, "fan_out") == 54
+    assert INIT.calculate_fans(weight) == torch.nn.init._calculate_fan_in_and_fan_out(torch.ones(6, 4, 3, 3)) == (36, 54)
+    assert INIT.calculate_fan(weight, "fan_out") == 54
     with pytest.raises(ValueError, match="fan in"):
-        I.xavier_uniform_(nnx.Param(jax.numpy.ones(3)), rngs=nnx.Rngs(0))
+        INIT.xavier_uniform_(nnx.Param(jax.numpy.ones(3)), rngs=nnx.Rngs(0))
 
 
 # ---- checkpointing, sequences ----------------------------------------------------------------------------------------------------
 
 
 def test_checkpoint_changes_no_number() -> None:
-    class Block(nnx.Module):
+    class Block(nnx.Module):  # type: ignore[misc, name-defined]
         def __init__(self, rngs: Any) -> None:
             self.linear = nnx.Linear(3, 3, rngs=rngs)
             self.norm = nnx.BatchNorm(3, rngs=rngs)
@@ -440,9 +537,14 @@ def test_checkpoint_changes_no_number() -> None:
 
     x = jax.numpy.asarray(draw(4, 3))
     results = []
-    for run in (lambda b: b(x), lambda b: H.checkpoint(b, x), lambda b: H.checkpoint(b.twice, x), lambda b: H.checkpoint(b, x, True)):
+    for run in (
+        lambda b: b(x),
+        lambda b: H.checkpoint(b, x),
+        lambda b: H.checkpoint(b.twice, x),
+        lambda b: H.checkpoint(b, x, True),
+    ):
         block = Block(nnx.Rngs(0))
-        value, grads = nnx.value_and_grad(lambda b: run(b).sum())(block)  # noqa: B023
+        value, grads = nnx.value_and_grad(lambda b: run(b).sum())(block)  # type: ignore[no-untyped-call]  # noqa: B023
         results.append([value, *jax.tree.leaves(grads), block.norm.mean[...]])
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
@@ -521,7 +623,14 @@ def module_of(lines: list[str]) -> str:
     text = ["import torch", "import torch.nn as nn", "import torch.nn.functional as F"]
     for number, line in enumerate(lines):
         names = [name for name in {**ARRAYS, **PLAIN} if re.search(rf"\b{name}\b", line)]
-        typed = ", ".join(f"{name}: torch.Tensor" if name in ARRAYS else f"{name}: {type(PLAIN[name]).__name__}" if PLAIN[name] is not None else name for name in names)
+        typed = ", ".join(
+            f"{name}: torch.Tensor"
+            if name in ARRAYS
+            else f"{name}: {type(PLAIN[name]).__name__}"
+            if PLAIN[name] is not None
+            else name
+            for name in names
+        )
         text += ["", "", f"def case_{number}({typed}):", f"    return {line}"]
     return "\n".join(text) + "\n"
 
@@ -548,12 +657,19 @@ def test_spelling(number: int) -> None:
     ours = lambda **given: function(**given, **plain, **drawn)  # noqa: E731
     theirs = lambda **given: eval(source, {"torch": torch, "F": F, **PLAIN, **given})  # noqa: E731
     if not arrays:
-        a, b = ours(), theirs()
+        a, b = function(**plain, **drawn), theirs()
         assert a == b if not isinstance(b, torch.Tensor) else np.allclose(a, b.numpy())
         return
     # The gradients of helpers are checked above; those of plain calls here, where torch has them.
     direct = "jax.nn." in target or "jnp.linalg" in target or "jnp.clip" in target or "@" in target
-    check(ours, theirs, (), arrays, None if direct and not any(word in source for word in NO_GRADIENT) else (), tolerance=1e-4)
+    check(
+        ours,
+        theirs,
+        (),
+        arrays,
+        None if direct and not any(word in source for word in NO_GRADIENT) else (),
+        tolerance=1e-4,
+    )
 
 
 NO_GRADIENT = ("one_hot", "matrix_rank", "cond(", "linalg.qr", "linalg.lu", "linalg.svd(rhs)", "pos_weight")
@@ -561,14 +677,16 @@ NO_GRADIENT = ("one_hot", "matrix_rank", "cond(", "linalg.qr", "linalg.lu", "lin
 
 def test_refused() -> None:
     found = convert(module_of(list(REFUSED)))
-    messages = {(one.line - 7) // 4: f"{one.message} {one.hint}" for one in found.diagnostics if one.severity == "error"}
+    messages = {
+        (one.line - 7) // 4: f"{one.message} {one.hint}" for one in found.diagnostics if one.severity == "error"
+    }
     for number, (source, reason) in enumerate(REFUSED.items()):
         assert reason in messages.get(number, "nothing"), f"{source}: {messages.get(number)}"
 
 
 # ---- in place --------------------------------------------------------------------------------------------------------------------
 
-IN_PLACE = '''
+IN_PLACE = """
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -591,7 +709,7 @@ class Net(nn.Module):
         self.act(c)
         F.dropout(c, 0.5, False, inplace=True)
         return a, b, c, self.w * 1, self.v * 1
-'''
+"""
 
 
 def test_calls_that_change_their_argument() -> None:
@@ -603,5 +721,7 @@ def test_calls_that_change_their_argument() -> None:
     exec(compile(result.code, "<ours>", "exec"), ours)
     exec(compile(IN_PLACE, "<theirs>", "exec"), theirs)
     x = draw(2, 3) * 3
-    for one, other in zip(ours["Net"](rngs=nnx.Rngs(0))(jax.numpy.asarray(x)), theirs["Net"]()(torch.tensor(x)), strict=True):
+    for one, other in zip(
+        ours["Net"](rngs=nnx.Rngs(0))(jax.numpy.asarray(x)), theirs["Net"]()(torch.tensor(x)), strict=True
+    ):
         close(one, other.detach(), "value", 1e-6)

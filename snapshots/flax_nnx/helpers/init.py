@@ -1,6 +1,7 @@
 """Initialisers that fill a parameter, as torch.nn.init has them.
 
-`axes` says where the output and the input axis of a weight lie: (-1, -2) in the kernels of Flax, (0, 1) in a parameter of torch's layout.
+`axes` says where the output and the input axis of a weight lie: (-1, -2) in the kernels of Flax, (0, 1) in a
+parameter of torch's layout.
 """
 
 import math

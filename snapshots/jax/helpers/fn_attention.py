@@ -49,7 +49,7 @@ def scaled_dot_product_attention_dropout(
 
 
 def distance_mask(mask: jax.Array, more: int) -> jax.Array:
-    """A mask to be added to scores: True, which keeps tokens apart, becomes -inf; `more` tokens that all may see are added."""
+    """A mask to add to scores: True, which keeps tokens apart, becomes -inf; `more` tokens that all may see follow."""
     mask = jnp.where(mask, -jnp.inf, 0) if mask.dtype == bool else mask
     return jnp.pad(mask, [(0, 0)] * (mask.ndim - 1) + [(0, more)])
 
@@ -60,7 +60,7 @@ def multi_head_attention_forward(
     use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None,
     average_attn_weights=True, *, dropout_p=0.0, training=True, rngs: nnx.Rngs | None = None,
 ) -> tuple[jax.Array, jax.Array | None]:
-    """Multi-head attention of [tokens, batch, channels] (or [tokens, channels]); True in a boolean mask keeps tokens apart."""
+    """Multi-head attention of [tokens, batch, channels] or [tokens, channels]; True in a mask keeps tokens apart."""
     batched = query.ndim == 3
     if not batched:
         query, key, value = query[:, None], key[:, None], value[:, None]

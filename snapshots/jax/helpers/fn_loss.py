@@ -176,7 +176,7 @@ def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean")
 
 
 def multilabel_margin_loss(x, target, reduction="mean") -> jax.Array:
-    """Mean over pairs of a target class and another of max(0, 1 - x[target] + x[other]); -1 ends the targets of a row."""
+    """Mean of max(0, 1 - x[target] + x[other]) over target classes and others; -1 ends the targets of a row."""
     listed = jnp.cumsum(target < 0, axis=-1) == 0
     label = jnp.where(listed, target, 0)
     is_target = (jax.nn.one_hot(label, x.shape[-1], dtype=x.dtype) * listed[..., None]).max(-2) > 0

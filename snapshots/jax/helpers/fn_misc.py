@@ -35,7 +35,7 @@ def embedding(x, weight, padding_idx=None) -> jax.Array:
 def embedding_bag(
     x, weight, offsets=None, mode="mean", per_sample_weights=None, include_last_offset=False, padding_idx=None
 ) -> jax.Array:
-    """Sum, mean or maximum of rows of weight over bags: the rows of a 2-D x, or the runs of a 1-D x that start at offsets."""
+    """Sum, mean or maximum of rows of weight over bags: rows of a 2-D x, or runs of a 1-D x that start at offsets."""
     if offsets is None:
         bag = jnp.repeat(jnp.arange(x.shape[0]), x.shape[1])
         count = x.shape[0]
@@ -93,7 +93,7 @@ def feature_dropout(x, p=0.5, training=True, *, rngs: nnx.Rngs) -> jax.Array:
 
 def dropout1d(x, p=0.5, training=True, *, rngs: nnx.Rngs) -> jax.Array:
     """Dropout of whole channels of x [N C L] or [C L]."""
-    return masked_dropout(x, p, training, x.shape[:-1] + (1,), rngs)
+    return masked_dropout(x, p, training, (*x.shape[:-1], 1), rngs)
 
 
 def dropout2d(x, p=0.5, training=True, *, rngs: nnx.Rngs) -> jax.Array:
@@ -103,7 +103,7 @@ def dropout2d(x, p=0.5, training=True, *, rngs: nnx.Rngs) -> jax.Array:
 
 def dropout3d(x, p=0.5, training=True, *, rngs: nnx.Rngs) -> jax.Array:
     """Dropout of whole channels of x [N C D H W] or [C D H W]."""
-    return masked_dropout(x, p, training, x.shape[:-3] + (1, 1, 1), rngs)
+    return masked_dropout(x, p, training, (*x.shape[:-3], 1, 1, 1), rngs)
 
 
 def masked_alpha_dropout(x, p, training, shape, rngs: nnx.Rngs) -> jax.Array:

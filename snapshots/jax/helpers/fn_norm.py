@@ -8,7 +8,7 @@ from jax import lax
 def batch_norm(
     x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
 ) -> jax.Array:
-    """Normalises each channel (axis 1) by the running statistics, or by the batch's where there are none or in training."""
+    """Normalises each channel (axis 1) by the running statistics, or by the batch's in training or without them."""
     shape = (1, -1) + (1,) * (x.ndim - 2)
     if training or running_mean is None:
         axes = (0, *range(2, x.ndim))

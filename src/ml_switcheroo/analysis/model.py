@@ -90,6 +90,7 @@ class ClassInfo:
     container: str | None = None  # 'Sequential' | 'ModuleList' | 'ModuleDict' when it inherits from that
     layer: str | None = None  # hub name when it inherits from a framework's layer
     ties: list[tuple[str, str]] = field(default_factory=list)  # dotted attribute paths that share one parameter
+    writers: dict[str, set[str]] = field(default_factory=dict)  # attribute -> methods that store it
     called: set[str] = field(default_factory=set)  # attributes of self that some method calls
     constants: set[str] = field(default_factory=set)  # arrays that only the constructor sets
     dataclass: bool = False

@@ -22,6 +22,7 @@ from .values import (
     Imported,
     Instance,
     ModuleRef,
+    Scalar,
     Tensor,
     Text,
     Value,
@@ -45,7 +46,10 @@ class Statements(Narrowing, EngineBase):
         self.current, self.env, self.dead = function, {}, False
         node = function.node
         for name in function.parameters:
-            self.env[name] = self.read(function.variables[name]) or self.missing()
+            known = self.read(function.variables[name])
+            if not known or known == NONE:  # nobody here passes anything: whoever does may pass what he likes
+                known |= self.missing()
+            self.env[name] = known
         if isinstance(node, cst.Lambda):
             self.write(function.result, self.evaluate(node.body))
         elif isinstance(node, cst.FunctionDef):
@@ -123,7 +127,7 @@ class Statements(Narrowing, EngineBase):
                 values = annotation_values(self, parameter.annotation.annotation)
             if parameter.default is not None:
                 default = self.evaluate(parameter.default)
-                values |= default
+                values |= default | _types_of(default)
             elif not values and self._is_forward(function):
                 values = frozenset({Tensor(weak=True)})
             if self._is_forward(function) and parameter.default is not None and values == frozenset({Const(None)}):
@@ -568,6 +572,8 @@ class Statements(Narrowing, EngineBase):
                 if any(isinstance(v, FunctionRef) for v in values) and name in owner.cls.methods:
                     continue
                 self.write(owner.cls.attributes.setdefault(name, Cell()), values)
+                if self.current is not None:
+                    owner.cls.writers.setdefault(name, set()).add(self.current.name)
             elif isinstance(owner, Container) and owner.site.kind in CONTAINER_OPS and not name.startswith("_"):
                 self.write(owner.site.named.setdefault(name, Cell()), values)
 
@@ -630,6 +636,14 @@ def _parameters(params: cst.Parameters) -> list[cst.Param]:
     if params.star_kwarg is not None:
         found.append(params.star_kwarg)
     return found
+
+
+NONE: Values = frozenset({Const(None)})
+
+
+def _types_of(values: Values) -> Values:
+    """A default is one of the values that may come: others of its type may, too."""
+    return frozenset(Scalar(type(v.value).__name__) for v in values if isinstance(v, Const) and v.value is not None)
 
 
 class _Finder(cst.CSTVisitor):

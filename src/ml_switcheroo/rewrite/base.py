@@ -57,7 +57,9 @@ class Walk(cst.CSTTransformer):
         self.classes: list[ClassInfo] = []
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
         self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
-        self.data_of: set[cst.CSTNode] = set()  # variables of which `.data` is taken
+        self.peeked: set[cst.CSTNode] = set()  # variables that are indexed or asked for their shape
+        self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
+        self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}  # weight -> variable, order of axes
         self.filled: set[cst.CSTNode] = set()  # what is handed to an initialiser
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)

@@ -70,6 +70,11 @@ class Context:
             only = next(iter(values))
             if isinstance(only, Api) and self.is_source(only.name):
                 return only.name
+        names = sorted(v.name for v in values if isinstance(v, Api) and self.is_source(v.name))
+        if len(names) == len(values) > 1:  # two imports of one thing, for old and new versions of the framework
+            ops = {rows[0].op if (rows := self.kb.read(name)) else name for name in names}
+            if len(ops) == 1:
+                return names[0]
         return None
 
     def is_source(self, name: str) -> bool:

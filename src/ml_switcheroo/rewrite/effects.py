@@ -54,6 +54,7 @@ class Effects:
         self._direct()
         self._close()
         self._containers()
+        self._constants()
 
     def _factories(self) -> None:
         """Unknown callables whose results end up where only modules can be."""
@@ -275,6 +276,17 @@ class Effects:
                 return current.cls
             current = current.outer
         return None
+
+    def _constants(self) -> None:
+        """Arrays that only a constructor stores, and that are neither parameters nor buffers."""
+        for cls in self.engine.classes.values():
+            if cls.is_module:
+                for name, cell in cls.attributes.items():
+                    plain = bool(cell.values) and all(
+                        isinstance(v, Tensor) and v.role == "value" and not v.weak for v in cell.values
+                    )
+                    if plain and cls.writers.get(name) == {"__init__"}:
+                        cls.constants.add(name)
 
     # ---- containers --------------------------------------------------------------------------------------------------
 

@@ -81,14 +81,11 @@ class References(Walk):
     def visit_Attribute(self, node: cst.Attribute) -> bool:
         self.on_path.add(node.value)
         if node.attr.value in SHAPELESS:
-            self.plain.add(node.value)
-        elif node.attr.value == "data" and isinstance(node.value, cst.Attribute):
-            self.plain.add(node.value)
-            self.data_of.add(node.value)
+            self.peeked.add(node.value)
         return True
 
     def visit_Subscript(self, node: cst.Subscript) -> bool:
-        self.plain.add(node.value)
+        self.peeked.add(node.value)
         return True
 
     def visit_Comparison(self, node: cst.Comparison) -> bool:
@@ -271,8 +268,8 @@ class References(Walk):
         rows = self.kb.read(api)
         if original in self.filled and attr == "data":
             return updated.value
-        if original.value in self.data_of and self._is_variable(original.value):
-            return self.style_expression(self.style.variable_read, x=updated.value)
+        if attr == "data" and isinstance(original.value, cst.Attribute) and self._is_variable(original.value):
+            return updated.value
         if not rows:
             if attr in self.engine.tensor_methods:
                 self.context.report(original, "SW1001", f"{api} is not known")
@@ -297,7 +294,7 @@ class References(Walk):
         """An attribute of an object of the project: the value of a variable is read from it."""
         if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
             return updated.with_changes(attr=cst.Name(self.style.forward))
-        if original in self.plain or original in self.safe_stores:
+        if original in self.plain or original in self.peeked or original in self.safe_stores:
             return updated
         layers = [v.cls.layer for v in owners if isinstance(v, Instance) and v.cls.layer]
         stored = frozenset(v for owner in owners if isinstance(owner, Instance) for v in self._stored(owner, attr))
@@ -362,17 +359,23 @@ class References(Walk):
         for part in path.split("."):
             node = cst.Attribute(node, cst.Name(part))
         self.context.use()
-        if original in self.plain or attr == "bias":
+        straight = list(permutation) == sorted(permutation) or original in self.symmetric
+        self.variables[original] = (node, () if straight else permutation)
+        if original in self.plain or attr == "bias" or (original in self.peeked and straight):
             return node
         node = self.style_expression(self.style.variable_read, x=node)
-        if list(permutation) == sorted(permutation):
-            return node
-        return self.style_expression(
-            "{x}.T" if permutation == (1, 0) else self.style.transpose.replace("{axes}", str(permutation)), x=node
-        )
+        return node if straight else self.reordered(node, permutation)
+
+    def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
+        """The array with its axes in another order."""
+        return self.style_expression("{x}.T" if axes == (1, 0) else self.style.transpose.replace("{axes}", str(axes)), x=node)
 
     def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
         """The weight of a layer of unknown class."""
+        if original in self.symmetric and self.kb.helper("weight_of") is not None:
+            node = cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
+            self.variables[original] = (node, ())
+            return self.style_expression(self.style.variable_read, x=node)
         if self.kb.helper("weight_of") is None or original not in self.plain:
             self.context.report(
                 original, "SW1002", "which layer this is decides how its weight is stored, and the class is not known"

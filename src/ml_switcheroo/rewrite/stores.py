@@ -167,6 +167,13 @@ class Stores(Walk):
             variable = updated
             if isinstance(updated, cst.Subscript) and _is_ellipsis(updated):
                 variable = updated.value
+            weight, axes = self.variables.get(original, (None, ()))
+            if weight is not None and axes:  # stored in another order of axes: back into that order
+                back = tuple(axes.index(axis) for axis in range(len(axes)))
+                target = self.style_expression(self.style.variable_write, x=weight.deep_clone())
+                return updated, lambda v: cst.Assign([cst.AssignTarget(target)], self.reordered(v, back))  # type: ignore[arg-type]
+            if weight is not None:
+                variable = weight.deep_clone()
             if self._is_variable(original):
                 current = self.style_expression(self.style.variable_read, x=variable)
                 return current, lambda v: cst.Assign(

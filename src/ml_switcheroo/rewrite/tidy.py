@@ -89,6 +89,19 @@ class _ImportEditor(cst.CSTTransformer):
     def visit_Expr(self, node: cst.Expr) -> bool:
         return False
 
+    def leave_Try(
+        self, original_node: cst.Try, updated_node: cst.Try
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
+        """`try: from torch import x` / `except ImportError: ...`: without the framework, what stands in the handler holds."""
+        if updated_node.body.body or not original_node.body.body or len(updated_node.handlers) != 1:
+            return updated_node
+        body = updated_node.handlers[0].body
+        if not isinstance(body, cst.IndentedBlock) or not body.body:
+            return cst.RemoveFromParent()
+        first, *rest = body.body
+        lines = [*updated_node.leading_lines, *getattr(first, "leading_lines", ())]
+        return cst.FlattenSentinel([first.with_changes(leading_lines=lines), *rest])
+
 
 def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     """The finished module: imports and helpers in place."""
@@ -105,6 +118,9 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
                 at, held = len(body), lines
             else:
                 held += [line for line in lines if line.comment is not None]
+            continue
+        if isinstance(result, cst.FlattenSentinel):
+            body.extend(result)
             continue
         if editor.edits > edits and at is None and isinstance(statement, cst.SimpleStatementLine):
             at = len(body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
 from ..analysis.calls import COMMON_METHODS
@@ -28,6 +30,9 @@ from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .in_place_calls import pure_name, without_data
 
+if TYPE_CHECKING:
+    from ..kb.model import WriteRow
+
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
 _PYTHON = """
     append clear copy count extend format get index insert items join keys pop remove replace reverse setdefault sort
@@ -46,6 +51,7 @@ class Calls(Walk):
     def visit_Call(self, node: cst.Call) -> bool:
         self.callees.add(node.func)
         values = self.facts(node.func)
+        self._mark_fills(node)
         if any(isinstance(v, Api) and v.name in ("builtins.getattr", "builtins.hasattr") for v in values) and node.args:
             self.on_path.add(node.args[0].value)
         names = [v.name for v in values if isinstance(v, Api)]
@@ -58,6 +64,17 @@ class Calls(Walk):
                 self.plain |= {argument.value, without_data(argument.value)}
                 self.filled.add(argument.value)
         return True
+
+    def _mark_fills(self, node: cst.Call) -> None:
+        """`layer.weight.data.normal_(0, 0.02)`: what fills a weight alike everywhere needs no care for the order of its axes."""
+        if not isinstance(node.func, cst.Attribute) or not isinstance(node.func.value, cst.Attribute):
+            return
+        rows = self.kb.read(f"{self.engine.tensor_type}.{node.func.attr.value}")
+        hub = self.kb.hub(rows[0].op) if rows else None
+        if hub is None or hub.kind != "inplace":
+            return
+        if not any(isinstance(v, Tensor) for argument in node.args for v in self.facts(argument.value)):
+            self.symmetric.add(without_data(node.func.value))
 
     def _initialises(self, name: str) -> bool:
         rows = self.kb.read(name)
@@ -319,7 +336,20 @@ class Calls(Walk):
         """A call of something of the project: it stays, and gets a random stream where the callee takes one."""
         api = self.context.source_api(values)
         if api is not None and not self.is_direct(original.func) and not self.effects.value_takes_stream(Api(api)):
-            return updated  # a variable that holds a function of the framework
+            if self._is_local(original.func) and self._is_function(api):
+                return self.api_call(original, updated, api)  # a variable that holds this one function of the framework
+        functions = [v for v in values if isinstance(v, Api) and self._is_function(v.name)]
+        alike = all(self._keeps_arguments(v.name) for v in functions)
+        if functions and alike and any("rngs" in w.needs for v in functions if (w := self._write_row(v.name)) is not None):
+            return self.with_stream(original, updated)
+        if functions and not alike and (len(original.args) > 1 or any(a.keyword is not None for a in original.args)):
+            names = ", ".join(sorted(v.name for v in functions)[:3])
+            self.context.report(
+                original,
+                "SW1002",
+                f"this calls one of {names}, ..., whose arguments the target names and orders differently",
+                "call the functions by name in the branches of an if",
+            )
         if any(isinstance(v, Api) and v.name == "builtins.hasattr" for v in values) and len(original.args) == 2:
             owner = self.context.source_api(self.facts(original.args[0].value))
             name = next(iter(self.facts(original.args[1].value)), None)
@@ -332,9 +362,27 @@ class Calls(Walk):
         if any(self.effects.value_takes_stream(v) for v in values) or original in self.engine.factories:
             if self.style.stream is not None:
                 return self.with_stream(original, updated)
-        if any(isinstance(v, (Api, MethodRef, Unknown, Partial)) for v in values):
+        if values and all(isinstance(v, (Api, MethodRef)) for v in values):
             return self.wrap_callbacks(original, updated)
         return updated
+
+    def _is_local(self, func: cst.BaseExpression) -> bool:
+        """A variable of this function (a parameter or attribute may hold something else for other callers)."""
+        return isinstance(func, cst.Name) and not any(func.value in f.parameters for f in self.functions) and bool(self.functions)
+
+    def _write_row(self, name: str) -> WriteRow | None:
+        rows = self.kb.read(name)
+        return self.kb.write(rows[0].op) if rows else None
+
+    def _keeps_arguments(self, name: str) -> bool:
+        """Does the function stand as a helper, which has the source's parameters?"""
+        row = self._write_row(name)
+        return row is not None and bool(row.forms) and all(form.helper is not None for form in row.forms if form.refuse is None)
+
+    def _is_function(self, name: str) -> bool:
+        rows = self.kb.read(name)
+        hub = self.kb.hub(rows[0].op) if rows else None
+        return hub is not None and hub.kind == "function"
 
     def _getattr_on_framework(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression | None:
         if not any(isinstance(v, Api) and v.name == "builtins.getattr" for v in values) or not original.args:

@@ -304,7 +304,7 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
         if hub is None:
             return UNKNOWNS
         if hub.kind == "layer":
-            return frozenset({Layer(row.op)})
+            return frozenset({Layer(row.op, Const(True) in args.keywords.get("inplace", NOTHING))})
         self._tensor_evidence(hub, row, args)
         return self.typed(hub.returns, node, args.get(0)) or UNKNOWNS
 

@@ -71,6 +71,7 @@ class Layer:
     """An instance of a framework's layer; `op` is its hub name, or 'Module' for a module of unknown class."""
 
     op: str
+    inplace: bool = False  # built with inplace=True: calling it changes its argument
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ STYLE = Style(
     stream_outside="nnx.Rngs(0)",
     mode="not {self}.deterministic",
     mode_start="{self}.deterministic = False",
+    mode_methods=("train", "eval"),
     variable_read="{x}[...]",
     variable_write="{x}[...]",
     constant="Constant",

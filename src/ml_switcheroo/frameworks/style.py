@@ -20,6 +20,7 @@ class Style:
     stream_attribute: str = "{self}.{stream}"
     mode: str = "{self}.training"  # "is training" as an expression
     mode_start: str | None = None  # statement in the constructor of classes that ask for the mode
+    mode_methods: tuple[str, ...] = ()  # methods that switch the mode and that a class must not replace
     variable_read: str = "{x}"  # value of a parameter or buffer
     variable_write: str = "{x}"  # where a new value of it is assigned
     constant: str | None = None  # helper that wraps an array which is not part of the state

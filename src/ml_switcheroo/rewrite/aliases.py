@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Api, Container, Tensor
+from ..analysis.values import Api, Const, Container, Layer, Tensor
 from .context import Finding
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def check_aliases(function: FunctionInfo, context: Context) -> list[Finding]:
         return []
     reader = _Reader(context)
     reader.block(function.node.body)
-    writes = [index for index, event in enumerate(reader.events) if event.kind == "write"]
+    writes = [index for index, event in enumerate(reader.events) if event.kind in ("write", "overwrite")]
     return [finding for index in writes if (finding := _check_write(function, reader.events, index)) is not None]
 
 
@@ -65,6 +65,13 @@ def _aliases_at(events: list[_Event], index: int) -> dict[str, set[str]]:
 
 def _check_write(function: FunctionInfo, events: list[_Event], index: int) -> Finding | None:
     write = events[index]
+    if write.kind == "overwrite" and _read_after(events, index, write.name):
+        return Finding(
+            write.node,
+            "SW4002",
+            f"the layer changes `{write.name}` in place, and `{write.name}` is read afterwards",
+            f"assign the result to `{write.name}` too, or build the layer without inplace=True if that is what is meant",
+        )
     for other in sorted(_aliases_at(events, index).get(write.name, set())):
         if _read_after(events, index, other):
             return Finding(
@@ -74,7 +81,8 @@ def _check_write(function: FunctionInfo, events: list[_Event], index: int) -> Fi
                 f"copy it first (`{other}.clone()`) if the change is not meant for `{other}`",
             )
     if (
-        write.name in function.parameters
+        write.kind == "write"
+        and write.name in function.parameters
         and not isinstance(write.node, cst.AugAssign)
         and not _read_after(events, index, write.name)
     ):
@@ -93,7 +101,7 @@ def _read_after(events: list[_Event], index: int, name: str) -> bool:
     for event in events[index + 1 :]:
         if event.name != name:
             continue
-        if event.kind in ("load", "write"):
+        if event.kind in ("load", "write", "overwrite"):
             return True
         if event.kind == "bind" and event.certain:
             break
@@ -115,6 +123,7 @@ class _Reader:
         self.events: list[_Event] = []
         self.loops: tuple[cst.CSTNode, ...] = ()
         self.branches = 0
+        self.statement: cst.CSTNode | None = None  # the small statement that is being read
         self.views = frozenset(context.kb.source_framework.get("views") or ())
 
     def add(self, kind: str, name: str, node: cst.CSTNode, sources: frozenset[str] = frozenset()) -> None:
@@ -174,6 +183,7 @@ class _Reader:
         self.branches -= 1
 
     def small(self, node: cst.CSTNode) -> None:
+        self.statement = node
         if isinstance(node, cst.Assign):
             self.loads(node.value)
             inplace = self.inplace_root(node.value)
@@ -244,6 +254,12 @@ class _Reader:
             self.add("load", node.value, node)
         elif isinstance(node, cst.Attribute):
             self.loads(node.value)
+        elif isinstance(node, cst.Call) and self.changes_argument(node):
+            for argument in node.args:
+                self.loads(argument.value)
+            root = self.root(node.args[0].value)
+            if root and self.statement is not None:
+                self.add("overwrite", root, self.statement)
         elif isinstance(node, cst.Arg):
             self.loads(node.value)
         elif isinstance(node, cst.NamedExpr):
@@ -252,6 +268,20 @@ class _Reader:
         else:
             for child in node.children:
                 self.loads(child)
+
+    def changes_argument(self, node: cst.Call) -> bool:
+        """`self.relu(x)` with nn.ReLU(inplace=True), `F.relu(x, inplace=True)`."""
+        if not node.args:
+            return False
+        values = self.context.facts(node.func)
+        if any(isinstance(v, Layer) and v.inplace for v in values):
+            return True
+        if not any(isinstance(v, Api) for v in values):
+            return False
+        return any(
+            a.keyword is not None and a.keyword.value == "inplace" and Const(True) in self.context.facts(a.value)
+            for a in node.args
+        )
 
     def inplace_root(self, node: cst.BaseExpression) -> str:
         """The name whose memory `x.add_(y)` changes."""

@@ -67,6 +67,13 @@ class Definitions(Walk):
 
     def _function(self, function: FunctionInfo, node: cst.FunctionDef) -> cst.FunctionDef:
         cls = function.cls
+        if cls is not None and cls.is_module and function.name in self.style.mode_methods:
+            self.context.report(
+                node_params(function),
+                "SW5001",
+                f"{function.name}() of a module cannot be replaced: the target does not call it for the parts of a module",
+                "set the mode of the parts where the model is used, after train() or eval()",
+            )
         if self.style.stream is not None and self.effects.takes_stream(function):
             self.context.changed = True
             self.context.use(imports=frozenset(self._aliases(self.style.stream_type)))
@@ -256,6 +263,11 @@ class Definitions(Walk):
             for s in body
             if not (isinstance(s, cst.SimpleStatementLine) and len(s.body) == 1 and isinstance(s.body[0], cst.Pass))
         ]
+
+
+def node_params(function: FunctionInfo) -> cst.CSTNode:
+    """The place in a function's header at which it is reported."""
+    return function.node.params if isinstance(function.node, (cst.FunctionDef, cst.Lambda)) else function.node
 
 
 def _is_docstring(statement: cst.SimpleStatementLine, index: int) -> bool:

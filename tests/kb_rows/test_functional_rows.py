@@ -655,7 +655,7 @@ def test_spelling(number: int) -> None:
     plain = {name: PLAIN[name] for name in names if name in PLAIN}
     arrays = {name: ARRAYS[name] for name in names if name in ARRAYS}
     ours = lambda **given: function(**given, **plain, **drawn)  # noqa: E731
-    theirs = lambda **given: eval(source, {"torch": torch, "F": F, **PLAIN, **given})  # noqa: E731
+    theirs: Any = lambda **given: eval(source, {"torch": torch, "F": F, **PLAIN, **given})  # noqa: E731
     if not arrays:
         a, b = function(**plain, **drawn), theirs()
         assert a == b if not isinstance(b, torch.Tensor) else np.allclose(a, b.numpy())

@@ -49,12 +49,12 @@ class Case:
 
     def convert(self, *, inline: bool = False) -> Conversion:
         """The conversion; helpers are imported from a module of their own unless they are asked for."""
-        return _convert(self.before, inline or self.exact)
+        return _convert(self.before, inline or self.exact, None if self.after is None else "torch")
 
 
 @lru_cache(maxsize=None)
-def _convert(text: str, inline: bool) -> Conversion:
-    return convert(text, source="torch", compat=None if inline else "_compat")
+def _convert(text: str, inline: bool, source: str | None) -> Conversion:
+    return convert(text, source=source, compat=None if inline else "_compat")
 
 
 def read_cases(path: Path) -> list[Case]:

@@ -130,12 +130,12 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
         return tree
     texts = _helper_texts(context, compat)
     ours = _import_lines(context, _imported(body))
-    if compat is not None and texts:
-        ours.append(f"from {compat} import {', '.join(sorted(texts))}")
     if at is None:
         at = _after_docstring(body)
         held = [cst.EmptyLine(indent=False)] if at else []
     body = _with_imports(body, at, held, ours)
+    if compat is not None and texts:
+        body = _with_shared_helpers(body, f"from {compat} import {', '.join(sorted(texts))}")
     if compat is None and texts:
         body = _insert_helpers(body, list(texts.values()), tree)
     return tree.with_changes(body=body)
@@ -171,6 +171,24 @@ def _with_imports(
             leading_lines=[*held, *(line for line in lead if line.comment is not None or not held)]
         )
     return [*before, *others, *after]
+
+
+def _with_shared_helpers(body: list[cst.BaseStatement], line: str) -> list[cst.BaseStatement]:
+    """The import of the package's own helpers: first among the imports of the package, else after all others."""
+    statement = cst.ensure_type(cst.parse_statement(line), cst.SimpleStatementLine)
+    last = _after_docstring(body)
+    for index, other in enumerate(body):
+        small = other.body[0] if isinstance(other, cst.SimpleStatementLine) else None
+        if isinstance(small, cst.ImportFrom) and small.relative:
+            assert isinstance(other, cst.SimpleStatementLine)
+            statement = statement.with_changes(leading_lines=other.leading_lines)
+            return [*body[:index], statement, other.with_changes(leading_lines=[]), *body[index + 1 :]]
+        if isinstance(small, (cst.Import, cst.ImportFrom)):
+            last = index + 1
+        elif isinstance(other, (cst.FunctionDef, cst.ClassDef)):
+            break
+    statement = statement.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
+    return [*body[:last], statement, *body[last:]]
 
 
 def _is_standard_import(statement: cst.BaseStatement) -> bool:

@@ -333,7 +333,8 @@ _TABLE = (
         "SW6003",
         "warning",
         "backward pass that nothing reads",
-        "A call of backward() whose gradients are never read and after which no optimizer steps has no effect; it is left out.",
+        "A call of backward() whose gradients are never read and after which no optimizer steps has no effect; "
+        "it is left out.",
         "model(x).sum().backward()",
         "compute gradients with nnx.grad where they are needed",
     ),

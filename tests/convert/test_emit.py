@@ -8,7 +8,7 @@ from tests.convert.support import FakeKb, bound, code, convert, hub, signature
 
 from ml_switcheroo.analysis.model import Cell, Site
 from ml_switcheroo.analysis.values import Const, Container, Values
-from ml_switcheroo.convert.base import Emission, OpCall, Place
+from ml_switcheroo.convert.base import Emission, KnowledgeBase, OpCall, Place
 from ml_switcheroo.convert.emit import emit, emit_helper_call
 from ml_switcheroo.kb.model import Form
 
@@ -235,7 +235,7 @@ def test_keywords_that_the_target_lacks_must_not_be_among_those_seen() -> None:
 
 
 def test_plugins_are_called() -> None:
-    def odd(call: OpCall, place: Place) -> Emission:
+    def odd(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission:
         return Emission(cst.Name("odd_result"), frozenset(), frozenset())
 
     assert convert(KB, "src.odd(x)", place=Place(None, {"odd": odd})) == "odd_result"

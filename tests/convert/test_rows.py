@@ -19,7 +19,7 @@ from ml_switcheroo.convert.kinds import base_types, base_word
 if TYPE_CHECKING:
     from ml_switcheroo.kb.model import ApiParam, HubOp, ReadRow, Signature
 
-Plugin = Callable[[OpCall, Place], "Emission | Misfit"]
+Plugin = Callable[[KnowledgeBase, OpCall, Place], "Emission | Misfit"]
 TENSOR: Values = frozenset({Tensor()})
 SAMPLES: dict[str, tuple[str, Values]] = {
     "tensor": ("t", TENSOR),

@@ -46,12 +46,15 @@ def move(array: np.ndarray, layout: str | None) -> np.ndarray:
     if not layout:
         return array
     old, new = layout.split("->")
-    return array.transpose([old.index(letter) for letter in new])
+    turned: np.ndarray = array.transpose([old.index(letter) for letter in new])
+    return turned
 
 
 def moved(op: str, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A torch state under the target's paths."""
-    rules = KB.write(op).weights
+    row = KB.write(op)
+    assert row is not None
+    rules: dict[str, Any] = dict(row.weights)
     result: dict[str, np.ndarray] = {}
     for name, array in state.items():
         match = next(((m, rule) for key, rule in rules.items() if (m := re.fullmatch(key, name))), None)
@@ -344,11 +347,7 @@ CASES = [
             "Softsign",
         )
     ),
-    *(
-        case(name, x=I2, **kwargs)
-        for name in ("Softmin", "Softmax", "LogSoftmax")
-        for kwargs in ({"dim": -1}, {"dim": 1})
-    ),
+    *(case(name, x=I2, dim=dim) for name in ("Softmin", "Softmax", "LogSoftmax") for dim in (-1, 1)),
     case("Softmax2d", x=I2),
     case("LeakyReLU", 0.2, x=I2),
     case("LeakyReLU", 0.2, x=I2, native="partial(nnx.leaky_relu, negative_slope=0.2)"),
@@ -505,7 +504,9 @@ def test_layer(op: str, args: Any, kwargs: Any, inputs: Any, call: Any, native: 
     torch.manual_seed(0)
     theirs = getattr(torch.nn, op)(*args, **kwargs)
     if native is None:
-        ours = NAMES[KB.write(op).helper](*args, **kwargs, rngs=nnx.Rngs(0))
+        row = KB.write(op)
+        assert row is not None and row.helper is not None
+        ours = NAMES[row.helper](*args, **kwargs, rngs=nnx.Rngs(0))
     else:
         ours = eval(native, {**NAMES, "partial": partial, "rngs": nnx.Rngs(0)})
     if not isinstance(ours, nnx.Module):  # an activation written as a function

@@ -16,7 +16,7 @@ import jax.numpy as jnp  # noqa: E402
 from tests.kb_rows.tensor_rows import DRAWN, REFUSED, ROWS  # noqa: E402
 
 from ml_switcheroo import kb  # noqa: E402
-from ml_switcheroo.analysis.values import UNKNOWNS, Api, Scalar, Tensor, Values  # noqa: E402
+from ml_switcheroo.analysis.values import UNKNOWNS, Api, Scalar, Tensor, Value, Values  # noqa: E402
 from ml_switcheroo.convert.base import CallArg, Emission, Misfit, OpCall, Place  # noqa: E402
 from ml_switcheroo.convert.bind import bind, bind_property  # noqa: E402
 from ml_switcheroo.convert.emit import emit  # noqa: E402
@@ -38,7 +38,9 @@ def variables() -> dict[str, Any]:
         values = np.linspace(-1.9, 2.1, int(np.prod(shape))) + next(steps)
         return rng.permutation(values).reshape(shape).astype(np.float32)
 
-    whole = lambda high, *shape: rng.integers(0, high, shape)  # noqa: E731
+    def whole(high: int, *shape: int) -> np.ndarray:
+        return rng.integers(0, high, shape)
+
     x = normal(2, 3, 4)
     return {
         "x": x,
@@ -167,7 +169,7 @@ class Converter(cst.CSTTransformer):
             raise RefusedError(f"{result.code} {result.message} {result.hint}")
         self.ops.add(call.op.name)
         self.used |= result.helpers
-        words = {
+        words: dict[str, Value] = {
             "tensor": Tensor(),
             "shape": Scalar("shape"),
             "dtype": Scalar("dtype"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ pytest.importorskip("flax")
 import jax.numpy as jnp  # noqa: E402
 
 import ml_switcheroo  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SOURCE = (Path(__file__).resolve().parents[1] / "fixtures" / "tensor_snippets.py").read_text(encoding="utf-8")
 RANDOM = np.random.default_rng(0)
@@ -86,7 +89,10 @@ def flat(value: Any) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", CASES)
 def test_snippet(name: str, both: tuple[dict[str, Any], dict[str, Any]]) -> None:
     ours, theirs = both
-    lift = lambda convert: [convert(a) if isinstance(a, np.ndarray) else a for a in CASES[name]]  # noqa: E731
+
+    def lift(convert: Callable[[Any], Any]) -> list[Any]:
+        return [convert(a) if isinstance(a, np.ndarray) else a for a in CASES[name]]
+
     expected = flat(theirs[name](*lift(torch.tensor)))
     found = flat(ours[name](*lift(jnp.asarray)))
     assert len(found) == len(expected)

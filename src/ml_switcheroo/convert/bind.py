@@ -154,7 +154,8 @@ class _Reader:
         ]
         if missing and not any(self._hub_name(param.name) in missing for param in may_come):
             return self._fail(_ARITY, "SW2004", f"{self.api} needs the argument {missing[0]}")
-        call = OpCall(self.op, self.row, self.bound, defaults, tuple(self.rest), tuple(self.keywords), may_come, self.source)
+        rest, keywords = tuple(self.rest), tuple(self.keywords)
+        call = OpCall(self.op, self.row, self.bound, defaults, rest, keywords, may_come, self.source)
         return self._check_kinds(call) or self._check_condition(call) or self._fit(call)
 
     # -- arguments to parameters of the signature

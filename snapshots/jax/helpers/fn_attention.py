@@ -10,7 +10,7 @@ def attention_weights(query, key, attn_mask=None, is_causal=False, scale=None) -
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = query @ key.swapaxes(-1, -2) * scale
     if is_causal:
-        attn_mask = jnp.tril(jnp.ones(scores.shape[-2:], bool))
+        scores = jnp.where(jnp.tril(jnp.ones(scores.shape[-2:], bool)), scores, -jnp.inf)
     if attn_mask is None:
         return jax.nn.softmax(scores, axis=-1)
     if attn_mask.dtype == bool:

@@ -14,6 +14,7 @@ import libcst as cst
 
 from ..analysis.values import Api, Const, Container, Layer, Tensor
 from .context import Finding
+from .in_place_calls import pure_name
 
 if TYPE_CHECKING:
     from ..analysis.model import FunctionInfo
@@ -205,6 +206,12 @@ class _Reader:
             else:
                 self.target(node.target, frozenset(), node)
         elif isinstance(node, cst.Expr):
+            call = node.value
+            if isinstance(call, cst.Call) and self.changes_argument(call) and isinstance(call.args[0].value, cst.Name):
+                for argument in call.args:  # the result is stored under the argument's name
+                    self.loads(argument.value)
+                self.add("write", call.args[0].value.value, node)
+                return
             self.loads(node.value)
             root = self.inplace_root(node.value)
             if root:
@@ -270,7 +277,7 @@ class _Reader:
                 self.loads(child)
 
     def changes_argument(self, node: cst.Call) -> bool:
-        """`self.relu(x)` with nn.ReLU(inplace=True), `F.relu(x, inplace=True)`."""
+        """`self.relu(x)` with nn.ReLU(inplace=True), `F.relu(x, inplace=True)`, `F.relu_(x)`."""
         if not node.args:
             return False
         values = self.context.facts(node.func)
@@ -278,6 +285,8 @@ class _Reader:
             return True
         if not any(isinstance(v, Api) for v in values):
             return False
+        if any(isinstance(v, Api) and pure_name(self.context, v.name) != v.name for v in values):
+            return True
         return any(
             a.keyword is not None and a.keyword.value == "inplace" and Const(True) in self.context.facts(a.value)
             for a in node.args

@@ -14,9 +14,10 @@ from ..analysis.values import Api, Const, Layer, Tensor
 
 if TYPE_CHECKING:
     from .base import Walk
+    from .context import Context
 
 
-def pure_name(walk: Walk, name: str) -> str:
+def pure_name(walk: Walk | Context, name: str) -> str:
     """`relu_` as `relu`, where only the latter is known."""
     suffix = walk.engine.inplace_suffix
     plain = name[: -len(suffix)] if suffix and name.endswith(suffix) else name

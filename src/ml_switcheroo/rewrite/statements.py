@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
+from ..analysis.project import dotted
 from .base import Walk
 from .todo import commented_out, todo_lines
 
@@ -62,7 +63,7 @@ class StatementEdits(Walk):
     def _comment_out(self, original: cst.BaseStatement, errors: list[Finding]) -> cst.BaseStatement:
         """Outside functions the original would stop the import: it becomes a comment; `pass` keeps the block valid."""
         lines = [*getattr(original, "leading_lines", ()), *commented_out(self.context.module.tree, original, errors)]
-        return cst.SimpleStatementLine([cst.Pass()], leading_lines=lines)
+        return cst.SimpleStatementLine([cst.Pass()], leading_lines=lines)  # tidy takes the `pass` away where it can
 
     def _leave_compound(
         self, original: cst.BaseCompoundStatement, updated: cst.BaseCompoundStatement
@@ -149,6 +150,9 @@ class StatementEdits(Walk):
         kinds = self.with_kinds[original_node]
         if "stop" in kinds:
             self.stopped -= 1
+        for index, (old, new) in enumerate(zip(original_node.items, updated_node.items, strict=True)):
+            if new.item is not old.item and _is_empty_context(new.item) and new.asname is None:
+                kinds[index] = kinds[index] or "drop"  # the row found that the block means nothing here
         if not any(kinds):
             return self._leave_compound(original_node, updated_node)
         for item, kind in zip(original_node.items, kinds, strict=True):
@@ -172,6 +176,11 @@ class StatementEdits(Walk):
         lines = [*updated_node.leading_lines, *getattr(body[0], "leading_lines", ())]
         body[0] = body[0].with_changes(leading_lines=lines)
         return cst.FlattenSentinel(body)
+
+
+def _is_empty_context(node: cst.BaseExpression) -> bool:
+    """`contextlib.nullcontext()`"""
+    return isinstance(node, cst.Call) and not node.args and dotted(node.func) == "contextlib.nullcontext"
 
 
 class Collector(cst.CSTVisitor):

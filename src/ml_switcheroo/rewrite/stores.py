@@ -52,6 +52,7 @@ class Stores(Walk):
 
     def visit_Expr(self, node: cst.Expr) -> bool:
         self.safe.add(node.value)
+        self.alone.add(node.value)
         return True
 
     def _mark_target(self, target: cst.BaseExpression) -> None:
@@ -72,6 +73,10 @@ class Stores(Walk):
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
                 self.context.changed = True
                 return cst.RemoveFromParent()
+            if isinstance(target, cst.Tuple) and isinstance(new_target, cst.Tuple):
+                parts = self._store_items(original_node, updated_node, target, new_target)
+                if parts is not None:
+                    return parts
             if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
                 stored = self._store_item(target, new_target, updated_node.value, "")
                 if stored is not None:
@@ -89,6 +94,32 @@ class Stores(Walk):
                 first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
                 return cst.FlattenSentinel([first, updated_node.with_changes(value=cst.Name(receiver.value))])
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
+
+    def _store_items(
+        self, original: cst.Assign, updated: cst.Assign, target: cst.Tuple, new: cst.Tuple
+    ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        """`x[i], y[j] = a, b`: the values get names first, then each is stored."""
+        if not self.style.immutable or not any(
+            isinstance(e.value, cst.Subscript) and any(isinstance(v, Tensor) for v in self.facts(e.value.value))
+            for e in target.elements
+        ):
+            return None
+        names: list[str] = []
+        elements, stores = [], []
+        for index, (old_element, new_element) in enumerate(zip(target.elements, new.elements, strict=True)):
+            old, fresh = old_element.value, new_element.value
+            stored = None
+            if isinstance(old, cst.Subscript) and isinstance(fresh, cst.Subscript):
+                name = f"value{index}"
+                stored = self._store_item(old, fresh, cst.Name(name), "")
+            if stored is None:
+                elements.append(new_element)
+                continue
+            names.append(name)
+            elements.append(new_element.with_changes(value=cst.Name(name)))
+            stores.append(stored)
+        first = updated.with_changes(targets=[cst.AssignTarget(new.with_changes(elements=elements))])
+        return cst.FlattenSentinel([first, *stores])
 
     def _without_gradient(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
         """What is computed in a block without gradients is a constant for the gradient."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.project import dotted, import_source
+from .todo import MARK
 
 if TYPE_CHECKING:
     from .context import Context
@@ -109,7 +110,14 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     body: list[cst.BaseStatement] = []
     at: int | None = None  # where the first import of the source framework stood
     held: list[cst.EmptyLine] = []  # comments and blank lines of imports that went away
+    pending: list[cst.EmptyLine] = []  # statements that became comments, for the next statement to carry
     for statement in tree.body:
+        if _is_comment_only(statement):
+            pending += statement.leading_lines  # type: ignore[union-attr]
+            continue
+        if pending and hasattr(statement, "leading_lines"):
+            statement = statement.with_changes(leading_lines=[*pending, *statement.leading_lines])
+            pending = []
         edits = editor.edits
         result = statement.visit(editor)
         if isinstance(result, cst.RemovalSentinel):
@@ -138,7 +146,14 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
         body = _with_shared_helpers(body, f"from {compat} import {', '.join(sorted(texts))}")
     if compat is None and texts:
         body = _insert_helpers(body, list(texts.values()), tree)
-    return tree.with_changes(body=body)
+    return tree.with_changes(body=body, footer=[*pending, *tree.footer])
+
+
+def _is_comment_only(statement: cst.BaseStatement) -> bool:
+    """A statement of the module that could not be converted: comments and a `pass` that nothing needs."""
+    if not isinstance(statement, cst.SimpleStatementLine) or not isinstance(statement.body[0], cst.Pass):
+        return False
+    return any(line.comment is not None and MARK in line.comment.value for line in statement.leading_lines)
 
 
 def _with_imports(

@@ -130,7 +130,7 @@ class Calls(Walk):
         call = bind(self.kb, name, args, receiver, original)
         result: Emission | Misfit
         if isinstance(call, Misfit):
-            result = call
+            result = self._refusal(name) or call
         else:
             site = next((v.site for v in self.facts(original) if isinstance(v, Container)), None)
             needs_helper = site is not None and site in self.effects.rich_sites and call.op.kind == "layer"
@@ -140,6 +140,14 @@ class Calls(Walk):
             if not isinstance(result, Misfit):
                 self.context.explain(original, f"{name} -> {call.op.name}")
         return self.take(original, result, original)
+
+    def _refusal(self, name: str) -> Misfit | None:
+        """A name that the target refuses in any form: that says more than which argument did not fit."""
+        rows = [row for r in self.kb.read(name) if (row := self.kb.write(r.op)) is not None]
+        reasons = [form.refuse for row in rows for form in row.forms]
+        if not reasons or not all(reasons):
+            return None
+        return Misfit("SW2003", f"{name}: {reasons[0]}", "rewrite the line with operations that have a counterpart")
 
     # ---- methods -----------------------------------------------------------------------------------------------------
 
@@ -267,6 +275,8 @@ class Calls(Walk):
         ):
             return updated
         api = f"{self.engine.module_type}.{name}"
+        if name in self.style.mode_methods and original in self.alone and not original.args:
+            return updated  # only the result of these differs, and nobody takes it here
         if not self.kb.read(api):
             if self.kb.is_known_api(api):
                 self.context.report(original, "SW2001", f"{api} is not known")

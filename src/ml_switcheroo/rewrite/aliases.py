@@ -71,7 +71,7 @@ def _check_write(function: FunctionInfo, events: list[_Event], index: int) -> Fi
             write.node,
             "SW4002",
             f"the layer changes `{write.name}` in place, and `{write.name}` is read afterwards",
-            f"assign the result to `{write.name}` too, or build the layer without inplace=True if that is what is meant",
+            f"assign the result to `{write.name}` too, or build the layer without inplace=True if that is meant",
         )
     for other in sorted(_aliases_at(events, index).get(write.name, set())):
         if _read_after(events, index, other):

@@ -13,6 +13,7 @@ from .model import FunctionInfo, ModuleInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MAX_NEIGHBOURS = 200  # modules parsed for what they say about a file; beyond that their names stay unknown
 MAX_PARENTS = 4  # how far above a loose file its project's root is looked for
 
 
@@ -44,6 +45,7 @@ class ModuleFinder:
         self.paths: dict[str, Path | None] = {}
         self.by_path: dict[Path, ModuleInfo] = {}
         self.roots: list[tuple[Path, str | None]] = []  # (folder, the only top-level package that it may serve)
+        self.limit = MAX_NEIGHBOURS
         self.foreign = frozenset(foreign)  # top-level packages that are frameworks, never part of a project
 
     def add_file(self, path: Path, text: str | None = None, tree: cst.Module | None = None) -> ModuleInfo:
@@ -59,6 +61,7 @@ class ModuleFinder:
                 if parent == parent.parent or is_library_folder(parent):
                     break
                 self._add_root(parent, None)
+        self.limit += 1  # files that are converted do not count
         module = self._parse(name, path, text, tree)
         if module is None:
             raise cst.ParserSyntaxError("cannot parse", lines=[""], raw_line=1, raw_column=0)
@@ -101,7 +104,7 @@ class ModuleFinder:
             return self.modules[name]
         path = self.locate(name)
         self.modules[name] = None
-        if path is not None:
+        if path is not None and (path in self.by_path or len(self.by_path) < self.limit):
             self.modules[name] = self._parse(name, path, None, None)
         return self.modules[name]
 

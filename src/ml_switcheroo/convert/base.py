@@ -60,13 +60,17 @@ class CallArg:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a hub parameter was given. `index` counts the arguments of the source call from 0; -1 is the receiver."""
+    """What a hub parameter was given. `index` counts the arguments of the source call from 0; -1 is the receiver.
+
+    `spread`: the elements of `node` were arguments of their own, the last of them at `index`.
+    """
 
     node: cst.BaseExpression
     original: cst.BaseExpression
     values: Values
     positional: bool
     index: int = -1
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,7 +301,7 @@ class _Reader:
         nodes = [_element(arg, arg.node, commas.get(i)) for i, arg in items]
         originals = [_element(arg, arg.original, None) for _, arg in items]
         values: Values = frozenset({Scalar("shape" if base_word(hub_type) in ("shape", "dims", "pair") else "tuple")})
-        return Bound(tuple_of(nodes), tuple_of(originals), values, True, last)
+        return Bound(tuple_of(nodes), tuple_of(originals), values, True, last, True)
 
     def _is_element(self, hub_type: str, kinds: set[str], leads: bool) -> bool:
         """Whether a lone argument is one element of the tuple, not the tuple itself."""

@@ -18,7 +18,7 @@ from .keywords import seen_keys
 from .layout import lay_out, lost_comments, spread
 from .literals import literal, parse_value, same, same_text, spell
 from .precedence import EXPRESSION, OBJECT, dotted_node, fit
-from .template import Hole, UnfitError, fill, unpacked
+from .template import Hole, UnfitError, element_origins, fill, unpacked
 from .template import names as template_names
 
 __all__ = ["Emission", "Misfit", "Place", "emit", "emit_helper_call", "literal"]
@@ -204,7 +204,7 @@ class _Emitter:
             bound = self.call.args.get(name)
             default = self.call.default(name)
             if bound is not None:
-                holes[name] = Hole(bound.node, bound.index)
+                holes[name] = Hole(bound.node, bound.index, bound.spread)
             elif default is not None:
                 holes[name] = Hole(spell(default))
         if "rngs" in template_names(text) and "rngs" not in holes and self.place.rngs is not None:
@@ -345,7 +345,9 @@ class _PlainCall:
         if self.order[len(self.positional) :]:
             raise UnfitError(f"{param.name} cannot be reached by position")
         if isinstance(bound.node, (cst.Tuple, cst.List)):
-            self.positional += [(unpacked(element), bound.index) for element in bound.node.elements]
+            elements = bound.node.elements
+            origins = element_origins(len(elements), bound.index, bound.spread)
+            self.positional += [(unpacked(element), at) for element, at in zip(elements, origins, strict=True)]
         else:
             self.positional.append((cst.Arg(fit(bound.node, EXPRESSION, True), star="*"), bound.index))
 

@@ -27,10 +27,12 @@ _LATER = (cst.Lambda, cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """What a name of a template stands for. `index`: which argument of the source call it was, if any."""
+    """What a name of a template stands for. `index`: which argument of the source call it was, if any; `spread`: its
+    elements were arguments of their own, up to that one."""
 
     node: cst.BaseExpression
     index: int | None = None
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ class _Filler:
         counts = dict(self.counts)
         value = self.expression(arg.value, EXPRESSION, True)
         if arg.star == "*" and isinstance(arg.value, cst.Name) and own and isinstance(value, (cst.Tuple, cst.List)):
-            return [(unpacked(element), origin) for element in value.elements]
+            indices = element_origins(len(value.elements), origin, self.holes[arg.value.value].spread)
+            return [(unpacked(element), index) for element, index in zip(value.elements, indices, strict=True)]
         if arg.keyword is None:
             return [(cst.Arg(value, star=arg.star), origin)]
         if own and signature is not None and _says_default(value, arg.keyword.value, signature):
@@ -216,6 +219,13 @@ def _says_default(value: cst.BaseExpression, keyword: str, signature: Signature)
     """Whether `keyword=value` passes what the target takes anyway."""
     param = next((p for p in signature if p.name == keyword), None)
     return param is not None and is_default(value, param)
+
+
+def element_origins(count: int, index: int | None, spread: bool) -> list[int | None]:
+    """From which source argument each element of an unpacked tuple came."""
+    if not spread or index is None:
+        return [index] * count
+    return [index - count + 1 + k for k in range(count)]
 
 
 def unpacked(element: cst.BaseElement) -> cst.Arg:

@@ -112,9 +112,30 @@ class References(Walk):
 
     def is_imported(self, name: str) -> bool:
         """Is a name one that an import binds (and no variable of the functions around hides it)?"""
-        if name not in self.context.imported:
+        for function in reversed(self.functions):
+            if name in function.parameters:
+                return False
+            cell = function.variables.get(name)
+            if cell is not None:
+                return self._is_import_in(function, name)
+        if name in self.context.imported:
+            return True
+        cell = self.context.module.globals.get(name)
+        if cell is None:
             return False
-        return not any(name in f.variables or name in f.parameters for f in self.functions)
+        api = self.context.source_api(cell.values)
+        return api is not None and (name not in self.context.bound or self.is_framework_module(api))
+
+    def _is_import_in(self, function: FunctionInfo, name: str) -> bool:
+        """Is a variable of a function one that only an import in it binds, or another name of a framework's module?"""
+        api = self.context.source_api(function.variables[name].values)
+        if api is None:
+            return False
+        return self.is_framework_module(api) or (name in self.context.imported and name not in self.context.bound)
+
+    def is_framework_module(self, name: str) -> bool:
+        """Does a name of the framework stand for a module of it (`torch.nn.functional`)?"""
+        return not self.kb.read(name) and bool(self.kb.api_names(name))
 
     def is_direct(self, node: cst.BaseExpression) -> bool:
         """Does a reference name the framework itself (`nn.Conv2d`, an imported `Conv2d`), not a variable?"""

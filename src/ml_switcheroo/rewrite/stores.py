@@ -139,8 +139,7 @@ class Stores(Walk):
         return (
             name is not None
             and isinstance(node.value, (cst.Attribute, cst.Name))
-            and not self.kb.read(name)
-            and bool(self.kb.api_names(name))
+            and self.is_framework_module(name)
         )
 
     def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:

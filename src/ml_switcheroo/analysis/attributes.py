@@ -1,0 +1,237 @@
+"""What the attributes of a value are: of objects and classes of the project, layers, tensors, containers."""
+
+from __future__ import annotations
+import builtins
+from typing import TYPE_CHECKING, Any, ClassVar
+import libcst as cst
+from .base import Arguments, EngineBase
+from .model import Cell, ClassInfo, FunctionInfo
+from .narrowing import Narrowing
+from .project import dotted
+from .values import (
+    NOTHING,
+    UNKNOWN,
+    UNKNOWNS,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    Factory,
+    FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
+    ModuleRef,
+    Partial,
+    Scalar,
+    Super,
+    Tensor,
+    Text,
+    Unknown,
+    Value,
+    Values,
+)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Attributes(EngineBase):
+    """Reads attributes, and turns types of hub ops into values."""
+
+    def attribute_of(self, owner: Values, name: str, node: cst.CSTNode) -> Values:
+        found = NOTHING
+        for value in owner:
+            found |= self._attribute_of_one(value, name, node)
+        return found or self.missing()
+
+    def _attribute_of_one(self, value: Value, name: str, node: cst.CSTNode) -> Values:
+        if isinstance(value, Api):
+            return frozenset({Api(self.kb.canonical(f"{value.name}.{name}"))})
+        if isinstance(value, ModuleRef):
+            return self.imported(value.module.name, name)
+        if isinstance(value, Instance):
+            return self.member(value.cls, name, value)
+        if isinstance(value, ClassRef):
+            return self.class_member(value.cls, name)
+        if isinstance(value, Super):
+            for cls in value.cls.mro()[1:]:
+                if name in cls.methods:
+                    return frozenset({FunctionRef(cls.methods[name], frozenset({Instance(value.cls)}))})
+            return frozenset({MethodRef(frozenset({value}), name)})
+        if isinstance(value, Tensor) or (isinstance(value, Unknown) and name in ("shape", "ndim")):
+            return self._tensor_attribute(value, name)
+        if isinstance(value, Layer):
+            return self._layer_attribute(value, name)
+        if isinstance(value, Container):
+            if name in value.site.named and value.site.kind in (*MODULE_CONTAINERS, "tuple"):
+                return self.read(value.site.named[name])
+            # A computed child name ("unit*") must not hide the methods of the container, such as add_module.
+            method = hasattr(list, name) or self.kb.is_known_api(f"{self.module_type}.{name}")
+            if value.site.kind in ("Sequential", "ModuleDict") and not method:
+                found = NOTHING
+                for pattern, cell in list(value.site.patterns.items()):
+                    found |= self.read(cell) if _glob(pattern, name) else NOTHING
+                if found:
+                    return found
+            return frozenset({MethodRef(frozenset({value}), name)})
+        if isinstance(value, Unknown):
+            return UNKNOWNS
+        if isinstance(value, Scalar) and value.type in self.kind_types:
+            hub = next((self.kb.hub(row.op) for row in self.kb.read(f"{self.kind_types[value.type]}.{name}")), None)
+            if hub is not None and hub.kind == "property":
+                return self.typed(hub.returns, None, frozenset({value})) or UNKNOWNS
+        if isinstance(value, (FunctionRef, Partial, Factory, MethodRef)):
+            return UNKNOWNS
+        return frozenset({MethodRef(frozenset({value}), name)})
+
+    def _tensor_attribute(self, value: Value, name: str) -> Values:
+        rows = self.kb.read(f"{self.tensor_type}.{name}")
+        for row in rows:
+            hub = self.kb.hub(row.op)
+            if hub is not None and hub.kind == "property":
+                return self.typed(hub.returns, None, frozenset({value})) or UNKNOWNS
+        if name in self.tensor_methods:
+            return frozenset({MethodRef(frozenset({value}), name)})
+        return UNKNOWNS
+
+    def _layer_attribute(self, value: Layer, name: str) -> Values:
+        hub = self.kb.hub(value.op)
+        if hub is not None:
+            if name in hub.weights:
+                role = "buffer" if name.startswith(("running_", "num_batches")) else "parameter"
+                return frozenset({Tensor(role), Const(None)}) if name == "bias" else frozenset({Tensor(role)})
+            if name in hub.params:
+                return self.typed(hub.params[name].type, None, NOTHING) or UNKNOWNS
+        if name == self.training:
+            return BOOL
+        if value.op == "Module" and name in ("weight", "bias"):
+            return frozenset({Tensor("parameter"), Const(None)})
+        return frozenset({MethodRef(frozenset({value}), name)})
+
+    def find_method(self, cls: ClassInfo, name: str) -> FunctionInfo | None:
+        for parent in cls.mro():
+            if name in parent.methods:
+                return parent.methods[name]
+        return None
+
+    def member(self, cls: ClassInfo, name: str, instance: Value) -> Values:
+        """`instance.name`: stored attributes of the class, its bases and its subclasses, methods, properties."""
+        found = NOTHING
+        method = self.find_method(cls, name)
+        for parent in cls.mro():
+            cell = parent.attributes.get(name)
+            if cell is not None:
+                found |= self.read(cell)
+            elif parent is cls or method is None:
+                found |= self.read(parent.attributes.setdefault(name, Cell()))
+        if method is not None:
+            if method.kind == "property":
+                found |= self.call(
+                    frozenset({FunctionRef(method, frozenset({instance}))}), Arguments([], {}), method.node
+                )
+            else:
+                found |= {FunctionRef(method, frozenset({instance}))}
+                for sub in cls.subclasses:
+                    if name in sub.methods:
+                        found |= {FunctionRef(sub.methods[name], frozenset({Instance(sub)}))}
+        if not found:
+            for parent in cls.mro():
+                for pattern, cell in parent.attribute_patterns.items():
+                    if _glob(pattern, name):
+                        found |= self.read(cell)
+                if parent.self_site is not None and name in parent.self_site.named:
+                    found |= self.read(parent.self_site.named[name])
+        if not found:
+            for sub in cls.subclasses:
+                cell = sub.attributes.get(name)
+                if cell is not None:
+                    found |= self.read(cell)
+                if name in sub.methods:
+                    found |= {FunctionRef(sub.methods[name], frozenset({Instance(sub)}))}
+        if found:
+            return found
+        if cls.layer is not None:
+            return self._layer_attribute(Layer(cls.layer), name)
+        if cls.is_module and name == self.training:
+            return BOOL
+        if cls.is_module and (self.final or self.kb.is_known_api(f"{self.module_type}.{name}")):
+            return frozenset({MethodRef(frozenset({instance}), name)})
+        return self.missing()
+
+    def class_member(self, cls: ClassInfo, name: str) -> Values:
+        for parent in cls.mro():
+            if name in parent.methods:
+                method = parent.methods[name]
+                bound = frozenset({ClassRef(cls)}) if method.kind == "classmethod" else None
+                return frozenset({FunctionRef(method, bound)})
+        found = NOTHING
+        for parent in cls.mro():
+            if name in parent.attributes:
+                found |= self.read(parent.attributes[name])
+        if name == "__name__":
+            return STR
+        if not found and cls.is_module:
+            return frozenset({Api(f"{self.module_type}.{name}")})
+        return found
+
+    def typed(self, text: str, node: cst.CSTNode | None, first: Values) -> Values:
+        """Values for a hub type (docs/knowledge-base.md); empty for `any`."""
+        text = text.strip()
+        optional = text.endswith("?")
+        head = text.rstrip("?").split("[")[0].split(" ")[0]
+        none = frozenset({Const(None)}) if optional else NOTHING
+        if head in ("tensor", "scalar_or_tensor"):
+            return TENSOR | none
+        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number"):
+            return frozenset({Scalar(head)}) | none
+        if head == "dims":
+            return INT | SHAPE | none
+        if head in ("pair", "triple"):
+            return SHAPE | INT | none
+        if head == "none":
+            return frozenset({Const(None)})
+        if head == "module":
+            return frozenset({Layer("Module")})
+        if head.startswith("same"):
+            return frozenset(Tensor() if isinstance(v, Tensor) else v for v in first)
+        if head in ("list", "tuple") and node is not None:
+            inner = text[text.index("[") + 1 : text.rindex("]")] if "[" in text else ""
+            site = self.site(node, head)
+            parts = _split_types(inner)
+            if head == "tuple" and parts and parts[-1] != "...":
+                if site.ordered is None:
+                    site.ordered = [Cell() for _ in parts]
+                for cell, part in zip(site.ordered, parts, strict=False):
+                    field, colon, kind = part.partition(":")  # tuple[values: tensor, indices: tensor]
+                    if colon:
+                        site.named[field.strip()] = cell
+                    values = self.typed(kind if colon else part, None, NOTHING) or UNKNOWNS
+                    self.write(cell, values)
+                    self.write(site.elements, values)
+            else:
+                for part in parts:
+                    if part != "...":
+                        self.write(site.elements, self.typed(part, None, NOTHING) or UNKNOWNS)
+            return frozenset({Container(site)}) | none
+        if head in ("list", "tuple"):
+            return UNKNOWNS
+        if head == "one":
+            return STR
+        return NOTHING
+
+
+def _glob(pattern: str, name: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(name, pattern)
+
+
+def _split_types(text: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for index, char in enumerate(text):
+        depth += {"[": 1, "]": -1}.get(char, 0)
+        if char == "," and depth == 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+    last = text[start:].strip()
+    return [*parts, last] if last else parts

@@ -1,0 +1,206 @@
+"""How definitions are interpreted: functions and their parameters, classes and their kinds."""
+
+from __future__ import annotations
+from typing import TYPE_CHECKING, Any, ClassVar
+import libcst as cst
+from .annotations import annotation_values
+from .base import EngineBase, Env
+from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
+from .narrowing import Narrowing
+from .project import dotted, import_source
+from .values import (
+    NOTHING,
+    UNKNOWNS,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    FunctionRef,
+    Imported,
+    Instance,
+    ModuleRef,
+    Scalar,
+    Tensor,
+    Text,
+    Value,
+    Values,
+)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Definitions(EngineBase):
+    """Executes definitions of functions and classes."""
+
+    def declare_function(self, node: cst.FunctionDef | cst.Lambda, cls: ClassInfo | None) -> FunctionInfo:
+        """The FunctionInfo of a definition; parameters get what their defaults and annotations say."""
+        function = self.functions.get(node)
+        assert self.current is not None
+        if function is None:
+            module = self.current.module
+            name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
+            prefix = (
+                cls.qualname if cls is not None else ("" if self.current.kind == "module" else self.current.qualname)
+            )
+            function = FunctionInfo(
+                name=name,
+                qualname=f"{prefix}.{name}" if prefix else name,
+                node=node,
+                module=module,
+                cls=cls,
+                outer=self.current,
+            )
+            function.kind = "lambda" if isinstance(node, cst.Lambda) else ("method" if cls is not None else "function")
+            self.functions[node] = function
+            if isinstance(node, cst.FunctionDef):
+                decorators = [
+                    dotted(d.decorator.func if isinstance(d.decorator, cst.Call) else d.decorator)
+                    for d in node.decorators
+                ]
+                if cls is not None:
+                    for kind in ("staticmethod", "classmethod", "property"):
+                        if kind in decorators or (kind == "property" and "cached_property" in " ".join(decorators)):
+                            function.kind = kind
+                    if any(d.endswith(".setter") for d in decorators):
+                        function.kind = "method"
+            for parameter in _parameters(node.params):
+                function.parameters.append(parameter.name.value)
+                function.variables[parameter.name.value] = Cell()
+            if isinstance(node.params.star_arg, cst.Param):
+                function.star = node.params.star_arg.name.value
+            if node.params.star_kwarg is not None:
+                function.double_star = node.params.star_kwarg.name.value
+            if self.current.module in self.targets:
+                self.start(function)
+            if function.qualname not in module.functions:
+                module.functions[function.qualname] = function
+        self._seed_parameters(function, node.params)
+        return function
+
+    def _seed_parameters(self, function: FunctionInfo, params: cst.Parameters) -> None:
+        for index, parameter in enumerate(_parameters(params)):
+            cell = function.variables[parameter.name.value]
+            name = parameter.name.value
+            if name == function.star:
+                cell_site = self.site(parameter, "tuple")
+                self.write(cell, frozenset({Container(cell_site)}))
+                continue
+            if name == function.double_star:
+                self.write(cell, frozenset({Container(self.site(parameter, "dict"))}))
+                continue
+            if index == 0 and function.cls is not None and function.kind in ("method", "property"):
+                self.write(cell, frozenset({Instance(function.cls)}))
+                continue
+            if index == 0 and function.cls is not None and function.kind == "classmethod":
+                self.write(cell, frozenset({ClassRef(function.cls)}))
+                continue
+            values = NOTHING
+            if parameter.annotation is not None:
+                values = annotation_values(self, parameter.annotation.annotation)
+            if parameter.default is not None:
+                default = self.evaluate(parameter.default)
+                values |= default | _types_of(default)
+            elif not values and self._is_forward(function):
+                values = frozenset({Tensor(weak=True)})
+            if self._is_forward(function) and parameter.default is not None and values == frozenset({Const(None)}):
+                values |= {Tensor(weak=True)}
+            self.write(cell, values)
+
+    def _is_forward(self, function: FunctionInfo) -> bool:
+        return function.cls is not None and function.cls.is_module and function.name in (self.forward, "__call__")
+
+    def _function(self, node: cst.FunctionDef, cls: ClassInfo | None = None) -> None:
+        function = self.declare_function(node, cls)
+        result: Values = frozenset({FunctionRef(function)})
+        for decorator in reversed(node.decorators):
+            self.evaluate(decorator.decorator)
+        if node.returns is not None:
+            values = annotation_values(self, node.returns.annotation)
+            if function.result.values <= UNKNOWNS and values and function.module not in self.targets:
+                self.write(function.result, values)
+            function.returns = values
+        self.assign(node.name, result)
+
+    def _class(self, node: cst.ClassDef) -> None:
+        assert self.current is not None
+        cls = self.classes.get(node)
+        module = self.current.module
+        if cls is None:
+            prefix = "" if self.current.kind == "module" else self.current.qualname + "."
+            cls = ClassInfo(name=node.name.value, qualname=prefix + node.name.value, node=node, module=module)
+            self.classes[node] = cls
+            module.classes.setdefault(cls.qualname, cls)
+        cls.bases = [self.evaluate(argument.value) for argument in node.bases if not argument.star]
+        self._classify(cls)
+        for decorator in node.decorators:
+            values = self.evaluate(decorator.decorator)
+            cls.dataclass = (
+                cls.dataclass
+                or any(isinstance(v, Api) and v.name.startswith("dataclasses.") for v in values)
+                or "dataclass"
+                in dotted(
+                    decorator.decorator.func if isinstance(decorator.decorator, cst.Call) else decorator.decorator
+                )
+            )
+        outer_env = self.env
+        self.env = dict(outer_env)
+        names_before = dict(self.env)
+        for statement in node.body.body if isinstance(node.body, cst.IndentedBlock) else [node.body]:
+            if isinstance(statement, cst.FunctionDef):
+                self._function(statement, cls)
+                method = self.functions[statement]
+                known = cls.methods.get(method.name)
+                if known is None or known.kind != "property" or method.kind == "property":
+                    cls.methods[method.name] = method
+            else:
+                self.block([statement])
+        for name, values in self.env.items():
+            if "." in name or name in cls.methods or names_before.get(name) is values:
+                continue
+            if name not in outer_env or outer_env[name] != values:
+                self.write(cls.attributes.setdefault(name, Cell()), values)
+        self.env = outer_env
+        self.assign(node.name, frozenset({ClassRef(cls)}))
+
+    def _classify(self, cls: ClassInfo) -> None:
+        """What kind of class this is, from its bases."""
+        for base in cls.bases:
+            for value in base:
+                if isinstance(value, ClassRef):
+                    parent = value.cls
+                    if cls not in parent.subclasses:
+                        parent.subclasses.append(cls)
+                    cls.is_module = cls.is_module or parent.is_module
+                    cls.container = cls.container or parent.container
+                    cls.layer = cls.layer or parent.layer
+                    cls.dataclass = cls.dataclass or parent.dataclass
+                    cls.outside = cls.outside or parent.outside
+                elif isinstance(value, Api):
+                    if value.name == self.module_type:
+                        cls.is_module = True
+                        continue
+                    rows = self.kb.read(value.name)
+                    if rows:
+                        op = rows[0].op
+                        hub = self.kb.hub(op)
+                        if op in CONTAINER_OPS:
+                            cls.container, cls.is_module = op, True
+                        elif hub is not None and hub.kind == "layer":
+                            cls.layer, cls.is_module = op, True
+                    elif value.name.split(".")[0] in self.roots:
+                        cls.outside = True
+                elif value in UNKNOWNS:
+                    cls.outside = True
+        if cls.container is not None and cls.self_site is None:
+            cls.self_site = self.site(cls.node, cls.container)
+
+
+def _parameters(params: cst.Parameters) -> list[cst.Param]:
+    """All parameters in the order of the signature, `*args` and `**kwargs` included."""
+    found = [*params.posonly_params, *params.params]
+    if isinstance(params.star_arg, cst.Param):
+        found.append(params.star_arg)
+    found.extend(params.kwonly_params)
+    if params.star_kwarg is not None:
+        found.append(params.star_kwarg)
+    return found

@@ -1,0 +1,226 @@
+"""Containers as expressions: displays, comprehensions, what iterating and subscripts give."""
+
+from __future__ import annotations
+import builtins
+from typing import TYPE_CHECKING, Any, ClassVar
+import libcst as cst
+from .base import Arguments, EngineBase
+from .model import Cell, ClassInfo, FunctionInfo
+from .narrowing import Narrowing
+from .project import dotted
+from .values import (
+    NOTHING,
+    UNKNOWN,
+    UNKNOWNS,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    Factory,
+    FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
+    ModuleRef,
+    Partial,
+    Scalar,
+    Super,
+    Tensor,
+    Text,
+    Unknown,
+    Value,
+    Values,
+)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Displays(Narrowing, EngineBase):
+    """Evaluates displays, comprehensions and subscripts."""
+
+    def _sequence(self, node: cst.List | cst.Tuple) -> Values:
+        site = self.site(node, "list" if isinstance(node, cst.List) else "tuple")
+        cells: list[Cell] | None = []
+        for index, element in enumerate(node.elements):
+            if isinstance(element, cst.StarredElement):
+                inner = self.elements(self.evaluate(element.value), element.value)
+                self.write(site.elements, inner)
+                cells = None
+                continue
+            values = self.evaluate(element.value)
+            self.write(site.elements, values)
+            if cells is not None:
+                cell = site.ordered[index] if site.ordered is not None and index < len(site.ordered) else Cell()
+                self.write(cell, values)
+                cells.append(cell)
+        if not site.grown:
+            site.ordered = cells
+        return frozenset({Container(site)})
+
+    def _set(self, node: cst.Set) -> Values:
+        site = self.site(node, "set")
+        for element in node.elements:
+            self.write(site.elements, self.evaluate(element.value))
+        return frozenset({Container(site)})
+
+    def _dict(self, node: cst.Dict) -> Values:
+        site = self.site(node, "dict")
+        for element in node.elements:
+            values = self.evaluate(element.value)
+            if isinstance(element, cst.DictElement):
+                keys = self.evaluate(element.key)
+                self.write(site.elements, values)
+                for key in keys:
+                    if isinstance(key, Const) and isinstance(key.value, str):
+                        self.write(site.named.setdefault(key.value, Cell()), values)
+                    elif isinstance(key, Text):
+                        self.write(site.patterns.setdefault(key.pattern, Cell()), values)
+                    else:
+                        self.write(site.patterns.setdefault("*", Cell()), values)
+            else:
+                self.merge_mapping(site, values)
+        return frozenset({Container(site)})
+
+    def merge_mapping(self, site: Any, values: Values) -> None:
+        """Copies what a mapping holds into `site` (`{**other}`, `update(other)`)."""
+        for value in values:
+            if isinstance(value, Container):
+                self.write(site.elements, self.read(value.site.elements))
+                for name, cell in list(value.site.named.items()):
+                    self.write(site.named.setdefault(name, Cell()), self.read(cell))
+                for name, cell in list(value.site.patterns.items()):
+                    self.write(site.patterns.setdefault(name, Cell()), self.read(cell))
+
+    def _comprehension(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp) -> Values:
+        saved = dict(self.env)
+        self._comp_for(node.for_in)
+        values = self.evaluate(node.elt)
+        self.env = saved
+        site = self.site(node, "set" if isinstance(node, cst.SetComp) else "list")
+        self.write(site.elements, values)
+        return frozenset({Container(site)})
+
+    def _dict_comprehension(self, node: cst.DictComp) -> Values:
+        saved = dict(self.env)
+        self._comp_for(node.for_in)
+        keys, values = self.evaluate(node.key), self.evaluate(node.value)
+        self.env = saved
+        site = self.site(node, "dict")
+        self.write(site.elements, values)
+        for key in keys:
+            pattern = (
+                key.value
+                if isinstance(key, Const) and isinstance(key.value, str)
+                else key.pattern
+                if isinstance(key, Text)
+                else "*"
+            )
+            self.write(site.patterns.setdefault(pattern, Cell()), values)
+        return frozenset({Container(site)})
+
+    def _comp_for(self, node: cst.CompFor) -> None:
+        self.assign(node.target, self.elements(self.evaluate(node.iter), node.iter))
+        for condition in node.ifs:
+            self.evaluate(condition.test)
+            self.narrow(condition.test, True)
+        if node.inner_for_in is not None:
+            self._comp_for(node.inner_for_in)
+
+    def elements(self, values: Values, node: cst.BaseExpression | None) -> Values:
+        """What iterating over these values gives."""
+        found = NOTHING
+        for value in values:
+            if isinstance(value, Container):
+                if value.site.kind in ("dict", "ModuleDict", "ParameterDict"):
+                    found |= STR
+                else:
+                    found |= self.read(value.site.elements) or NOTHING
+            elif isinstance(value, Tensor):
+                found |= TENSOR
+            elif isinstance(value, Scalar) and value.type in ("shape", "range"):
+                found |= INT
+            elif _is_text(value):
+                found |= STR
+            elif isinstance(value, Instance) and value.cls.self_site is not None:
+                found |= self.container_elements(value.cls)
+            elif (
+                isinstance(value, Instance)
+                and value.cls.container is None
+                and (method := self.find_method(value.cls, "__iter__")) is not None
+            ):
+                iterate = FunctionRef(method, frozenset({value}))
+                result = self.call(frozenset({iterate}), Arguments([], {}), value.cls.node)
+                found |= self.elements(result, None) if result != values else UNKNOWNS
+            else:
+                found |= UNKNOWNS
+        return found
+
+    def container_elements(self, cls: ClassInfo) -> Values:
+        """Children of a class that inherits from a module container."""
+        found = NOTHING
+        for parent in cls.mro():
+            if parent.self_site is not None:
+                found |= self.read(parent.self_site.elements)
+                for cell in list(parent.self_site.named.values()) + list(parent.self_site.patterns.values()):
+                    found |= self.read(cell)
+        return found
+
+    def _subscript(self, node: cst.Subscript) -> Values:
+        owners = self.evaluate(node.value)
+        keys = NOTHING
+        sliced = False
+        for element in node.slice:
+            if isinstance(element.slice, cst.Index):
+                keys |= self.evaluate(element.slice.value)
+            elif isinstance(element.slice, cst.Slice):
+                sliced = True
+                for part in (element.slice.lower, element.slice.upper, element.slice.step):
+                    if part is not None:
+                        self.evaluate(part)
+        result = NOTHING
+        for owner in owners:
+            result |= self.item(owner, keys, sliced, node)
+        return result or self.missing()
+
+    def item(self, owner: Value, keys: Values, sliced: bool, node: cst.CSTNode) -> Values:
+        if isinstance(owner, Tensor):
+            return TENSOR
+        if isinstance(owner, Scalar):
+            if owner.type == "shape":
+                return SHAPE if sliced else INT
+            if owner.type == "str":
+                return STR
+            return frozenset({owner}) if owner.type == "ndarray" else UNKNOWNS
+        if _is_text(owner):
+            return STR
+        if isinstance(owner, Instance):
+            if owner.cls.self_site is not None:
+                return self.container_elements(owner.cls)
+            method = self.find_method(owner.cls, "__getitem__")
+            if method is not None:
+                return self.call(frozenset({FunctionRef(method, frozenset({owner}))}), Arguments([keys], {}), node)
+            return UNKNOWNS
+        if not isinstance(owner, Container):
+            return UNKNOWNS
+        site = owner.site
+        if sliced:
+            part = self.site(node, site.kind)
+            self.write(part.elements, self.read(site.elements))
+            return frozenset({Container(part)})
+        found = NOTHING
+        exact = True
+        for key in keys:
+            if (
+                isinstance(key, Const)
+                and isinstance(key.value, int)
+                and site.ordered is not None
+                and -len(site.ordered) <= key.value < len(site.ordered)
+            ):
+                found |= self.read(site.ordered[key.value])
+            elif isinstance(key, Const) and isinstance(key.value, str) and key.value in site.named:
+                found |= self.read(site.named[key.value])
+            else:
+                exact = False
+        if exact and keys:
+            return found
+        return found | self.read(site.elements)

@@ -1,0 +1,116 @@
+"""How imports are interpreted: names of the project are looked up when somebody uses them."""
+
+from __future__ import annotations
+from typing import TYPE_CHECKING, Any, ClassVar
+import libcst as cst
+from .annotations import annotation_values
+from .base import EngineBase, Env
+from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
+from .narrowing import Narrowing
+from .project import dotted, import_source
+from .values import (
+    NOTHING,
+    UNKNOWNS,
+    Api,
+    ClassRef,
+    Const,
+    Container,
+    FunctionRef,
+    Imported,
+    Instance,
+    ModuleRef,
+    Scalar,
+    Tensor,
+    Text,
+    Value,
+    Values,
+)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Imports(EngineBase):
+    """Executes imports, and finds what an imported name is."""
+
+    def _import(self, node: cst.Import) -> None:
+        for alias in node.names:
+            name = dotted(alias.name)
+            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+                self._bind_import(alias.asname.name.value, name)
+            else:
+                top = name.split(".")[0]
+                if self.finder.locate(name) is not None and name != top:
+                    self.submodules.add(name)
+                self._bind_import(top, top)
+
+    def _bind_import(self, name: str, full: str) -> None:
+        if self.finder.locate(full) is not None:
+            self.store_name(name, frozenset({Imported(full, "")}))
+        else:
+            self.store_name(name, frozenset({Api(self.kb.canonical(full))}))
+
+    def _import_from(self, node: cst.ImportFrom) -> None:
+        assert self.current is not None
+        source = import_source(node, self.current.module)
+        mine = self.finder.locate(source) is not None
+        if isinstance(node.names, cst.ImportStar):
+            self._import_star(source, self.finder.find(source) if mine else None)
+            return
+        for alias in node.names:
+            name = dotted(alias.name)
+            bound = (
+                alias.asname.name.value
+                if alias.asname is not None and isinstance(alias.asname.name, cst.Name)
+                else name
+            )
+            value: Value = (
+                Imported(source, name)
+                if mine or self.finder.locate(f"{source}.{name}")
+                else Api(self.kb.canonical(f"{source}.{name}"))
+            )
+            self.store_name(bound, frozenset({value}))
+
+    def resolve(self, values: Values) -> Values:
+        """Values with what was imported but not looked at replaced by what it is."""
+        for value in values:
+            if isinstance(value, Imported):
+                found: Values = frozenset(v for v in values if not isinstance(v, Imported))
+                for other in values:
+                    if isinstance(other, Imported):
+                        found |= self.imported(other.source, other.name)
+                return found
+        return values
+
+    def imported(self, source: str, name: str) -> Values:
+        """What `from source import name` gives; without a name, the module."""
+        module = self.finder.find(source)
+        if not name:
+            if module is None:
+                return UNKNOWNS
+            self.load(module)
+            return frozenset({ModuleRef(module)})
+        values = NOTHING
+        if module is not None:
+            self.load(module)
+            cell = module.globals.setdefault(name, Cell())
+            values = self.read(cell)
+            if Imported(source, name) in values:
+                values -= {Imported(source, name)}
+            values = self.resolve(values)
+        sub = self.finder.find(f"{source}.{name}") if not values else None
+        if sub is not None:
+            self.load(sub)
+            return frozenset({ModuleRef(sub)})
+        return values or self.missing()
+
+    def _import_star(self, source: str, module: ModuleInfo | None) -> None:
+        if module is None:
+            for name in self.kb.api_names(source):
+                self.store_name(name, frozenset({Api(self.kb.canonical(f"{source}.{name}"))}))
+            return
+        self.load(module)
+        if self.current is not None:
+            module.star_readers.add(self.current)
+        for name, cell in list(module.globals.items()):
+            if not name.startswith("_"):
+                self.store_name(name, self.read(cell))

@@ -1,16 +1,19 @@
 """What the attributes of a value are: of objects and classes of the project, layers, tensors, containers."""
 
 from __future__ import annotations
-import builtins
-from typing import TYPE_CHECKING, Any, ClassVar
-import libcst as cst
+
+from typing import TYPE_CHECKING
+
 from .base import Arguments, EngineBase
-from .model import Cell, ClassInfo, FunctionInfo
-from .narrowing import Narrowing
-from .project import dotted
+from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo
+from .texts import glob
 from .values import (
+    BOOL,
+    INT,
     NOTHING,
-    UNKNOWN,
+    SHAPE,
+    STR,
+    TENSOR,
     UNKNOWNS,
     Api,
     ClassRef,
@@ -26,13 +29,13 @@ from .values import (
     Scalar,
     Super,
     Tensor,
-    Text,
     Unknown,
     Value,
     Values,
 )
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import libcst as cst
 
 
 class Attributes(EngineBase):
@@ -70,7 +73,7 @@ class Attributes(EngineBase):
             if value.site.kind in ("Sequential", "ModuleDict") and not method:
                 found = NOTHING
                 for pattern, cell in list(value.site.patterns.items()):
-                    found |= self.read(cell) if _glob(pattern, name) else NOTHING
+                    found |= self.read(cell) if glob(pattern, name) else NOTHING
                 if found:
                     return found
             return frozenset({MethodRef(frozenset({value}), name)})
@@ -137,7 +140,7 @@ class Attributes(EngineBase):
         if not found:
             for parent in cls.mro():
                 for pattern, cell in parent.attribute_patterns.items():
-                    if _glob(pattern, name):
+                    if glob(pattern, name):
                         found |= self.read(cell)
                 if parent.self_site is not None and name in parent.self_site.named:
                     found |= self.read(parent.self_site.named[name])
@@ -218,12 +221,6 @@ class Attributes(EngineBase):
         if head == "one":
             return STR
         return NOTHING
-
-
-def _glob(pattern: str, name: str) -> bool:
-    from fnmatch import fnmatchcase
-
-    return fnmatchcase(name, pattern)
 
 
 def _split_types(text: str) -> list[str]:

@@ -9,6 +9,8 @@ from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
 from .values import NOTHING, UNKNOWN, UNKNOWNS, Const, Scalar, Tensor, Unknown, Values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import libcst as cst
 
     from ..kb.model import HubOp, ReadRow, WriteRow
@@ -86,6 +88,12 @@ class EngineBase:
         raise NotImplementedError
 
     def declare_function(self, node: cst.FunctionDef | cst.Lambda, cls: ClassInfo | None) -> FunctionInfo:
+        raise NotImplementedError
+
+    def block(self, body: Sequence[cst.CSTNode]) -> None:
+        raise NotImplementedError
+
+    def store_name(self, name: str, values: Values) -> None:
         raise NotImplementedError
 
     def load(self, module: ModuleInfo) -> None:

@@ -9,7 +9,7 @@ import libcst as cst
 from .base import Arguments, EngineBase
 from .builtin_calls import BuiltinCalls
 from .container_calls import ContainerCalls
-from .model import Cell, ClassInfo, FunctionInfo, Site
+from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site
 from .project import dotted
 from .values import (
     NOTHING,
@@ -37,7 +37,6 @@ from .values import (
 if TYPE_CHECKING:
     from ..kb.model import HubOp, ReadRow
 
-MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 # Methods that other Python objects have too: alone they are no evidence that something is a tensor.
 _COMMON = """
     all any append argmax argmin argsort astype clip conj copy count cumprod cumsum diagonal dot flatten get index

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
-from .expressions import _join_text
 from .model import Cell, Site
 from .values import NOTHING, UNKNOWNS, Const, Container, Instance, Scalar, Text, Value, Values
 
@@ -181,6 +180,3 @@ def _braces(text: str) -> str:
         elif depth == 0:
             out += char
     return out
-
-
-__all__ = ["ContainerCalls", "_join_text"]

@@ -1,13 +1,13 @@
 """How definitions are interpreted: functions and their parameters, classes and their kinds."""
 
 from __future__ import annotations
-from typing import TYPE_CHECKING, Any, ClassVar
+
 import libcst as cst
+
 from .annotations import annotation_values
-from .base import EngineBase, Env
-from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
-from .narrowing import Narrowing
-from .project import dotted, import_source
+from .base import EngineBase
+from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo
+from .project import dotted
 from .values import (
     NOTHING,
     UNKNOWNS,
@@ -16,17 +16,11 @@ from .values import (
     Const,
     Container,
     FunctionRef,
-    Imported,
     Instance,
-    ModuleRef,
     Scalar,
     Tensor,
-    Text,
-    Value,
     Values,
 )
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 class Definitions(EngineBase):
@@ -183,7 +177,7 @@ class Definitions(EngineBase):
                     if rows:
                         op = rows[0].op
                         hub = self.kb.hub(op)
-                        if op in CONTAINER_OPS:
+                        if op in MODULE_CONTAINERS:
                             cls.container, cls.is_module = op, True
                         elif hub is not None and hub.kind == "layer":
                             cls.layer, cls.is_module = op, True
@@ -204,3 +198,8 @@ def _parameters(params: cst.Parameters) -> list[cst.Param]:
     if params.star_kwarg is not None:
         found.append(params.star_kwarg)
     return found
+
+
+def _types_of(values: Values) -> Values:
+    """A default is one of the values that may come: others of its type may, too."""
+    return frozenset(Scalar(type(v.value).__name__) for v in values if isinstance(v, Const) and v.value is not None)

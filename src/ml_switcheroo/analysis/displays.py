@@ -1,38 +1,32 @@
 """Containers as expressions: displays, comprehensions, what iterating and subscripts give."""
 
 from __future__ import annotations
-import builtins
-from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing import Any
+
 import libcst as cst
+
 from .base import Arguments, EngineBase
-from .model import Cell, ClassInfo, FunctionInfo
+from .model import Cell, ClassInfo
 from .narrowing import Narrowing
-from .project import dotted
+from .texts import is_text
 from .values import (
+    INT,
     NOTHING,
-    UNKNOWN,
+    SHAPE,
+    STR,
+    TENSOR,
     UNKNOWNS,
-    Api,
-    ClassRef,
     Const,
     Container,
-    Factory,
     FunctionRef,
     Instance,
-    Layer,
-    MethodRef,
-    ModuleRef,
-    Partial,
     Scalar,
-    Super,
     Tensor,
     Text,
-    Unknown,
     Value,
     Values,
 )
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Displays(Narrowing, EngineBase):
@@ -139,7 +133,7 @@ class Displays(Narrowing, EngineBase):
                 found |= TENSOR
             elif isinstance(value, Scalar) and value.type in ("shape", "range"):
                 found |= INT
-            elif _is_text(value):
+            elif is_text(value):
                 found |= STR
             elif isinstance(value, Instance) and value.cls.self_site is not None:
                 found |= self.container_elements(value.cls)
@@ -191,7 +185,7 @@ class Displays(Narrowing, EngineBase):
             if owner.type == "str":
                 return STR
             return frozenset({owner}) if owner.type == "ndarray" else UNKNOWNS
-        if _is_text(owner):
+        if is_text(owner):
             return STR
         if isinstance(owner, Instance):
             if owner.cls.self_site is not None:

@@ -7,30 +7,32 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
 
-from .base import Arguments, EngineBase
-from .model import Cell, ClassInfo, FunctionInfo
+from .attributes import Attributes
+from .base import EngineBase
+from .displays import Displays
+from .model import Cell
 from .narrowing import Narrowing
 from .project import dotted
+from .texts import is_text, join_text, percent
 from .values import (
+    BOOL,
+    FLOAT,
+    INT,
     NOTHING,
+    SHAPE,
+    TENSOR,
     UNKNOWN,
     UNKNOWNS,
     Api,
     ClassRef,
     Const,
     Container,
-    Factory,
     FunctionRef,
     Instance,
     Layer,
-    MethodRef,
-    ModuleRef,
-    Partial,
     Scalar,
-    Super,
     Tensor,
     Text,
-    Unknown,
     Value,
     Values,
 )
@@ -40,12 +42,9 @@ if TYPE_CHECKING:
 
 BUILTINS = frozenset(dir(builtins))
 NUMBERS = frozenset({"int", "float", "bool", "number"})
-INT, FLOAT, BOOL, STR, SHAPE = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str", "shape"))
-TENSOR: Values = frozenset({Tensor()})
-MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 
-class Expressions(Narrowing, EngineBase):
+class Expressions(Attributes, Displays, Narrowing, EngineBase):
     """Evaluates expressions to sets of abstract values; every result is recorded as a fact."""
 
     def evaluate(self, node: cst.BaseExpression) -> Values:
@@ -113,7 +112,7 @@ class Expressions(Narrowing, EngineBase):
         return frozenset({Const(value)})
 
     def _concatenated(self, node: cst.ConcatenatedString) -> Values:
-        return _join_text([self.evaluate(node.left), self.evaluate(node.right)])
+        return join_text([self.evaluate(node.left), self.evaluate(node.right)])
 
     def _formatted(self, node: cst.FormattedString) -> Values:
         parts: list[Values] = []
@@ -127,15 +126,15 @@ class Expressions(Narrowing, EngineBase):
                     if all(isinstance(v, Const) and isinstance(v.value, str) for v in values) and len(values) <= 4
                     else frozenset({Text("*")})
                 )
-        return _join_text(parts)
+        return join_text(parts)
 
     # ---- operators ---------------------------------------------------------------------------------------------------
 
     def _binary(self, node: cst.BinaryOperation) -> Values:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         operator = type(node.operator).__name__
-        if operator == "Modulo" and any(isinstance(v, (Const, Text, Scalar)) and _is_text(v) for v in left):
-            return frozenset({Text(_percent(v)) for v in left if _is_text(v)})
+        if operator == "Modulo" and any(isinstance(v, (Const, Text, Scalar)) and is_text(v) for v in left):
+            return frozenset({Text(percent(v)) for v in left if is_text(v)})
         return self.binary(left, right, operator, node)
 
     def binary(self, left: Values, right: Values, operator: str, node: cst.CSTNode | None = None) -> Values:
@@ -145,8 +144,8 @@ class Expressions(Narrowing, EngineBase):
             return TENSOR if any(isinstance(v, Tensor) for v in both) else self.missing()
         if any(isinstance(v, Tensor) for v in both):
             return TENSOR
-        if operator == "Add" and any(_is_text(v) for v in both):
-            return _join_text([left, right])
+        if operator == "Add" and any(is_text(v) for v in both):
+            return join_text([left, right])
         if operator in ("Add", "Multiply") and any(isinstance(v, Container) for v in both):
             for values in (left, right):
                 kinds = [v for v in values if isinstance(v, Container)]
@@ -243,10 +242,6 @@ class Expressions(Narrowing, EngineBase):
         self.env = saved
         return result
 
-    # ---- displays ----------------------------------------------------------------------------------------------------
-
-    # ---- subscripts --------------------------------------------------------------------------------------------------
-
     # ---- attributes --------------------------------------------------------------------------------------------------
 
     def _attribute(self, node: cst.Attribute) -> Values:
@@ -337,47 +332,3 @@ def _number(value: Value) -> str | None:
     if isinstance(value, Scalar) and value.type in NUMBERS:
         return value.type
     return None
-
-
-def _is_text(value: Value) -> bool:
-    return (
-        isinstance(value, Text)
-        or (isinstance(value, Const) and isinstance(value.value, str))
-        or (isinstance(value, Scalar) and value.type == "str")
-    )
-
-
-def _percent(value: Value) -> str:
-    """Pattern of `'unit%d' % i`."""
-    text = value.value if isinstance(value, Const) else value.pattern if isinstance(value, Text) else "*"
-    out, index = "", 0
-    assert isinstance(text, str)
-    while index < len(text):
-        if text[index] == "%":
-            index += 1
-            while index < len(text) and not text[index].isalpha():
-                index += 1
-            out += "*"
-        else:
-            out += text[index]
-        index += 1
-    return out
-
-
-def _join_text(parts: list[Values]) -> Values:
-    """Concatenation of texts; at most a handful of combinations are kept apart."""
-    results = {""}
-    for values in parts:
-        pieces = set()
-        for value in values:
-            if isinstance(value, Const) and isinstance(value.value, str):
-                pieces.add(value.value)
-            elif isinstance(value, Text):
-                pieces.add(value.pattern)
-            else:
-                pieces.add("*")
-        if len(pieces) * len(results) > 12:
-            pieces = {"*"}
-        results = {left + right for left in results for right in pieces or {"*"}}
-    return frozenset(Text(r.replace("**", "*")) if "*" in r else Const(r) for r in results)
-

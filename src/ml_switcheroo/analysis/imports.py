@@ -1,32 +1,21 @@
 """How imports are interpreted: names of the project are looked up when somebody uses them."""
 
 from __future__ import annotations
-from typing import TYPE_CHECKING, Any, ClassVar
+
 import libcst as cst
-from .annotations import annotation_values
-from .base import EngineBase, Env
-from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
-from .narrowing import Narrowing
+
+from .base import EngineBase
+from .model import Cell, ModuleInfo
 from .project import dotted, import_source
 from .values import (
     NOTHING,
     UNKNOWNS,
     Api,
-    ClassRef,
-    Const,
-    Container,
-    FunctionRef,
     Imported,
-    Instance,
     ModuleRef,
-    Scalar,
-    Tensor,
-    Text,
     Value,
     Values,
 )
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 class Imports(EngineBase):

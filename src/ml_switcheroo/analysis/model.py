@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     import libcst as cst
 
+MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
+
 
 @dataclass(eq=False, repr=False)
 class Cell:

@@ -8,34 +8,28 @@ import libcst as cst
 
 from .annotations import annotation_values
 from .base import EngineBase, Env
-from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo
+from .definitions import Definitions
+from .imports import Imports
+from .model import MODULE_CONTAINERS, Cell, FunctionInfo
 from .narrowing import Narrowing
-from .project import dotted, import_source
+from .project import dotted
 from .values import (
     NOTHING,
     UNKNOWNS,
-    Api,
     ClassRef,
     Const,
     Container,
     FunctionRef,
-    Imported,
     Instance,
-    ModuleRef,
-    Scalar,
-    Tensor,
     Text,
-    Value,
     Values,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-CONTAINER_OPS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
-
-class Statements(Narrowing, EngineBase):
+class Statements(Definitions, Imports, Narrowing, EngineBase):
     """Executes statements over abstract values."""
 
     # ---- functions ---------------------------------------------------------------------------------------------------
@@ -232,10 +226,6 @@ class Statements(Narrowing, EngineBase):
             self._suite(case.body)
             self._merge(after, dead)
 
-    # ---- definitions -------------------------------------------------------------------------------------------------
-
-    # ---- imports -----------------------------------------------------------------------------------------------------
-
     # ---- assignment --------------------------------------------------------------------------------------------------
 
     def store_name(self, name: str, values: Values) -> None:
@@ -329,7 +319,7 @@ class Statements(Narrowing, EngineBase):
                 self.write(owner.cls.attributes.setdefault(name, Cell()), values)
                 if self.current is not None:
                     owner.cls.writers.setdefault(name, set()).add(self.current.name)
-            elif isinstance(owner, Container) and owner.site.kind in CONTAINER_OPS and not name.startswith("_"):
+            elif isinstance(owner, Container) and owner.site.kind in MODULE_CONTAINERS and not name.startswith("_"):
                 self.write(owner.site.named.setdefault(name, Cell()), values)
 
     def _unpack(self, target: cst.Tuple | cst.List, values: Values) -> None:
@@ -383,11 +373,6 @@ Statements.STATEMENTS = {
 
 
 NONE: Values = frozenset({Const(None)})
-
-
-def _types_of(values: Values) -> Values:
-    """A default is one of the values that may come: others of its type may, too."""
-    return frozenset(Scalar(type(v.value).__name__) for v in values if isinstance(v, Const) and v.value is not None)
 
 
 class _Finder(cst.CSTVisitor):

@@ -183,3 +183,5 @@ Values: TypeAlias = frozenset[Value]
 UNKNOWN = Unknown()
 NOTHING: Values = frozenset()
 UNKNOWNS: Values = frozenset({UNKNOWN})
+INT, FLOAT, BOOL, STR, SHAPE = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str", "shape"))
+TENSOR: Values = frozenset({Tensor()})

@@ -26,7 +26,7 @@ DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    kind: str  # load | bind | write
+    kind: str  # load | bind | write | overwrite (by a call) | replace (by a call, and bound to its result)
     name: str
     node: cst.CSTNode
     loops: tuple[cst.CSTNode, ...]
@@ -40,7 +40,7 @@ def check_aliases(function: FunctionInfo, context: Context) -> list[Finding]:
         return []
     reader = _Reader(context)
     reader.block(function.node.body)
-    writes = [index for index, event in enumerate(reader.events) if event.kind in ("write", "overwrite")]
+    writes = [index for index, event in enumerate(reader.events) if event.kind in ("write", "overwrite", "replace")]
     return [finding for index in writes if (finding := _check_write(function, reader.events, index)) is not None]
 
 
@@ -102,7 +102,7 @@ def _read_after(events: list[_Event], index: int, name: str) -> bool:
     for event in events[index + 1 :]:
         if event.name != name:
             continue
-        if event.kind in ("load", "write", "overwrite"):
+        if event.kind in ("load", "write", "overwrite", "replace"):
             return True
         if event.kind == "bind" and event.certain:
             break
@@ -266,7 +266,7 @@ class _Reader:
                 self.loads(argument.value)
             root = self.root(node.args[0].value)
             if root and self.statement is not None:
-                self.add("overwrite", root, self.statement)
+                self.add("replace" if self.rebinds(root) else "overwrite", root, self.statement)
         elif isinstance(node, cst.Arg):
             self.loads(node.value)
         elif isinstance(node, cst.NamedExpr):
@@ -276,6 +276,11 @@ class _Reader:
             for child in node.children:
                 self.loads(child)
 
+    def rebinds(self, name: str) -> bool:
+        """Whether the statement gives the name a new value: `x = self.relu(x)`."""
+        targets = self.statement.targets if isinstance(self.statement, cst.Assign) else ()
+        return any(isinstance(target.target, cst.Name) and target.target.value == name for target in targets)
+
     def changes_argument(self, node: cst.Call) -> bool:
         """`self.relu(x)` with nn.ReLU(inplace=True), `F.relu(x, inplace=True)`, `F.relu_(x)`."""
         if not node.args:
@@ -283,10 +288,11 @@ class _Reader:
         values = self.context.facts(node.func)
         if any(isinstance(v, Layer) and v.inplace for v in values):
             return True
-        if not any(isinstance(v, Api) for v in values):
-            return False
-        if any(isinstance(v, Api) and pure_name(self.context, v.name) != v.name for v in values):
+        names = [v.name for v in values if isinstance(v, Api)]
+        if any(pure_name(self.context, name) != name for name in names):
             return True
+        if not any(self.context.kb.read(name) for name in names):
+            return False
         return any(
             a.keyword is not None and a.keyword.value == "inplace" and Const(True) in self.context.facts(a.value)
             for a in node.args

@@ -8,7 +8,7 @@ import libcst as cst
 
 from ..analysis.values import Container, Tensor
 from .aliases import check_aliases
-from .base import Walk
+from .base import Walk, is_empty_context
 from .statements import Collector
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Definitions(Walk):
         self, original_node: cst.Decorator, updated_node: cst.Decorator
     ) -> cst.Decorator | cst.RemovalSentinel:
         kind = self.decorator_kinds.get(original_node)
-        if kind is None:
+        made_empty = updated_node.decorator is not original_node.decorator and is_empty_context(updated_node.decorator)
+        if kind is None and not made_empty:
             return updated_node
         self.context.changed = True
         return cst.RemoveFromParent()

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
-from ..analysis.project import dotted
-from .base import Walk
+from .base import Walk, is_empty_context
 from .todo import commented_out, todo_lines
 
 if TYPE_CHECKING:
@@ -38,9 +37,9 @@ class StatementEdits(Walk):
                 return original_node.with_changes(leading_lines=lines)
             return self._comment_out(original_node, errors)
         if not updated_node.body:
-            if any(line.comment is not None for line in original_node.leading_lines):
-                self.pending_lines = list(original_node.leading_lines)
-            return cst.RemoveFromParent()
+            if not original_node.leading_lines:
+                return cst.RemoveFromParent()
+            return cst.SimpleStatementLine([_GONE], leading_lines=original_node.leading_lines)  # see _closed_up
         if len(updated_node.body) > len(original_node.body):
             # one statement became two: each on a line of its own
             first, *rest = updated_node.body
@@ -56,6 +55,19 @@ class StatementEdits(Walk):
             parts[-1] = parts[-1].with_changes(trailing_whitespace=updated_node.trailing_whitespace)
             return cst.FlattenSentinel(parts)
         return updated_node
+
+    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.IndentedBlock:
+        body, left = _closed_up(updated_node.body)
+        if body is updated_node.body:
+            return updated_node
+        lines = [line for line in left if line.comment is not None]
+        return updated_node.with_changes(body=body, footer=[*lines, *updated_node.footer])
+
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
+        body, left = _closed_up(updated_node.body)
+        if body is updated_node.body:
+            return updated_node
+        return updated_node.with_changes(body=body, footer=[*left, *updated_node.footer])
 
     def _in_class_body(self) -> bool:
         return bool(self.classes) and self.depths[-1] == len(self.functions)
@@ -151,7 +163,7 @@ class StatementEdits(Walk):
         if "stop" in kinds:
             self.stopped -= 1
         for index, (old, new) in enumerate(zip(original_node.items, updated_node.items, strict=True)):
-            if new.item is not old.item and _is_empty_context(new.item) and new.asname is None:
+            if new.item is not old.item and is_empty_context(new.item) and new.asname is None:
                 kinds[index] = kinds[index] or "drop"  # the row found that the block means nothing here
         if not any(kinds):
             return self._leave_compound(original_node, updated_node)
@@ -176,11 +188,6 @@ class StatementEdits(Walk):
         lines = [*updated_node.leading_lines, *getattr(body[0], "leading_lines", ())]
         body[0] = body[0].with_changes(leading_lines=lines)
         return cst.FlattenSentinel(body)
-
-
-def _is_empty_context(node: cst.BaseExpression) -> bool:
-    """`contextlib.nullcontext()`"""
-    return isinstance(node, cst.Call) and not node.args and dotted(node.func) == "contextlib.nullcontext"
 
 
 class Collector(cst.CSTVisitor):

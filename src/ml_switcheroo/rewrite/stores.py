@@ -29,6 +29,7 @@ class Stores(Walk):
         self.safe.add(node.value)
         self.on_path.add(node.value)  # `F = torch.nn.functional`
         for target in node.targets:
+            self.on_path.add(target.target)
             self._mark_target(target.target)
             # tying: `self.head.weight = self.embed.weight` shares the variable itself
             if isinstance(target.target, cst.Attribute) and isinstance(node.value, cst.Attribute):

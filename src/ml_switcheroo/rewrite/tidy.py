@@ -80,6 +80,16 @@ class _ImportEditor(cst.CSTTransformer):
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
         return any(isinstance(small, (cst.Import, cst.ImportFrom)) for small in node.body)
 
+    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.IndentedBlock:
+        """No blank lines at the top of a block whose first statement, an import, went away."""
+        if not updated_node.body or updated_node.body[0] is original_node.body[0] or len(updated_node.body) == len(original_node.body):
+            return updated_node
+        first = updated_node.body[0]
+        lines = list(getattr(first, "leading_lines", ()))
+        while lines and lines[0].comment is None:
+            lines.pop(0)
+        return updated_node.with_changes(body=[first.with_changes(leading_lines=lines), *updated_node.body[1:]])
+
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.BaseStatement | cst.RemovalSentinel:
@@ -177,6 +187,9 @@ def _with_imports(
             others = [*mine, others[0].with_changes(leading_lines=[cst.EmptyLine(indent=False)]), *others[1:]]
         else:
             others = mine
+    if (others or mine) and not held and not before and after and isinstance(after[0], (cst.FunctionDef, cst.ClassDef)):
+        gap = max(0, 2 - len(after[0].leading_lines))
+        after[0] = after[0].with_changes(leading_lines=[*[cst.EmptyLine(indent=False)] * gap, *after[0].leading_lines])
     if others:
         own = list(getattr(others[0], "leading_lines", ()))
         others[0] = others[0].with_changes(leading_lines=[*held, *own])

@@ -190,6 +190,37 @@ class StatementEdits(Walk):
         return cst.FlattenSentinel(body)
 
 
+def _closed_up(
+    body: Sequence[cst.BaseStatement],
+) -> tuple[Sequence[cst.BaseStatement], list[cst.EmptyLine]]:
+    """The statements without those that went away, whose comments and blank lines the next one takes; what is left."""
+    if not any(_is_gone(s) for s in body):
+        return body, []
+    kept: list[cst.BaseStatement] = []
+    lines: list[cst.EmptyLine] = []
+    for statement in body:
+        own = list(getattr(statement, "leading_lines", ()))
+        if _is_gone(statement):
+            lines = _joined(lines, own)
+        elif lines and hasattr(statement, "leading_lines"):
+            own = _joined(lines, own)
+            if not kept:  # no blank lines at the top of a block
+                own = own[next((i for i, line in enumerate(own) if line.comment is not None), len(own)) :]
+            kept.append(statement.with_changes(leading_lines=own))
+            lines = []
+        else:
+            kept.append(statement)
+    return kept, lines
+
+
+def _joined(first: list[cst.EmptyLine], second: list[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    """Both groups of lines; where one holds only blank lines, the longer gap counts."""
+    if any(line.comment is not None for line in first):
+        return [*first, *second]
+    gap = next((i for i, line in enumerate(second) if line.comment is not None), len(second))
+    return [*(first if len(first) > gap else second[:gap]), *second[gap:]]
+
+
 class Collector(cst.CSTVisitor):
     """All nodes of a tree."""
 

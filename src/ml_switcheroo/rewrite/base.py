@@ -203,10 +203,3 @@ class Walk(cst.CSTTransformer):
 def is_empty_context(node: cst.BaseExpression) -> bool:
     """`contextlib.nullcontext()`"""
     return isinstance(node, cst.Call) and not node.args and dotted(node.func) == "contextlib.nullcontext"
-
-
-_GONE = cst.Pass()  # stands, until its block is left, for a statement that went away
-
-
-def _is_gone(statement: cst.BaseStatement) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 and statement.body[0] is _GONE

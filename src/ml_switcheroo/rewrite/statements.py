@@ -190,6 +190,13 @@ class StatementEdits(Walk):
         return cst.FlattenSentinel(body)
 
 
+_GONE = cst.Pass()  # stands, until its block is left, for a statement that went away
+
+
+def _is_gone(statement: cst.BaseStatement) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 and statement.body[0] is _GONE
+
+
 def _closed_up(
     body: Sequence[cst.BaseStatement],
 ) -> tuple[Sequence[cst.BaseStatement], list[cst.EmptyLine]]:

@@ -47,6 +47,7 @@ class Context:
     findings: list[Finding] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
     imports: set[str] = field(default_factory=set)
+    helper_imports: set[str] = field(default_factory=set)  # those of them that helpers use
     decisions: list[tuple[cst.CSTNode, str]] = field(default_factory=list)
     changed: bool = False
 

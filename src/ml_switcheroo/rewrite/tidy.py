@@ -147,7 +147,7 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     if not context.changed:
         return tree
     texts = _helper_texts(context, compat)
-    ours = _import_lines(context, _imported(body))
+    ours = _import_lines(context, body, context.helper_imports)
     if at is None:
         at = _after_docstring(body)
         held = [cst.EmptyLine(indent=False)] if at else []
@@ -263,11 +263,25 @@ def _imported(body: list[cst.BaseStatement]) -> set[str]:
     return found
 
 
-def _import_lines(context: Context, known: set[str]) -> list[str]:
+class _UsedNames(cst.CSTVisitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def visit_Name(self, node: cst.Name) -> bool:
+        self.names.add(node.value)
+        return False
+
+
+def _import_lines(context: Context, body: list[cst.BaseStatement], helpers: set[str]) -> list[str]:
     """Import statements for the aliases in use, in the usual order: `import x` before `from x import y`."""
     statements = context.kb.imports()
+    known = _imported(body)
+    used = _UsedNames()
+    for part in body:
+        part.visit(used)
     wanted = set()
-    for alias in context.imports & statements.keys():
+    for alias in context.imports & statements.keys() & (used.names | helpers):
         statement = statements[alias]
         typing_name = statement.startswith(("from typing", "from collections.abc"))
         if statement not in known and not (typing_name and alias in context.imported):
@@ -295,6 +309,7 @@ def _helper_texts(context: Context, compat: str | None) -> dict[str, str]:
             order.append(name)
             if compat is None:
                 context.imports |= set(helper.imports)
+                context.helper_imports |= set(helper.imports)
 
     for name in sorted(context.helpers):
         add(name)

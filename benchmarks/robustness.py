@@ -3,20 +3,24 @@
     python benchmarks/robustness.py [--files 2000] [--root FOLDER] [--jobs N] [--seed 0] [--json out.json]
 
 For each file: no internal error (SW9), the result parses, and a file that does not mention the framework comes back
-byte-identical without diagnostics.
+byte-identical without diagnostics. A file that needs too much processor time is given up, with the place where it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import ctypes
 import json
 import os
 import random
 import re
+import signal
 import site
 import sys
+import threading
 import time
+import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 MENTIONS = re.compile(rb"\btorch|einops|torchvision")
 SLOW_SECONDS = 20.0  # of processor time
+GIVE_UP_SECONDS = float(os.environ.get("GIVE_UP", "120"))
 
 
 @dataclass
@@ -48,8 +53,37 @@ def parses(data: bytes) -> bool:
     return True
 
 
+class GivenUpError(BaseException):
+    """A conversion took too long. It is no Exception, so that nothing on the way takes it for an internal error."""
+
+
 def check(path: str) -> Outcome:
     """Convert one file and look at what came out."""
+    places: list[str] = []
+
+    def give_up(_signal: int, _frame: object) -> None:
+        """Note where the conversion is, and end it. It runs in a thread of its own; signals come to the main one."""
+        for thread in threading.enumerate():
+            frame = sys._current_frames().get(thread.ident or 0)
+            stack = [f"{Path(at.filename).name}:{at.lineno} {at.name}" for at in traceback.extract_stack(frame)]
+            if any(at.endswith(" _convert_one") for at in stack):
+                places.append(" > ".join(stack if len(stack) <= 24 else [*stack[:12], "...", *stack[-12:]]))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident or 0), ctypes.py_object(GivenUpError)
+                )
+
+    signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, GIVE_UP_SECONDS)
+    try:
+        return convert_and_look(path)
+    except GivenUpError:
+        return Outcome(path, GIVE_UP_SECONDS, "given up", {}, f"over {GIVE_UP_SECONDS:.0f} s, in {' '.join(places)}")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def convert_and_look(path: str) -> Outcome:
+    """Convert one file and judge the result."""
     from ml_switcheroo.project import convert_path
 
     before = Path(path).read_bytes()

@@ -48,10 +48,11 @@ class BuiltinCalls(EngineBase):
                     init = self.find_method(target.cls, "__init__")
                     if init is not None:
                         self._bind_keywords(init, args)
-            inner: Values = NOTHING
-            for target in targets:
-                inner |= target.target if isinstance(target, Partial) else frozenset({target})
-            return frozenset({Partial(inner)})
+            bound = tuple(args.positional[1:])
+            inner = frozenset(v for v in targets if not isinstance(v, Partial))
+            found = frozenset({Partial(inner, bound)}) if inner else NOTHING
+            return found | frozenset(Partial(v.target, (*v.args, *bound)) for v in targets if isinstance(v, Partial))
+
         if name in ("collections.OrderedDict", "collections.defaultdict"):
             return self._mapping(args, node)
         if name in SAME:

@@ -48,6 +48,10 @@ _COMMON = """
 COMMON_METHODS = frozenset(_COMMON.split())
 
 
+MAX_SMALL = 3  # statements of a function that is looked at anew for each call
+SMALL_STATEMENTS = (cst.SimpleStatementLine, cst.If)
+
+
 class Calls(BuiltinCalls, ContainerCalls, EngineBase):
     """Evaluates calls."""
 
@@ -124,7 +128,7 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
                 found |= self.call_api(callee.name, args, node)
             elif isinstance(callee, Partial):
                 found |= (
-                    self.call(callee.target, args, node)
+                    self.call(callee.target, self._after(callee.args, args), node)
                     if not any(isinstance(v, Partial) for v in callee.target)
                     else UNKNOWNS
                 )
@@ -152,9 +156,66 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
         self.bind_parameters(function, receiver, args)
         self.start(function)
         result = self.read(function.result)
+        if result and receiver is None and self._is_small(function) and not args.open and not args.starred_map:
+            result = self._inlined(function, args) or result
         if function.returns and (not result or UNKNOWN in result):
             result = (result - UNKNOWNS) | function.returns
         return result
+
+    @staticmethod
+    def _after(first: tuple[Values, ...], args: Arguments) -> Arguments:
+        """Arguments of a call of a partial: what is bound stands first."""
+        if not first:
+            return args
+        joined = Arguments(
+            [*first, *args.positional],
+            args.keywords,
+            starred=args.starred,
+            starred_map=args.starred_map,
+            open_=args.open,
+        )
+        return joined
+
+    def _is_small(self, function: FunctionInfo) -> bool:
+        """Utilities such as `default(x, d)` give what they are given: they are looked at anew for each call."""
+        if function.small is None:
+            node = function.node
+            function.small = function.kind in ("function", "lambda") and (
+                isinstance(node, cst.Lambda)
+                or (
+                    isinstance(node, cst.FunctionDef)
+                    and len(node.body.body) <= MAX_SMALL
+                    and all(isinstance(s, SMALL_STATEMENTS) for s in node.body.body)
+                )
+            )
+        return function.small and not function.generator and function not in self.inlining
+
+    def _inlined(self, function: FunctionInfo, args: Arguments) -> Values:
+        """What a small function returns for these arguments alone."""
+        node = function.node
+        assert isinstance(node, (cst.FunctionDef, cst.Lambda))
+        if function.star is not None or function.double_star is not None:
+            return NOTHING
+        env: dict[str, Values] = {}
+        positional = [p.name.value for p in (*node.params.posonly_params, *node.params.params)]
+        if len(args.positional) > len(positional):
+            return NOTHING
+        env.update(zip(positional, args.positional, strict=False))
+        env.update({name: values for name, values in args.keywords.items() if name in function.variables})
+        for name in function.parameters:
+            if name not in env:
+                env[name] = function.defaults.get(name, NOTHING) or self.missing()
+        saved = (self.current, self.env, self.dead)
+        self.current, self.env, self.dead = function, env, False
+        self.inlining[function] = NOTHING
+        if isinstance(node, cst.Lambda):
+            self.inlining[function] = self.evaluate(node.body)
+        else:
+            self.block(node.body.body)
+            if not self.dead:
+                self.inlining[function] |= {Const(None)}
+        self.current, self.env, self.dead = saved
+        return self.inlining.pop(function)
 
     def bind_parameters(self, function: FunctionInfo, receiver: Values | None, args: Arguments) -> None:
         params = function.node.params if isinstance(function.node, (cst.FunctionDef, cst.Lambda)) else None

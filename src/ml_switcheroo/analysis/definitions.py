@@ -93,6 +93,7 @@ class Definitions(EngineBase):
                 values = annotation_values(self, parameter.annotation.annotation)
             if parameter.default is not None:
                 default = self.evaluate(parameter.default)
+                function.defaults[name] = default
                 values |= default | _types_of(default)
             elif not values and self._is_forward(function):
                 values = frozenset({Tensor(weak=True)})

@@ -65,6 +65,8 @@ class FunctionInfo:
     double_star: str | None = None  # the name of **kwargs
     generator: bool = False
     calls: dict[cst.Call, Values] = field(default_factory=dict)  # every call of the body -> what may be called
+    defaults: dict[str, Values] = field(default_factory=dict)
+    small: bool | None = None  # a few statements only (analysis/calls.py)
     returns: Values = NOTHING  # what its annotation promises
     global_names: frozenset[str] | None = None
     # effects, closed over calls

@@ -81,7 +81,9 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
     def _return(self, node: cst.Return) -> None:
         assert self.current is not None
         values = self.evaluate(node.value) if node.value is not None else frozenset({Const(None)})
-        if not self.current.generator:
+        if self.current in self.inlining:
+            self.inlining[self.current] |= values
+        elif not self.current.generator:
             self.write(self.current.result, values)
         self.dead = True
 

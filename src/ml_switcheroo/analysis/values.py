@@ -105,9 +105,10 @@ class FunctionRef:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """`functools.partial(target, ...)`."""
+    """`functools.partial(target, *args, ...)`."""
 
     target: Values
+    args: tuple[Values, ...] = ()  # what is bound by position
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,20 @@ def take_apart(args: Sequence[CallArg]) -> list[tuple[int, CallArg]]:
     """The arguments with their index in the source call; those that came with `**` share one."""
     found: list[tuple[int, CallArg]] = []
     for index, arg in enumerate(args):
-        entries = _entries(arg.values) if arg.star == "**" and is_simple(arg.node) and is_simple(arg.original) else None
+        entries = _entries(arg.values) if arg.star == "**" and _may_repeat(arg.node) and _may_repeat(arg.original) else None
         if entries is None:
             found.append((index, arg))
             continue
         for key, values in entries.items():
             found.append((index, CallArg(_item(arg.node, key), _item(arg.original, key), values or UNKNOWNS, key)))
     return found
+
+
+def _may_repeat(node: cst.BaseExpression) -> bool:
+    """Can the expression stand once for each key? A name, or a function of names (`**like(x)`)."""
+    if isinstance(node, cst.Call):
+        return isinstance(node.func, cst.Name) and all(not a.star and is_simple(a.value) for a in node.args)
+    return is_simple(node)
 
 
 def seen_keys(values: Values) -> set[str]:

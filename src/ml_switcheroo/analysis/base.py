@@ -58,7 +58,7 @@ class EngineBase:
         self.submodules: set[str] = set()  # modules that `import a.b` has made attributes of their packages
         self.final = False  # everything that can be known is known: what is still missing is unknown for good
         self.starved: set[FunctionInfo] = set()  # who met something of which nothing was known yet
-        self.inlining: dict[FunctionInfo, Values] = {}  # small functions being looked at for one call -> what they return
+        self.inlining: dict[FunctionInfo, Values] = {}  # small functions looked at for one call -> what they return
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
@@ -98,9 +98,6 @@ class EngineBase:
         raise NotImplementedError
 
     def load(self, module: ModuleInfo) -> None:
-        raise NotImplementedError
-
-    def block(self, body: Sequence[cst.CSTNode]) -> None:
         raise NotImplementedError
 
     def evaluate_call(self, node: cst.Call) -> Values:

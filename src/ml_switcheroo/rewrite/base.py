@@ -60,7 +60,8 @@ class Walk(cst.CSTTransformer):
         self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
         self.peeked: set[cst.CSTNode] = set()  # variables that are indexed or asked for their shape
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
-        self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}  # weight -> variable, order of axes
+        # weight of a layer -> its variable and order of axes
+        self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}
         self.filled: set[cst.CSTNode] = set()  # what is handed to an initialiser
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
@@ -191,6 +192,12 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def _is_variable(self, node: cst.BaseExpression) -> bool:
+        raise NotImplementedError
+
+    def is_framework_module(self, name: str) -> bool:
+        raise NotImplementedError
+
+    def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
         raise NotImplementedError
 
     def _mark_types(self, node: cst.BaseExpression) -> None:

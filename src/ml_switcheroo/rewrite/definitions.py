@@ -72,7 +72,8 @@ class Definitions(Walk):
             self.context.report(
                 node_params(function),
                 "SW5001",
-                f"{function.name}() of a module cannot be replaced: the target does not call it for the parts of a module",
+                f"{function.name}() of a module cannot be replaced: "
+                "the target does not call it for the parts of a module",
                 "set the mode of the parts where the model is used, after train() or eval()",
             )
         if self.style.stream is not None and self.effects.takes_stream(function):

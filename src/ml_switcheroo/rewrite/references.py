@@ -26,6 +26,7 @@ from .base import Walk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..analysis.model import FunctionInfo
     from ..kb.model import ReadRow
 
 SHAPELESS = frozenset({"shape", "ndim", "dtype", "size"})  # asked of a variable itself, without reading its value
@@ -389,7 +390,8 @@ class References(Walk):
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
         """The array with its axes in another order."""
-        return self.style_expression("{x}.T" if axes == (1, 0) else self.style.transpose.replace("{axes}", str(axes)), x=node)
+        text = "{x}.T" if axes == (1, 0) else self.style.transpose.replace("{axes}", str(axes))
+        return self.style_expression(text, x=node)
 
     def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
         """The weight of a layer of unknown class."""

@@ -137,11 +137,7 @@ class Stores(Walk):
     def _is_alias_of_framework(self, node: cst.Assign) -> bool:
         """`F = torch.nn.functional`: the alias goes with the import."""
         name = self.context.source_api(self.facts(node.value))
-        return (
-            name is not None
-            and isinstance(node.value, (cst.Attribute, cst.Name))
-            and self.is_framework_module(name)
-        )
+        return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and self.is_framework_module(name)
 
     def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:
         target, new_target = original_node.target, updated_node.target
@@ -202,7 +198,7 @@ class Stores(Walk):
             if weight is not None and axes:  # stored in another order of axes: back into that order
                 back = tuple(axes.index(axis) for axis in range(len(axes)))
                 target = self.style_expression(self.style.variable_write, x=weight.deep_clone())
-                return updated, lambda v: cst.Assign([cst.AssignTarget(target)], self.reordered(v, back))  # type: ignore[arg-type]
+                return updated, lambda v: cst.Assign([_target(target)], self.reordered(v, back))
             if weight is not None:
                 variable = weight.deep_clone()
             if self._is_variable(original):

@@ -80,9 +80,12 @@ class _ImportEditor(cst.CSTTransformer):
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
         return any(isinstance(small, (cst.Import, cst.ImportFrom)) for small in node.body)
 
-    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.IndentedBlock:
+    def leave_IndentedBlock(
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
         """No blank lines at the top of a block whose first statement, an import, went away."""
-        if not updated_node.body or updated_node.body[0] is original_node.body[0] or len(updated_node.body) == len(original_node.body):
+        unchanged = len(updated_node.body) == len(original_node.body)
+        if not updated_node.body or updated_node.body[0] is original_node.body[0] or unchanged:
             return updated_node
         first = updated_node.body[0]
         lines = list(getattr(first, "leading_lines", ()))
@@ -103,7 +106,7 @@ class _ImportEditor(cst.CSTTransformer):
     def leave_Try(
         self, original_node: cst.Try, updated_node: cst.Try
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
-        """`try: from torch import x` / `except ImportError: ...`: without the framework, what stands in the handler holds."""
+        """`try: from torch import x` / `except ImportError: ...`: without the framework, the handler's body holds."""
         if updated_node.body.body or not original_node.body.body or len(updated_node.handlers) != 1:
             return updated_node
         body = updated_node.handlers[0].body

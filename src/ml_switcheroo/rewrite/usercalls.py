@@ -66,7 +66,7 @@ class Calls(Walk):
         return True
 
     def _mark_fills(self, node: cst.Call) -> None:
-        """`layer.weight.data.normal_(0, 0.02)`: what fills a weight alike everywhere needs no care for the order of its axes."""
+        """`layer.weight.data.normal_(0, 0.02)`: what fills a weight alike everywhere ignores the order of its axes."""
         if not isinstance(node.func, cst.Attribute) or not isinstance(node.func.value, cst.Attribute):
             return
         rows = self.kb.read(f"{self.engine.tensor_type}.{node.func.attr.value}")
@@ -350,7 +350,8 @@ class Calls(Walk):
                 return self.api_call(original, updated, api)  # a variable that holds this one function of the framework
         functions = [v for v in values if isinstance(v, Api) and self._is_function(v.name)]
         alike = all(self._keeps_arguments(v.name) for v in functions)
-        if functions and alike and any("rngs" in w.needs for v in functions if (w := self._write_row(v.name)) is not None):
+        rows = [self._write_row(v.name) for v in functions]
+        if functions and alike and any("rngs" in row.needs for row in rows if row is not None):
             return self.with_stream(original, updated)
         if functions and not alike and (len(original.args) > 1 or any(a.keyword is not None for a in original.args)):
             names = ", ".join(sorted(v.name for v in functions)[:3])
@@ -378,7 +379,9 @@ class Calls(Walk):
 
     def _is_local(self, func: cst.BaseExpression) -> bool:
         """A variable of this function (a parameter or attribute may hold something else for other callers)."""
-        return isinstance(func, cst.Name) and not any(func.value in f.parameters for f in self.functions) and bool(self.functions)
+        if not isinstance(func, cst.Name) or not self.functions:
+            return False
+        return not any(func.value in f.parameters for f in self.functions)
 
     def _write_row(self, name: str) -> WriteRow | None:
         rows = self.kb.read(name)
@@ -387,7 +390,9 @@ class Calls(Walk):
     def _keeps_arguments(self, name: str) -> bool:
         """Does the function stand as a helper, which has the source's parameters?"""
         row = self._write_row(name)
-        return row is not None and bool(row.forms) and all(form.helper is not None for form in row.forms if form.refuse is None)
+        if row is None or not row.forms:
+            return False
+        return all(form.helper is not None for form in row.forms if form.refuse is None)
 
     def _is_function(self, name: str) -> bool:
         rows = self.kb.read(name)

@@ -15,7 +15,6 @@ import json
 import os
 import random
 import re
-import signal
 import site
 import sys
 import threading
@@ -31,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 MENTIONS = re.compile(rb"\btorch|einops|torchvision")
 SLOW_SECONDS = 20.0  # of processor time
-GIVE_UP_SECONDS = float(os.environ.get("GIVE_UP", "120"))
+GIVE_UP_SECONDS = 120.0
 
 
 @dataclass
@@ -59,27 +58,35 @@ class GivenUpError(BaseException):
 
 def check(path: str) -> Outcome:
     """Convert one file and look at what came out."""
+    done = threading.Event()
     places: list[str] = []
+    start = time.process_time()
 
-    def give_up(_signal: int, _frame: object) -> None:
-        """Note where the conversion is, and end it. It runs in a thread of its own; signals come to the main one."""
-        for thread in threading.enumerate():
-            frame = sys._current_frames().get(thread.ident or 0)
-            stack = [f"{Path(at.filename).name}:{at.lineno} {at.name}" for at in traceback.extract_stack(frame)]
-            if any(at.endswith(" _convert_one") for at in stack):
-                places.append(" > ".join(stack if len(stack) <= 24 else [*stack[:12], "...", *stack[-12:]]))
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident or 0), ctypes.py_object(GivenUpError)
-                )
+    def watch() -> None:
+        while not done.wait(0.5):
+            if time.process_time() - start > GIVE_UP_SECONDS and not places:
+                places.append(interrupt_conversion())
 
-    signal.signal(signal.SIGPROF, give_up)
-    signal.setitimer(signal.ITIMER_PROF, GIVE_UP_SECONDS)
+    threading.Thread(target=watch, daemon=True).start()
     try:
         return convert_and_look(path)
     except GivenUpError:
         return Outcome(path, GIVE_UP_SECONDS, "given up", {}, f"over {GIVE_UP_SECONDS:.0f} s, in {' '.join(places)}")
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        done.set()
+
+
+def interrupt_conversion() -> str:
+    """End the conversion, which runs in a thread of its own, and tell where it was: outermost and innermost calls."""
+    for thread in threading.enumerate():
+        frame = sys._current_frames().get(thread.ident or 0)
+        stack = [f"{Path(at.filename).name}:{at.lineno} {at.name}" for at in traceback.extract_stack(frame)]
+        if any(at.endswith(" _convert_one") for at in stack):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(GivenUpError)
+            )
+            return " > ".join(stack if len(stack) <= 24 else [*stack[:12], "...", *stack[-12:]])
+    return "the checks after it"
 
 
 def convert_and_look(path: str) -> Outcome:

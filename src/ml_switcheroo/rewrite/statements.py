@@ -56,7 +56,9 @@ class StatementEdits(Walk):
             return cst.FlattenSentinel(parts)
         return updated_node
 
-    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.IndentedBlock:
+    def leave_IndentedBlock(
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
         body, left = _closed_up(updated_node.body)
         if body is updated_node.body:
             return updated_node

@@ -1,0 +1,208 @@
+"""Calls of the project's own classes and functions: they stay, and get a random stream where they take one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.values import (
+    NOTHING,
+    Api,
+    Const,
+    FunctionRef,
+    MethodRef,
+    Text,
+    Unknown,
+    Values,
+)
+from .base import Walk
+
+if TYPE_CHECKING:
+    from ..kb.model import WriteRow
+
+
+class ProjectCalls(Walk):
+    """Calls that stay calls of the same thing."""
+
+    def plain_call(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression:
+        """A call of something of the project: it stays, and gets a random stream where the callee takes one."""
+        api = self.context.source_api(values)
+        if api is not None and not self.is_direct(original.func) and not self.effects.value_takes_stream(Api(api)):
+            if self._is_local(original.func) and self._is_function(api):
+                return self.api_call(original, updated, api)  # a variable that holds this one function of the framework
+        functions = [v for v in values if isinstance(v, Api) and self._is_function(v.name)]
+        alike = all(self._keeps_arguments(v.name) for v in functions)
+        rows = [self._write_row(v.name) for v in functions]
+        if functions and alike and any("rngs" in row.needs for row in rows if row is not None):
+            return self.with_stream(original, updated)
+        if functions and not alike and (len(original.args) > 1 or any(a.keyword is not None for a in original.args)):
+            names = ", ".join(sorted(v.name for v in functions)[:3])
+            self.context.report(
+                original,
+                "SW1002",
+                f"this calls one of {names}, ..., whose arguments the target names and orders differently",
+                "call the functions by name in the branches of an if",
+            )
+        if any(isinstance(v, Api) and v.name == "builtins.hasattr" for v in values) and len(original.args) == 2:
+            owner = self.context.source_api(self.facts(original.args[0].value))
+            name = next(iter(self.facts(original.args[1].value)), None)
+            if owner is not None and isinstance(name, Const):  # what the framework offers is known from its snapshot
+                self.context.changed = True
+                return cst.Name(str(self.kb.is_known_api(f"{owner}.{name.value}")))
+        special = self._getattr_on_framework(original, updated, values)
+        if special is not None:
+            return special
+        if any(self.effects.value_takes_stream(v) for v in values) or original in self.engine.factories:
+            if self.style.stream is not None:
+                return self.with_stream(original, updated)
+        if values and all(isinstance(v, (Api, MethodRef)) for v in values):
+            return self.wrap_callbacks(original, updated)
+        return updated
+
+    def _is_local(self, func: cst.BaseExpression) -> bool:
+        """A variable of this function (a parameter or attribute may hold something else for other callers)."""
+        if not isinstance(func, cst.Name) or not self.functions:
+            return False
+        return not any(func.value in f.parameters for f in self.functions)
+
+    def _write_row(self, name: str) -> WriteRow | None:
+        rows = self.kb.read(name)
+        return self.kb.write(rows[0].op) if rows else None
+
+    def _keeps_arguments(self, name: str) -> bool:
+        """Does the function stand as a helper, which has the source's parameters?"""
+        row = self._write_row(name)
+        if row is None or not row.forms:
+            return False
+        return all(form.helper is not None for form in row.forms if form.refuse is None)
+
+    def _is_function(self, name: str) -> bool:
+        rows = self.kb.read(name)
+        hub = self.kb.hub(rows[0].op) if rows else None
+        return hub is not None and hub.kind == "function"
+
+    def _getattr_on_framework(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression | None:
+        if not any(isinstance(v, Api) and v.name == "builtins.getattr" for v in values) or not original.args:
+            return None
+        owner = self.context.source_api(self.facts(original.args[0].value))
+        if owner is None or not self.is_direct(original.args[0].value):
+            return None
+        names = self.facts(original.args[1].value) if len(original.args) > 1 else NOTHING
+        known = sorted({v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)})
+        if not known or any(isinstance(v, (Text, Unknown)) or not isinstance(v, Const) for v in names):
+            self.context.report(
+                original,
+                "SW5003",
+                "which name of the framework this reads is decided when it runs",
+                "use a dictionary of the classes that may be asked for",
+            )
+            return original
+        elements = []
+        for name in known:
+            api = self.kb.canonical(f"{owner}.{name}")
+            before = len(self.context.findings)
+            marker = cst.Name("value")
+            node = self.reference(marker, marker, api)
+            if len(self.context.findings) > before:
+                del self.context.findings[before:]
+                self.context.report(original, "SW1001", f"{api} is not known")
+                return original
+            elements.append(cst.DictElement(cst.SimpleString(repr(name).replace("'", '"')), node))
+        if len(elements) == 1:
+            return elements[0].value
+        return cst.Subscript(cst.Dict(elements), [cst.SubscriptElement(cst.Index(updated.args[1].value))])
+
+    def with_stream(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        """The call with the random stream of this place as a keyword."""
+        keyword = self.style.stream
+        if keyword is None or any(a.keyword is not None and a.keyword.value == keyword for a in original.args):
+            return updated
+        stream = self.stream()
+        if stream is None:
+            self.context.report(
+                original,
+                "SW4001",
+                "the callee needs random numbers, and there is no random stream here",
+                "make the surrounding function a method of a module, or pass a random stream to it",
+            )
+            return updated
+        self.context.changed = True
+        return add_keyword(updated, keyword, stream)
+
+    def wrap_callbacks(self, original: cst.Call, updated: cst.Call) -> cst.Call:
+        """Functions handed to code that calls them without keys get theirs bound here."""
+        if self.style.stream is None:
+            return updated
+        args = list(updated.args)
+        changed = False
+        is_partial = any(isinstance(v, Api) and v.name == "functools.partial" for v in self.facts(original.func))
+        for index, (old, new) in enumerate(zip(original.args, args, strict=True)):
+            values = self.facts(old.value)
+            if (
+                old.star
+                or is_partial
+                or not any(isinstance(v, FunctionRef) and self.effects.takes_stream(v.function) for v in values)
+                or isinstance(old.value, cst.Lambda)
+            ):
+                continue
+            stream = self.stream()
+            if stream is None:
+                continue
+            self.context.use(imports={"partial"})
+            bound = cst.Call(
+                cst.Name("partial"),
+                [
+                    cst.Arg(new.value, comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))),
+                    keyword_arg(self.style.stream, stream),
+                ],
+            )
+            args[index] = new.with_changes(value=bound)
+            changed = True
+        return updated.with_changes(args=args) if changed else updated
+
+
+def keyword_arg(name: str, value: cst.BaseExpression) -> cst.Arg:
+    """`name=value`."""
+    tight = cst.SimpleWhitespace("")
+    return cst.Arg(
+        value, keyword=cst.Name(name), equal=cst.AssignEqual(whitespace_before=tight, whitespace_after=tight)
+    )
+
+
+def add_keyword(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Call:
+    """The call with one more keyword, laid out like its other arguments, before any `**kwargs`."""
+    args = list(call.args)
+    new = keyword_arg(name, value)
+    at = len(args)
+    while at and args[at - 1].star == "**":
+        at -= 1
+    if at == len(args):
+        if args:
+            last = args[-1]
+            between: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace(" ")
+            if isinstance(last.comma, cst.Comma):  # one argument a line, with a comma after the last
+                closing = last.comma.whitespace_after
+                if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
+                    between = args[-2].comma.whitespace_after
+                elif isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+                    between = call.whitespace_before_args
+                args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=between))
+                args.append(new.with_changes(comma=cst.Comma(whitespace_after=closing)))
+                return call.with_changes(args=args)
+            if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
+                between = args[-2].comma.whitespace_after
+                if isinstance(between, cst.ParenthesizedWhitespace) and not between.first_line.comment:
+                    pass
+                else:
+                    between = cst.SimpleWhitespace(" ")
+            if isinstance(last.whitespace_after_arg, cst.ParenthesizedWhitespace):
+                new = new.with_changes(whitespace_after_arg=last.whitespace_after_arg)
+                last = last.with_changes(whitespace_after_arg=cst.SimpleWhitespace(""))
+                if isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+                    between = call.whitespace_before_args
+            args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=between))
+        args.append(new)
+    else:
+        args.insert(at, new.with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))))
+    return call.with_changes(args=args)

@@ -1,0 +1,67 @@
+"""Registrations of buffers, parameters and children, which become assignments."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from ..analysis.values import Api, Const, FunctionRef, Instance
+from ..convert.precedence import bare
+from .base import Walk
+
+SPACE = cst.SimpleWhitespace(" ")
+
+
+class Registrations(Walk):
+    """Statements in constructors that are calls in the source and assignments in the target."""
+
+    def _registration(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
+        """`self.register_buffer("mask", x)` becomes `self.mask = Buffer(x)`."""
+        func = call.func
+        if not isinstance(func, cst.Attribute) or not isinstance(updated.value, cst.Call):
+            return None
+        rows = self.kb.read(f"{self.engine.module_type}.{func.attr.value}")
+        op = rows[0].op if rows else ""
+        owners = self.facts(func.value)
+        if op not in ("register_buffer", "register_parameter", "add_module") or not any(
+            isinstance(v, Instance) for v in owners
+        ):
+            return None
+        if any(isinstance(v, Instance) and v.cls.container for v in owners) and op == "add_module":
+            return None
+        given = self.registered.get(call)
+        if given is None:
+            return None
+        name, value, persistent, values = given.name, given.value, given.persistent, given.values
+        owner = self.receivers[call]
+        none = values == frozenset({Const(None)})
+        if op == "register_buffer" and not none:
+            helper = "Buffer" if persistent else self.style.constant
+            if helper is not None:
+                wrapper = cst.Name(self.context.helper_name(helper))
+                wrapped: cst.BaseExpression = cst.Call(wrapper, [cst.Arg(bare(value))])
+                if Const(None) in values:
+                    test = cst.Comparison(value.deep_clone(), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
+                    wrapped = cst.IfExp(test=test, body=cst.Name("None"), orelse=wrapped)
+                value = wrapped
+        if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
+            attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
+            return cst.Assign([cst.AssignTarget(attribute)], bare(value))
+        comma = cst.Comma(whitespace_after=SPACE)
+        return cst.Expr(
+            cst.Call(cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(value)])
+        )
+
+    def _is_empty_super(self, call: cst.Call) -> bool:
+        """`super().__init__()` where the base has nothing to set up."""
+        if self.style.needs_super or not isinstance(call.func, cst.Attribute) or call.func.attr.value != "__init__":
+            return False
+        function = self.function
+        cls = function.cls if function is not None else None
+        if cls is None or not cls.is_module or cls.container or cls.layer or cls.outside or len(cls.bases) != 1:
+            return False
+        values = self.facts(call.func)
+        if any(isinstance(v, FunctionRef) for v in values):
+            return False
+        direct = any(isinstance(v, Api) and v.name == self.engine.module_type for v in cls.bases[0])
+        explicit = self.context.source_api(values) == f"{self.engine.module_type}.__init__"
+        return (direct and not call.args) or explicit

@@ -167,14 +167,13 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
         """Arguments of a call of a partial: what is bound stands first."""
         if not first:
             return args
-        joined = Arguments(
+        return Arguments(
             [*first, *args.positional],
             args.keywords,
             starred=args.starred,
             starred_map=args.starred_map,
             open_=args.open,
         )
-        return joined
 
     def _is_small(self, function: FunctionInfo) -> bool:
         """Utilities such as `default(x, d)` give what they are given: they are looked at anew for each call."""

@@ -197,6 +197,9 @@ class Walk(cst.CSTTransformer):
     def is_framework_module(self, name: str) -> bool:
         raise NotImplementedError
 
+    def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
+        raise NotImplementedError
+
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
         raise NotImplementedError
 

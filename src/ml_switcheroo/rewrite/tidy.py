@@ -126,7 +126,7 @@ def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     pending: list[cst.EmptyLine] = []  # statements that became comments, for the next statement to carry
     for statement in tree.body:
         if _is_comment_only(statement):
-            pending += statement.leading_lines  # type: ignore[union-attr]
+            pending += statement.leading_lines
             continue
         if pending and hasattr(statement, "leading_lines"):
             statement = statement.with_changes(leading_lines=[*pending, *statement.leading_lines])

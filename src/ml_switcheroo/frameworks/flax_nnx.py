@@ -12,6 +12,7 @@ STYLE = Style(
     mode_methods=("train", "eval"),
     variable_read="{x}[...]",
     variable_write="{x}[...]",
+    module_list="nnx.List({x})",
     constant="Constant",
     immutable=True,
     index_view="at",

@@ -23,6 +23,7 @@ class Style:
     mode_methods: tuple[str, ...] = ()  # methods that switch the mode and that a class must not replace
     variable_read: str = "{x}"  # value of a parameter or buffer
     variable_write: str = "{x}"  # where a new value of it is assigned
+    module_list: str | None = None  # what a plain list of modules becomes where it is stored in a module
     constant: str | None = None  # helper that wraps an array which is not part of the state
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)

@@ -244,6 +244,14 @@ class References(Walk):
         if not owners:
             return updated_node
         attr = original_node.attr.value
+        if attr == self.engine.training and self._is_module(owners) and original_node in self.safe_stores:
+            self.context.report(
+                original_node,
+                "SW5001",
+                "the mode of a module is not assigned in the target, where each part keeps its own",
+                "call train() or eval() on the module",
+            )
+            return updated_node
         if attr == self.engine.training and self._is_module(owners):
             self._uses_mode()
             node = self.style_expression(self.style.mode, self=updated_node.value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
+from ..analysis.values import Tensor
 from .base import Walk, is_empty_context
 from .todo import commented_out, todo_lines
 
@@ -116,8 +117,21 @@ class StatementEdits(Walk):
         cst.ClassDef: ("decorators", "bases", "keywords"),
     }
 
+    def warn_of_branch(self, test: cst.BaseExpression) -> None:
+        """A branch on the value of an array needs that value, which a traced function does not have."""
+        values = self.facts(test)
+        if self.functions and values and all(isinstance(v, Tensor) and not v.weak for v in values):
+            self.context.report(
+                test,
+                "SW4004",
+                "this branches on the value of an array: it works eagerly, and fails where the function is compiled",
+                "choose between the results with a where(), or keep the function out of compiled code",
+                severity="warning",
+            )
+
     def visit_If(self, node: cst.If) -> bool:
         self.safe.add(node.test)
+        self.warn_of_branch(node.test)
         return self.enter(node)
 
     def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.BaseStatement:
@@ -125,6 +139,7 @@ class StatementEdits(Walk):
 
     def visit_While(self, node: cst.While) -> bool:
         self.safe.add(node.test)
+        self.warn_of_branch(node.test)
         return self.enter(node)
 
     def leave_While(self, original_node: cst.While, updated_node: cst.While) -> cst.BaseStatement:

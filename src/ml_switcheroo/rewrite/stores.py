@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import libcst as cst
 
-from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
+from ..analysis.model import MODULE_CONTAINERS
+from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Value, Values
 from ..convert.precedence import TERM, bare, fit
 from .base import Walk
 from .in_place_calls import changed_argument
@@ -122,6 +123,21 @@ class Stores(Registrations, Walk):
             stores.append(stored)
         first = updated.with_changes(targets=[cst.AssignTarget(new.with_changes(elements=elements))])
         return cst.FlattenSentinel([first, *stores])
+
+    @staticmethod
+    def _holds_modules(value: Value) -> bool:
+        """A plain list or tuple with modules or variables in it."""
+        return (
+            isinstance(value, Container)
+            and value.site.kind in ("list", "tuple")
+            and any(
+                isinstance(v, Layer)
+                or (isinstance(v, Instance) and v.cls.is_module)
+                or (isinstance(v, Tensor) and v.role != "value")
+                or (isinstance(v, Container) and v.site.kind in MODULE_CONTAINERS)
+                for v in value.site.elements.values
+            )
+        )
 
     def _without_gradient(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
         """What is computed in a block without gradients is a constant for the gradient."""
@@ -263,6 +279,8 @@ class Stores(Registrations, Walk):
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
         if any(isinstance(v, Layer) for v in owners) and not instances:
             return self._store_weight(original, updated, target, new, owners)
+        if instances and self.style.module_list is not None and any(self._holds_modules(v) for v in values):
+            return updated.with_changes(value=self.style_expression(self.style.module_list, x=self._bare(value)))
         if not instances or not any(isinstance(v, Tensor) for v in values):
             return updated
         roles = {v.role for v in values if isinstance(v, Tensor)}

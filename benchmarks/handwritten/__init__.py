@@ -1,0 +1,1 @@
+"""The models of examples/, written by hand for Flax NNX, as measuring sticks for converted code."""

@@ -40,7 +40,7 @@ Call = Callable[[], Any]
 
 @dataclass
 class Pair:
-    """A converted model and its hand-written twin with the same weights, each with its input and its output's layout."""
+    """A converted model and its hand-written twin with the same weights, each with its input."""
 
     name: str
     converted: nnx.Module
@@ -78,43 +78,33 @@ def converted_module(name: str) -> ModuleType:
     return module
 
 
-def arrays(model: nnx.Module) -> dict[str, nnx.Variable]:
-    """Parameters and statistics by dotted path, without the state of random generators; shared ones once."""
-    state = nnx.state(model, nnx.Not(nnx.RngState))
-    return {".".join(map(str, path)): variable for path, variable in nnx.to_flat_state(state)}
+def variables(model: nnx.Module) -> dict[tuple[Any, ...], nnx.Variable]:
+    """Parameters and statistics by path, without the state of random generators; shared ones once."""
+    return dict(nnx.to_flat_state(nnx.state(model, nnx.Not(nnx.RngState))))
 
 
 def share_weights(converted: nnx.Module, handwritten: nnx.Module, rename: Callable[[str], str | None]) -> None:
-    """Give both models the same made-up weights; `rename` turns a converted path into ours, None where ours has none."""
+    """Give both the same made-up weights; `rename` turns a converted path into ours, None where ours has none."""
     rng = np.random.default_rng(0)
-    given, taken = arrays(converted), arrays(handwritten)
-    values_given, values_taken = {}, {}
+    given = variables(converted)
+    taken = {".".join(map(str, path)): (path, variable) for path, variable in variables(handwritten).items()}
+    left, right = [], []
     for path, variable in given.items():
-        name = rename(path)
+        name = rename(".".join(map(str, path)))
         if name is None:
             continue
         value = np.asarray(variable[...])
         if value.ndim == 1:  # biases and statistics start as zeros and ones, which would hide a missing one
             value = value + rng.uniform(0, 0.2, value.shape).astype(value.dtype)
-        if taken[name].shape != value.shape:
-            raise SystemExit(f"{path} has shape {value.shape}, the hand-written {name} has {taken[name].shape}")
-        values_given[path] = values_taken[name] = jnp.asarray(value)
-    missing = taken.keys() - values_taken.keys()
-    if missing:
-        raise SystemExit(f"the converted model has nothing for {', '.join(sorted(missing))}")
-    for model, values in ((converted, values_given), (handwritten, values_taken)):
-        for path, variable in nnx.to_flat_state(nnx.state(model, nnx.Not(nnx.RngState))):
-            name = ".".join(map(str, path))
-            if name in values:
-                set_value(model, path, values[name])
-
-
-def set_value(model: nnx.Module, path: tuple[Any, ...], value: jax.Array) -> None:
-    """Write one variable, found by the steps of its path."""
-    place: Any = model
-    for step in path:
-        place = place[step] if isinstance(step, int) else getattr(place, step)
-    place[...] = value
+        place, twin = taken.pop(name)
+        if twin.shape != value.shape:
+            raise SystemExit(f"{name} has shape {value.shape} in the converted model, {twin.shape} in ours")
+        left.append((path, variable.replace(jnp.asarray(value))))
+        right.append((place, twin.replace(jnp.asarray(value))))
+    if taken:
+        raise SystemExit(f"the converted model has nothing for {', '.join(sorted(taken))}")
+    nnx.update(converted, nnx.from_flat_state(left))
+    nnx.update(handwritten, nnx.from_flat_state(right))
 
 
 def resnet18() -> Pair:
@@ -231,12 +221,12 @@ def main() -> int:
     jax.config.update("jax_platforms", "cpu")
     makers = {"resnet18": resnet18, "gpt": gpt}
     results = [measure(make(), options.runs) for name, make in makers.items() if options.only in (None, name)]
-    fine = all([show(result) for result in results])
+    shown = [show(result) for result in results]
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         report = {"jax": jax.__version__, "runs": options.runs, "models": results}
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return 0 if fine else 1
+    return 0 if all(shown) else 1
 
 
 if __name__ == "__main__":

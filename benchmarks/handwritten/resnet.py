@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-import jax
 from flax import nnx
+
+if TYPE_CHECKING:
+    import jax
 
 Conv3x3 = partial(nnx.Conv, kernel_size=(3, 3), padding=1, use_bias=False)
 BatchNorm = partial(nnx.BatchNorm, momentum=0.9, epsilon=1e-5)
@@ -19,12 +22,13 @@ class BasicBlock(nnx.Module):
         self.bn1 = BatchNorm(planes, rngs=rngs)
         self.conv2 = Conv3x3(planes, planes, rngs=rngs)
         self.bn2 = BatchNorm(planes, rngs=rngs)
-        self.downsample = None
         if stride != 1 or in_planes != planes:
             self.downsample = nnx.Sequential(
                 nnx.Conv(in_planes, planes, (1, 1), strides=stride, padding="VALID", use_bias=False, rngs=rngs),
                 BatchNorm(planes, rngs=rngs),
             )
+        else:
+            self.downsample = None
 
     def __call__(self, x: jax.Array) -> jax.Array:
         identity = x if self.downsample is None else self.downsample(x)

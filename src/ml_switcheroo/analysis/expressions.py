@@ -229,7 +229,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
             identity = identity or isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn))
         if not identity and any(isinstance(v, Tensor) for v in sides):
             return TENSOR
-        return BOOL
+        return BOOL | UNKNOWNS if UNKNOWN in sides and not identity else BOOL
 
     def _conditional(self, node: cst.IfExp) -> Values:
         self.evaluate(node.test)

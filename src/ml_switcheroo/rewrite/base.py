@@ -9,7 +9,7 @@ import libcst as cst
 
 from ..analysis.project import dotted
 from ..convert.base import CallArg, Emission, Misfit, Place
-from ..convert.precedence import OBJECT, level, parenthesized
+from ..convert.precedence import NOT, OBJECT, level, parenthesized
 from .context import Context, Finding, fill_style
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Walk(cst.CSTTransformer):
         self.dropped: set[cst.CSTNode] = set()  # statements that go away
         self.stopped = 0  # depth of blocks without gradients
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
+        self.stream_outside = False  # does code outside functions draw?
+        self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read
         self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver
         self.registered: dict[cst.CSTNode, Registration] = {}
@@ -108,7 +110,10 @@ class Walk(cst.CSTTransformer):
                 return None
         if not self.functions:
             self.context.use(imports=frozenset(self._aliases(style.stream_outside)))
-            return cst.parse_expression(style.stream_outside)
+            if self.classes:
+                return cst.parse_expression(style.stream_outside)
+            self.stream_outside = True
+            return cst.Name(self.context.free_name(style.stream))  # made by leave_Module
         return None
 
     def _aliases(self, text: str) -> set[str]:
@@ -152,7 +157,7 @@ class Walk(cst.CSTTransformer):
     def fitted(self, original: cst.BaseExpression, node: cst.BaseExpression) -> cst.BaseExpression:
         if original.lpar and not node.lpar and not isinstance(node, (cst.Name, cst.Attribute)):
             return node.with_changes(lpar=original.lpar, rpar=original.rpar)
-        if original not in self.safe and level(node) < OBJECT:
+        if original not in self.safe and level(node) < (NOT if original in self.operands else OBJECT):
             return parenthesized(node)
         return node
 

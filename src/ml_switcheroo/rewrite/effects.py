@@ -40,6 +40,12 @@ _PLAIN = """
 PLAIN_METHODS = frozenset(_PLAIN.split())
 
 
+# Python's own functions that call what they are handed.
+CALLERS = frozenset(
+    {"builtins.map", "builtins.filter", "builtins.sorted", "builtins.max", "builtins.min", "functools.reduce"}
+)
+
+
 class Effects:
     """Closure of the effects over the call graph; made once after the analysis, read-only afterwards."""
 
@@ -82,7 +88,7 @@ class Effects:
             value.function
             for function in self.engine.visits
             for call, callees in function.calls.items()
-            if self._is_framework_call(callees)
+            if self.calls_back(callees)
             for argument in call.args
             for value in self.engine.facts.get(argument.value, NOTHING)
             if isinstance(value, FunctionRef)
@@ -230,7 +236,7 @@ class Effects:
                                 isinstance(value, FunctionRef)
                                 and self.takes_stream(value.function)
                                 and not function.builds
-                                and self._is_framework_call(callees)
+                                and self.calls_back(callees)
                             ):
                                 function.builds = changed = True
                 if function in self.closures and function.outer is not None and (function.builds or function.draws):
@@ -247,8 +253,12 @@ class Effects:
             elif owner is not None and function.draws and function.name != "__init__":
                 owner.draws = True
 
-    def _is_framework_call(self, callees: Values) -> bool:
-        return any(isinstance(v, (Api, MethodRef, Unknown)) for v in callees)
+    def calls_back(self, callees: Values) -> bool:
+        """Does what is called here call functions that it is handed, without knowing of random keys?"""
+        return any(
+            isinstance(v, MethodRef) or (isinstance(v, Api) and (v.name in CALLERS or bool(self.kb.read(v.name))))
+            for v in callees
+        )
 
     def _spread(self, function: FunctionInfo, value: Value) -> bool:
         targets = value.target if isinstance(value, Partial) else frozenset({value})

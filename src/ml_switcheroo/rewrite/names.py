@@ -36,6 +36,18 @@ class _NameFinder(cst.CSTVisitor):
         self._target(node.target)
         return True
 
+    def visit_AnnAssign(self, node: cst.AnnAssign) -> bool:
+        self._target(node.target)
+        return True
+
+    def visit_NamedExpr(self, node: cst.NamedExpr) -> bool:
+        self._target(node.target)
+        return True
+
+    def visit_AsName(self, node: cst.AsName) -> bool:
+        self._target(node.name)
+        return True
+
     def visit_For(self, node: cst.For) -> bool:
         self._target(node.target)
         return True

@@ -56,7 +56,7 @@ class ProjectCalls(Walk):
         if any(self.effects.value_takes_stream(v) for v in values) or original in self.engine.factories:
             if self.style.stream is not None:
                 return self.with_stream(original, updated)
-        if values and all(isinstance(v, (Api, MethodRef)) for v in values):
+        if self.effects.calls_back(values):
             return self.wrap_callbacks(original, updated)
         return updated
 

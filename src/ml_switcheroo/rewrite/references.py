@@ -89,6 +89,14 @@ class References(Walk):
         self.peeked.add(node.value)
         return True
 
+    def visit_BooleanOperation(self, node: cst.BooleanOperation) -> bool:
+        self.operands.update((node.left, node.right))
+        return True
+
+    def visit_IfExp(self, node: cst.IfExp) -> bool:
+        self.operands.update((node.body, node.test, node.orelse))
+        return True
+
     def visit_Comparison(self, node: cst.Comparison) -> bool:
         for part in node.comparisons:
             if isinstance(part.operator, (cst.Is, cst.IsNot)):

@@ -179,6 +179,9 @@ class Calls(ProjectCalls, Walk):
             and any(isinstance(o, (Layer, Instance)) for o in owners)
         ):
             return self.plain_call(original, updated.with_changes(func=new_func.value), values)
+        if name == self.engine.forward and any(isinstance(o, ClassRef) and o.cls.is_module for o in owners):
+            func = new_func.with_changes(attr=cst.Name(self.style.forward))  # `Block.forward(self.block, x)`
+            return self.plain_call(original, updated.with_changes(func=func), values)
         if (
             UNKNOWN in owners
             and name in self.engine.tensor_methods

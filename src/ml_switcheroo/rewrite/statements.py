@@ -9,6 +9,7 @@ import libcst as cst
 
 from ..analysis.values import Tensor
 from .base import Walk, is_empty_context
+from .outside import with_stream
 from .todo import commented_out, todo_lines
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class StatementEdits(Walk):
 
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         body, left = _closed_up(updated_node.body)
+        if self.stream_outside and self.style.stream is not None:
+            body = with_stream(body, self.context.free_name(self.style.stream), self.style.stream_outside)
         if body is updated_node.body:
             return updated_node
         return updated_node.with_changes(body=body, footer=[*left, *updated_node.footer])

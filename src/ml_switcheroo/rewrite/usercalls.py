@@ -8,6 +8,7 @@ from ..analysis.calls import COMMON_METHODS
 from ..analysis.values import (
     UNKNOWN,
     Api,
+    ClassRef,
     Const,
     Container,
     FunctionRef,
@@ -221,7 +222,8 @@ class Calls(ProjectCalls, Walk):
             return updated
         if any(isinstance(v, Instance) for v in owners):
             return None
-        if not self.context.uses_numpy and name not in MODULE_METHODS:
+        computed = isinstance(func.value, (cst.Comparison, cst.BinaryOperation, cst.UnaryOperation))  # no module is
+        if not self.context.uses_numpy and (computed or name not in MODULE_METHODS):
             self.context.findings.extend(kept)
             return result  # no array library but the framework's is in sight, so that only its tensors have this method
         if name in MODULE_METHODS and code(result) == code(new_func_value):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..kb.model import HubOp, ReadRow, WriteRow
     from .project import ModuleFinder
+    from .values import Container, Value
 
 MAX_VALUES = 40  # more possibilities than this say nothing
 MAX_NUMBERS = 2  # known numbers in one place; more are widened to their type
@@ -134,6 +135,24 @@ class EngineBase:
         raise NotImplementedError
 
     def _grow(self, site: Site, values: Values) -> None:
+        raise NotImplementedError
+
+    def container_method(self, owner: Container, name: str, args: Arguments, node: cst.CSTNode) -> Values:
+        raise NotImplementedError
+
+    def text_method(self, owner: Value, name: str, args: Arguments) -> Values:
+        raise NotImplementedError
+
+    def own_site(self, cls: ClassInfo) -> Site:
+        raise NotImplementedError
+
+    def fill_children(self, site: Site, args: Arguments) -> None:
+        raise NotImplementedError
+
+    def _chain(self, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
+        raise NotImplementedError
+
+    def _fitting(self, rows: list[ReadRow], args: Arguments, receiver: Values | None) -> ReadRow:
         raise NotImplementedError
 
     def _pair(self, node: cst.CSTNode, values: Values) -> Values:

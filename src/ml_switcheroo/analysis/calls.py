@@ -9,8 +9,8 @@ import libcst as cst
 from .base import Arguments, EngineBase
 from .builtin_calls import BuiltinCalls
 from .container_calls import ContainerCalls
+from .method_calls import MethodCalls
 from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site
-from .project import dotted
 from .values import (
     NOTHING,
     UNKNOWN,
@@ -29,8 +29,6 @@ from .values import (
     Scalar,
     Super,
     Tensor,
-    Text,
-    Value,
     Values,
 )
 
@@ -52,7 +50,7 @@ MAX_SMALL = 3  # statements of a function that is looked at anew for each call
 SMALL_STATEMENTS = (cst.SimpleStatementLine, cst.If)
 
 
-class Calls(BuiltinCalls, ContainerCalls, EngineBase):
+class Calls(BuiltinCalls, ContainerCalls, MethodCalls, EngineBase):
     """Evaluates calls."""
 
     def evaluate_call(self, node: cst.Call) -> Values:
@@ -433,150 +431,17 @@ class Calls(BuiltinCalls, ContainerCalls, EngineBase):
             self.evidence_of_tensor(args.nodes[0].value)
 
     def _tensor_evidence(self, hub: HubOp, row: ReadRow, args: Arguments) -> None:
-        first = next(iter(hub.params.values()), None)
-        if (
-            first is not None
-            and first.type.startswith("tensor")
-            and args.nodes
-            and args.nodes[0].keyword is None
-            and not args.nodes[0].star
-        ):
-            self.evidence_of_tensor(args.nodes[0].value)
-
-    # ---- methods -----------------------------------------------------------------------------------------------------
-
-    def _call_method(self, method: MethodRef, args: Arguments, node: cst.CSTNode) -> Values:
-        found = NOTHING
-        for owner in method.receiver:
-            found |= self._call_method_of(owner, method.name, args, node)
-        return found
-
-    def _call_method_of(self, owner: Value, name: str, args: Arguments, node: cst.CSTNode) -> Values:
-        if isinstance(owner, Tensor):
-            return self._tensor_method(owner, name, args, node)
-        if isinstance(owner, Container):
-            return self.container_method(owner, name, args, node)
-        if isinstance(owner, (Instance, Layer)):
-            return self._module_method(frozenset({owner}), name, args, node)
-        if isinstance(owner, Super):
-            return self._super_method(owner.cls, name, args, node)
-        if isinstance(owner, (Const, Text)) or (isinstance(owner, Scalar) and owner.type == "str"):
-            return self.text_method(owner, name, args)
-        if isinstance(owner, Scalar) and owner.type == "shape":
-            return frozenset({Scalar("int")})
-        if isinstance(owner, Scalar) and owner.type == "ndarray":
-            return frozenset({owner})
-        return UNKNOWNS
-
-    def _tensor_method(self, owner: Tensor, name: str, args: Arguments, node: cst.CSTNode) -> Values:
-        rows = self.kb.read(f"{self.tensor_type}.{name}")
-        if not rows and name.endswith("_"):
-            rows = self.kb.read(f"{self.tensor_type}.{name.rstrip('_')}")
-        if not rows:
-            return frozenset({Tensor()})
-        row = self._fitting(rows, args, frozenset({owner}))
-        hub = self.kb.hub(row.op)
-        return (self.typed(hub.returns, node, frozenset({owner})) if hub is not None else NOTHING) or UNKNOWNS
-
-    def _super_method(self, cls: ClassInfo, name: str, args: Arguments, node: cst.CSTNode) -> Values:
-        if name == "__init__":
-            if cls.container is not None:
-                self.fill_children(self.own_site(cls), args)
-            return frozenset({Const(None)})
-        if name == self.forward and cls.container == "Sequential":
-            return self._chain(self.container_elements(cls), args, node)
-        if name == self.forward and cls.layer is not None:
-            return self.call(frozenset({Layer(cls.layer)}), args, node)
-        return self._module_method(frozenset({Instance(cls)}), name, args, node)
-
-    def _module_method(self, owner: Values, name: str, args: Arguments, node: cst.CSTNode) -> Values:
-        """Methods that every module of a framework has; named as the hub's rows for them are."""
-        module: Values = frozenset({Layer("Module")})
-        if name in ("add_module", "register_module"):
-            self._name_child(owner, args.get(0, "name"), args.get(1, "module"))
-            return frozenset({Const(None)})
-        if name in ("register_buffer", "register_parameter"):
-            self._register(owner, name, args)
-            return frozenset({Const(None)})
-        if name == "apply":
-            self.call(args.get(0, "fn"), Arguments([module], {}), node)
-            return owner
-        if name in ("modules", "children"):
-            return self._list_of(node, module)
-        if name in ("named_modules", "named_children"):
-            return self._list_of(node, self._pair(node, module))
-        parameter: Values = frozenset({Tensor("parameter")})
-        if name in ("parameters", "buffers"):
-            return self._list_of(node, parameter)
-        if name in ("named_parameters", "named_buffers"):
-            return self._list_of(node, self._pair(node, parameter))
-        if name == self.forward:
-            return self.call(owner, args, node)
-        if name in ("state_dict",):
-            site = self.site(node, "dict")
-            self.write(site.patterns.setdefault("*", Cell()), frozenset({Tensor()}))
-            self.write(site.elements, frozenset({Tensor()}))
-            return frozenset({Container(site)})
-        rows = self.kb.read(f"{self.module_type}.{name}")
-        if rows:
-            hub = self.kb.hub(rows[0].op)
-            if hub is not None:
-                return self.typed(hub.returns, node, owner) or owner
-        return UNKNOWNS
-
-    def _list_of(self, node: cst.CSTNode, values: Values) -> Values:
-        site = self.site(node, "list")
-        self.write(site.elements, values)
-        return frozenset({Container(site)})
-
-    def _pair(self, node: cst.CSTNode, values: Values) -> Values:
-        site = self.site(node, "tuple")
-        if site.ordered is None:
-            site.ordered = [Cell(), Cell()]
-        self.write(site.ordered[0], frozenset({Scalar("str")}))
-        self.write(site.ordered[1], values)
-        self.write(site.elements, values | {Scalar("str")})
-        return frozenset({Container(site)})
-
-    def _name_child(self, owners: Values, names: Values, values: Values) -> None:
-        for owner in owners:
-            if isinstance(owner, Instance):
-                cls = owner.cls
-                for name in names:
-                    if isinstance(name, Const) and isinstance(name.value, str):
-                        self.write(cls.attributes.setdefault(name.value, Cell()), values)
-                        if cls.container is not None:
-                            self.write(self.own_site(cls).named.setdefault(name.value, Cell()), values)
-                    else:
-                        pattern = name.pattern if isinstance(name, Text) else "*"
-                        self.write(cls.attribute_patterns.setdefault(pattern, Cell()), values)
-                        if cls.container is not None:
-                            self.write(self.own_site(cls).patterns.setdefault(pattern, Cell()), values)
-                            self.write(self.own_site(cls).elements, values)
-
-    def _register(self, owners: Values, name: str, args: Arguments) -> None:
-        role = "buffer" if name == "register_buffer" else "parameter"
-        values = args.get(1, "tensor" if role == "buffer" else "param")
-        stored = frozenset(Tensor(role) if not (isinstance(v, Const) and v.value is None) else v for v in values)
-        persistent = args.get(2, "persistent")
-        for owner in owners:
-            if isinstance(owner, Instance):
-                for key in args.get(0, "name"):
-                    if isinstance(key, Const) and isinstance(key.value, str):
-                        self.write(owner.cls.attributes.setdefault(key.value, Cell()), stored)
-                        if role == "buffer":
-                            owner.cls.persistent[key.value] = persistent != frozenset({Const(False)})
-                    else:
-                        self.write(
-                            owner.cls.attribute_patterns.setdefault(
-                                key.pattern if isinstance(key, Text) else "*", Cell()
-                            ),
-                            stored,
-                        )
-
-    def store_computed_attribute(self, owners: Values, names: Values, values: Values) -> None:
-        """`setattr(self, f"layer{i}", ...)`."""
-        self._name_child(owners, names, values)
-
-
-__all__ = ["COMMON_METHODS", "Calls", "dotted"]
+        """Names that stand where an op takes a tensor are tensors."""
+        names = [p.name for p in row.signatures[0]] if row.signatures else list(hub.params)
+        for index, argument in enumerate(args.nodes):
+            if argument.star:
+                return
+            if argument.keyword is not None:
+                name = argument.keyword.value
+            elif index < len(names):
+                name = names[index]
+            else:
+                return
+            param = hub.params.get(row.args.get(name, name))
+            if param is not None and param.type.split("[")[0] == "tensor":
+                self.evidence_of_tensor(argument.value)

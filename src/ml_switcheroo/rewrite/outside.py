@@ -9,9 +9,12 @@ A file that needs it once has it in place: `net = nnx.Linear(2, 2, rngs=nnx.Rngs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import libcst as cst
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def with_stream(body: Sequence[cst.BaseStatement], name: str, stream: str) -> list[cst.BaseStatement]:

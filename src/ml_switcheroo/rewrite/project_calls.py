@@ -11,7 +11,6 @@ from ..analysis.values import (
     Api,
     Const,
     FunctionRef,
-    MethodRef,
     Text,
     Unknown,
     Values,

@@ -24,6 +24,6 @@ STYLE = Style(
         ("DivideAssign", "divide"),
     ),
     transpose="jnp.transpose({x}, {axes})",
-    stop_gradient="jax.lax.stop_gradient({x})",
+    stop_gradient="lax.stop_gradient({x})",
     needs_super=False,
 )

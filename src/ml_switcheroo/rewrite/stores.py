@@ -96,7 +96,20 @@ class Stores(Registrations, Walk):
                 value = self._without_gradient(original_node.value, updated_node.value)
                 first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
                 return cst.FlattenSentinel([first, updated_node.with_changes(value=cst.Name(receiver.value))])
+        if self._says_nothing(original_node, updated_node):
+            return cst.RemoveFromParent()
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
+
+    def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
+        """`x = x`, which `x = x.clone()` becomes where arrays cannot change."""
+        target = updated.targets[0].target
+        return (
+            len(updated.targets) == 1
+            and isinstance(target, cst.Name)
+            and isinstance(updated.value, cst.Name)
+            and target.value == updated.value.value
+            and not isinstance(original.value, cst.Name)
+        )
 
     def _store_items(
         self, original: cst.Assign, updated: cst.Assign, target: cst.Tuple, new: cst.Tuple

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from ..analysis.project import dotted, import_source
+from .helper_names import with_names
 from .todo import MARK
 
 if TYPE_CHECKING:
@@ -326,10 +326,7 @@ def _helper_texts(context: Context, compat: str | None) -> dict[str, str]:
     for name in order:
         helper = kb.helper(name)
         assert helper is not None
-        text = helper.text
-        for old, new in renamed.items():
-            text = re.sub(rf"(?<![\w.]){re.escape(old)}\b(?!\s*=[^=])", new, text)
-        texts[renamed.get(name, name)] = text
+        texts[renamed.get(name, name)] = with_names(helper.text, renamed)
     return texts
 
 

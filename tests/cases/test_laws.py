@@ -141,7 +141,9 @@ def test_as_many_todos_as_errors(subject: Subject) -> None:
 
 @over_all
 def test_a_file_without_framework_is_untouched(subject: Subject) -> None:
-    text = re.sub(r"(?m)^ *(import|from) .*torch.*\n", "", subject.text)
+    text = re.sub(r"(?m)^(import|from) .*torch.*\n", "", subject.text)
+    if "torch" in "".join(re.findall(r"(?m)^ +(?:import|from) .*", text)):
+        pytest.skip("it imports the framework in a block")
     done = convert(text)
     assert done.code == text
     assert not done.diagnostics

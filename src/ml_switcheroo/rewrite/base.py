@@ -72,6 +72,7 @@ class Walk(cst.CSTTransformer):
         self.dropped: set[cst.CSTNode] = set()  # statements that go away
         self.stopped = 0  # depth of blocks without gradients
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
+        self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
         self.stream_outside = False  # does code outside functions draw?
         self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read

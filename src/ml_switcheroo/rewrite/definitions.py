@@ -9,12 +9,14 @@ import libcst as cst
 from ..analysis.values import Container, Tensor
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
+from .idle import without_idle
 from .statements import Collector
 
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
 
 SPACE = cst.SimpleWhitespace(" ")
+LINE_LENGTH = 120
 
 
 class Definitions(Walk):
@@ -64,6 +66,9 @@ class Definitions(Walk):
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
+        if self.nothing and not self.functions:
+            updated_node = without_idle(updated_node, self.nothing)
+            self.nothing.clear()
         return self._leave_compound(original_node, updated_node)
 
     def _function(self, function: FunctionInfo, node: cst.FunctionDef) -> cst.FunctionDef:
@@ -82,12 +87,30 @@ class Definitions(Walk):
             node = node.with_changes(
                 params=with_keyword_only(node.params, self._stream_param(), self._needs_lines(node))
             )
+            node = self._wrapped(node, len(self.functions) - 1 + len(self.classes))
         if cls is None or not cls.is_module:
             return node
         if function.name == self.engine.forward and self.style.forward != self.engine.forward:
             self.context.changed = True
             node = node.with_changes(name=cst.Name(self.style.forward))
         return node
+
+    def _wrapped(self, node: cst.FunctionDef, depth: int) -> cst.FunctionDef:
+        """A header on one line that has become too long: its parameters go on a line of their own."""
+        tree = self.context.module.tree
+        header = tree.code_for_node(node.with_changes(body=cst.SimpleStatementSuite([]), leading_lines=(), decorators=()))
+        width = depth * len(tree.default_indent)
+        if "\n" in header.rstrip("\n") or width + len(header.rstrip("\n")) <= LINE_LENGTH:
+            return node
+        params = node.params
+        end = cst.ParenthesizedWhitespace(indent=True)
+        if params.star_kwarg is not None:
+            params = params.with_changes(star_kwarg=params.star_kwarg.with_changes(whitespace_after_param=end))
+        else:
+            last = params.kwonly_params[-1].with_changes(comma=cst.Comma(whitespace_after=end))
+            params = params.with_changes(kwonly_params=[*params.kwonly_params[:-1], last])
+        start = cst.ParenthesizedWhitespace(indent=True, last_line=cst.SimpleWhitespace(tree.default_indent))
+        return node.with_changes(params=params, whitespace_before_params=start)
 
     def _stream_param(self) -> cst.Param:
         style = self.style

@@ -98,6 +98,9 @@ class Stores(Registrations, Walk):
                 return cst.FlattenSentinel([first, updated_node.with_changes(value=cst.Name(receiver.value))])
         if self._says_nothing(original_node, updated_node):
             return cst.RemoveFromParent()
+        if self.functions and isinstance(updated_node.value, cst.Name) and updated_node.value.value == "None":
+            if not isinstance(original_node.value, cst.Name):  # `device = x.device`
+                self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:

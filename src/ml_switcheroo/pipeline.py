@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,8 +174,14 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
         project.source,
         project.target,
         tuple(sorted(context.helpers)),
-        [],
+        _decisions(context),
     )
+
+
+def _decisions(context: Context) -> list[str]:
+    """What became what, each once with how often."""
+    counts = Counter(text for _, text in context.decisions)
+    return [text if count == 1 else f"{text} ({count} times)" for text, count in counts.items()]
 
 
 def _diagnostics(context: Context, path: str) -> list[Diagnostic]:

@@ -131,7 +131,7 @@ class Calls(ProjectCalls, Walk):
                 emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
             )
             if not isinstance(result, Misfit):
-                self.context.explain(original, f"{name} -> {call.op.name}")
+                self.context.explain(original, f"{name}: the op {call.op.name}")
         return self.take(original, result, original)
 
     def _refusal(self, name: str) -> Misfit | None:

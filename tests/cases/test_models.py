@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 # file, how to build it, its inputs, whether training mode draws no random numbers (so that both sides can be compared)
 MODELS = [
-    pytest.param("resnet.py", "resnet18(num_classes=10, zero_init_residual=True)", ["2x3x32x32"], True, id="resnet18"),
+    pytest.param("resnet.py", "resnet18(num_classes=10, zero_init_residual=True)", ["8x3x32x32"], True, id="resnet18"),
     pytest.param(
         "gpt.py",
         "GPT(GPTConfig(block_size=16, vocab_size=40, n_layer=2, n_head=2, n_embd=16, dropout=0.0))",
@@ -39,7 +39,7 @@ MODELS = [
     pytest.param(
         "timeseries_transformer.py", "TimeSeriesTransformer(3, 4, causal=True)", ["2x12x3"], False, id="time series"
     ),
-    pytest.param("tinydetect/model.py", "build_detector(num_classes=5)", ["2x3x32x32"], True, id="tinydetect"),
+    pytest.param("tinydetect/model.py", "build_detector(num_classes=5)", ["4x3x64x64"], True, id="tinydetect"),
 ]
 
 

@@ -63,7 +63,11 @@ def convert(top: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", SAMPLE, ids=lambda entry: entry.id)
+@pytest.mark.parametrize(
+    "entry",
+    # one worker does all models of a package, so that the package is converted once
+    [pytest.param(entry, marks=pytest.mark.xdist_group(entry.top), id=entry.id) for entry in SAMPLE],
+)
 def test_a_real_model_gets_as_far_as_recorded(entry: corpus.Entry, folder: Path) -> None:
     if corpus.file_of(entry, SEARCH) is None:
         pytest.skip(f"{entry.package} is not installed")

@@ -234,6 +234,15 @@ def uniform_(tensor, a=0.0, b=1.0, *, rngs: nnx.Rngs):
     return fill_parameter(tensor, jax.random.uniform(rngs.params(), tensor.shape, minval=a, maxval=b))
 
 
+def weight_of(module):
+    """The variable that torch calls `weight`, whatever kind of layer this is."""
+    for name in ("kernel", "embedding", "scale", "weight"):
+        found = getattr(module, name, None)
+        if found is not None:
+            return found
+    raise AttributeError(f"{type(module).__name__} has no weight")
+
+
 def zeros_(tensor):
     """Fills a parameter with zeros."""
     return fill_parameter(tensor, jnp.zeros(tensor.shape))
@@ -274,7 +283,7 @@ class LSTMLanguageModel(nnx.Module):
         init_range = 0.1
         uniform_(self.encoder.embedding, -init_range, init_range, rngs=rngs)
         zeros_(self.decoder.bias)
-        uniform_(self.decoder.kernel, -init_range, init_range, rngs=rngs)
+        uniform_(weight_of(self.decoder), -init_range, init_range, rngs=rngs)
 
     def init_hidden(self, batch_size):
         weight = next(parameters(self))
@@ -294,8 +303,8 @@ class LSTMLanguageModel(nnx.Module):
 
 def sequence_loss(log_probs, targets, pad_index=0):
     """Mean negative log-likelihood over the words that are not padding."""
-    log_probs = log_probs.reshape((-1, log_probs.shape[-1]))
-    targets = targets.reshape((-1,))
+    log_probs = log_probs.reshape(-1, log_probs.shape[-1])
+    targets = targets.reshape(-1)
     mask = (targets != pad_index).astype(jnp.float32)
     losses = -squeeze_axes(gather_along(log_probs, 1, jnp.expand_dims(targets, 1)), 1)
     return jnp.sum(losses * mask) / jnp.clip(jnp.sum(mask), min=1.0)

@@ -178,6 +178,8 @@ class BuiltinCalls(EngineBase):
                 if kinds and kinds <= {"int", "bool", "float"}
                 else UNKNOWNS
             )
+        if name in ("staticmethod", "classmethod"):
+            return first
         if name == "getattr":
             return self._getattr(args, node)
         if name == "setattr":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.project import dotted
 from ..analysis.values import (
     ClassRef,
     Const,
@@ -22,6 +23,7 @@ from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
+from .ties import tied_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -387,7 +389,7 @@ class References(Walk):
             unknown = not ops and attr in ("weight",)
             return self._weight_of(original, updated) if unknown else updated
         paths = {path for path, _ in found}
-        if len(paths) > 1:
+        if len(paths) > 1 or (original in self.filled and self._may_be_tied(original, ops)):
             return self._weight_of(original, updated)
         path, permutation = next(iter(found))
         if not path:
@@ -403,6 +405,17 @@ class References(Walk):
             return node
         node = self.style_expression(self.style.variable_read, x=node)
         return node if straight else self.reordered(node, permutation)
+
+    def _may_be_tied(self, weight: cst.Attribute, ops: list[str]) -> bool:
+        """Does the class make this weight one with that of another layer, and the layer one of another class?"""
+        if not self.classes or weight.attr.value != "weight":
+            return False
+        if not any(self.kb.helper(f"Tied{op}") is not None for op in ops):
+            return False
+        cls = self.classes[-1]
+        if cls not in self.ties:
+            self.ties[cls] = tied_layers(cls)
+        return dotted(weight.value) in self.ties[cls]
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
         """The array with its axes in another order."""

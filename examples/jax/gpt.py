@@ -212,21 +212,21 @@ class CausalSelfAttention(nnx.Module):
         self.resid_dropout = nnx.Dropout(config.dropout, rngs=rngs)
         self.n_head = config.n_head
         mask = jnp.tril(jnp.ones((config.block_size, config.block_size)))
-        self.mask = Buffer(mask.reshape((1, 1, config.block_size, config.block_size)))
+        self.mask = Buffer(mask.reshape(1, 1, config.block_size, config.block_size))
 
     def __call__(self, x):
         B, T, C = x.shape
         q, k, v = split_by_size(self.c_attn(x), C, dim=2)
-        q = jnp.swapaxes(q.reshape((B, T, self.n_head, C // self.n_head)), 1, 2)  # (B, nh, T, hs)
-        k = jnp.swapaxes(k.reshape((B, T, self.n_head, C // self.n_head)), 1, 2)
-        v = jnp.swapaxes(v.reshape((B, T, self.n_head, C // self.n_head)), 1, 2)
+        q = jnp.swapaxes(q.reshape(B, T, self.n_head, C // self.n_head), 1, 2)  # (B, nh, T, hs)
+        k = jnp.swapaxes(k.reshape(B, T, self.n_head, C // self.n_head), 1, 2)
+        v = jnp.swapaxes(v.reshape(B, T, self.n_head, C // self.n_head), 1, 2)
 
         att = (q @ jnp.swapaxes(k, -2, -1)) * (1.0 / math.sqrt(k.shape[-1]))
         att = jnp.where(self.mask[:, :, :T, :T] == 0, float("-inf"), att)
         att = jax.nn.softmax(att)
         att = self.attn_dropout(att)
         y = att @ v
-        y = jnp.swapaxes(y, 1, 2).reshape((B, T, C))  # put the heads side by side again
+        y = jnp.swapaxes(y, 1, 2).reshape(B, T, C)  # put the heads side by side again
         return self.resid_dropout(self.c_proj(y))
 
 
@@ -299,7 +299,7 @@ class GPT(nnx.Module):
 
         loss = None
         if targets is not None:
-            loss = cross_entropy(logits.reshape((-1, logits.shape[-1])), targets.reshape((-1,)), ignore_index=-1)
+            loss = cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=-1)
         return logits, loss
 
     def generate(self, idx, max_new_tokens, top_k=None):

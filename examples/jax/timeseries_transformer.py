@@ -282,7 +282,7 @@ class TimeSeriesTransformer(nnx.Module):
         h = self.pos_encoder(self.input_projection(h))
         mask = self.causal_mask(h.shape[1], device=None) if self.causal else None
         h = self.encoder(h, mask=mask)
-        out = self.head(h[:, -1]).reshape((-1, self.horizon, self.num_features))
+        out = self.head(h[:, -1]).reshape(-1, self.horizon, self.num_features)
         return self.norm.denormalize(out, mean, std)
 
 

@@ -250,7 +250,7 @@ class VAE(nnx.Module):
 
     def decode(self, z: jax.Array) -> jax.Array:
         result = self.decoder_input(z)
-        result = result.reshape((-1, self.hidden_dims[-1], self.feature_size, self.feature_size))
+        result = result.reshape(-1, self.hidden_dims[-1], self.feature_size, self.feature_size)
         return self.final_layer(self.decoder(result))
 
     def __call__(self, x: jax.Array) -> Tuple[jax.Array, jax.Array, jax.Array]:

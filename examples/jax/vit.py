@@ -218,14 +218,14 @@ class Attention(nnx.Module):
 
     def __call__(self, x):
         B, N, C = x.shape
-        qkv = jnp.transpose(self.qkv(x).reshape((B, N, 3, self.num_heads, C // self.num_heads)), (2, 0, 3, 1, 4))
+        qkv = jnp.transpose(self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads), (2, 0, 3, 1, 4))
         q, k, v = qkv[0], qkv[1], qkv[2]
 
         attn = (q @ jnp.swapaxes(k, -2, -1)) * self.scale
         attn = jax.nn.softmax(attn)
         attn = self.attn_drop(attn)
 
-        x = jnp.swapaxes(attn @ v, 1, 2).reshape((B, N, C))
+        x = jnp.swapaxes(attn @ v, 1, 2).reshape(B, N, C)
         x = self.proj(x)
         return self.proj_drop(x)
 

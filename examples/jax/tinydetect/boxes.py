@@ -9,7 +9,7 @@ def grid_centers(height: int, width: int, stride: int, device=None) -> jax.Array
     ys = (jnp.arange(height) + 0.5) * stride
     xs = (jnp.arange(width) + 0.5) * stride
     y, x = jnp.meshgrid(ys, xs, indexing="ij")
-    return jnp.stack((x, y), axis=-1).reshape((-1, 2))
+    return jnp.stack((x, y), axis=-1).reshape(-1, 2)
 
 
 def decode_boxes(centers: jax.Array, distances: jax.Array) -> jax.Array:

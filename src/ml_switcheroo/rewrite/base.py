@@ -27,6 +27,10 @@ class Registration:
     values: Values
 
 
+def _is_transposed(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Attribute) and node.attr.value == "T"
+
+
 class _Here:
     """The place of an expression for convert.emit.
 
@@ -142,6 +146,8 @@ class Walk(cst.CSTTransformer):
         node = result.node
         if result.helpers & self.context.bound:
             node = self._renamed(node, {name: self.context.free_name(name) for name in result.helpers})
+        if _is_transposed(node) and _is_transposed(node.value):  # type: ignore[attr-defined]
+            node = node.value.value  # type: ignore[attr-defined]
         return self.fitted(original, node)
 
     def _renamed(self, node: cst.BaseExpression, names: dict[str, str]) -> cst.BaseExpression:

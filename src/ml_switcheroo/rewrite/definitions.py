@@ -66,6 +66,8 @@ class Definitions(Walk):
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
+        if original_node.returns is not None and self._is_open(original_node.returns):
+            updated_node = updated_node.with_changes(returns=None)
         if self.nothing and not self.functions:
             updated_node = without_idle(updated_node, self.nothing)
             self.nothing.clear()

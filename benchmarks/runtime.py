@@ -226,9 +226,10 @@ def show(result: dict[str, Any]) -> bool:
     timings = {way: Timing(**result[way]) for way in ("jax.jit", "nnx.jit")}
     for way, one in timings.items():
         times = (one.converted_best, one.handwritten_best, one.converted_median, one.handwritten_median)
+        verdict = "" if one.fine else "  OVER THE LIMIT"
         print(
             f"  {way:8}{''.join(f'{value:9.2f}' for value in times)} | {one.ratio_best:24.2f}{one.ratio_median:8.2f}"
-            f"{one.ratio_processor:11.2f} | {one.noise[0]:.2f} {one.noise[1]:.2f}{'' if one.fine else '  OVER THE LIMIT'}"
+            f"{one.ratio_processor:11.2f} | {one.noise[0]:.2f} {one.noise[1]:.2f}{verdict}"
         )
     return all(one.fine for one in timings.values())
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class Case:
         return _convert(self.before, inline or self.exact, None if self.after is None else "torch")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _convert(text: str, inline: bool, source: str | None) -> Conversion:
     return convert(text, source=source, compat=None if inline else "_compat")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
+import types
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,8 +80,7 @@ def outside_todos(text: str) -> str:
             super().generic_visit(node)
             if isinstance(node, ast.stmt) and is_open(node):
                 if isinstance(node, (ast.FunctionDef, ast.ClassDef)):  # only the header is open
-                    body = ast.If(ast.Constant(True), node.body, [])
-                    return body
+                    return ast.If(ast.Constant(True), node.body, [])
                 if not isinstance(node, (ast.If, ast.For, ast.While, ast.With, ast.Try)):
                     return ast.Pass()
                 return ast.If(ast.Constant(True), node.body, getattr(node, "orelse", []))
@@ -160,8 +161,5 @@ def test_imports_of_the_output_work(subject: Subject) -> None:
     kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Try)
     module.body = [s for s in module.body if isinstance(s, kept)]
     namespace: dict[str, object] = {"__name__": "converted_case"}
-    import sys
-    import types
-
     sys.modules["converted_case"] = types.ModuleType("converted_case")  # dataclasses look their module up
     exec(compile(module, subject.name, "exec", dont_inherit=True), namespace)

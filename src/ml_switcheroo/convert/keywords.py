@@ -23,7 +23,9 @@ def take_apart(args: Sequence[CallArg]) -> list[tuple[int, CallArg]]:
     """The arguments with their index in the source call; those that came with `**` share one."""
     found: list[tuple[int, CallArg]] = []
     for index, arg in enumerate(args):
-        entries = _entries(arg.values) if arg.star == "**" and _may_repeat(arg.node) and _may_repeat(arg.original) else None
+        entries = (
+            _entries(arg.values) if arg.star == "**" and _may_repeat(arg.node) and _may_repeat(arg.original) else None
+        )
         if entries is None:
             found.append((index, arg))
             continue

@@ -190,6 +190,9 @@ class Walk(cst.CSTTransformer):
     def header_nodes(self, node: cst.CSTNode) -> set[cst.CSTNode]:
         raise NotImplementedError
 
+    def is_open(self, node: cst.CSTNode) -> bool:
+        raise NotImplementedError
+
     def _leave_compound(
         self, original: cst.BaseCompoundStatement, updated: cst.BaseCompoundStatement
     ) -> cst.BaseStatement:

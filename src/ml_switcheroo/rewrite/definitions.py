@@ -66,7 +66,7 @@ class Definitions(Walk):
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
-        if original_node.returns is not None and self._is_open(original_node.returns):
+        if original_node.returns is not None and self.is_open(original_node.returns):
             updated_node = updated_node.with_changes(returns=None)
         if self.nothing and not self.functions:
             updated_node = without_idle(updated_node, self.nothing)
@@ -100,7 +100,9 @@ class Definitions(Walk):
     def _wrapped(self, node: cst.FunctionDef, depth: int) -> cst.FunctionDef:
         """A header on one line that has become too long: its parameters go on a line of their own."""
         tree = self.context.module.tree
-        header = tree.code_for_node(node.with_changes(body=cst.SimpleStatementSuite([]), leading_lines=(), decorators=()))
+        header = tree.code_for_node(
+            node.with_changes(body=cst.SimpleStatementSuite([]), leading_lines=(), decorators=())
+        )
         width = depth * len(tree.default_indent)
         if "\n" in header.rstrip("\n") or width + len(header.rstrip("\n")) <= LINE_LENGTH:
             return node

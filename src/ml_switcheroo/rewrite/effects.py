@@ -61,6 +61,7 @@ class Effects:
         self._close()
         self._containers()
         self._constants()
+        self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:
         """Unknown callables whose results end up where only modules can be."""
@@ -297,6 +298,20 @@ class Effects:
                     )
                     if plain and cls.writers.get(name) == {"__init__"}:
                         cls.constants.add(name)
+
+    def _asked_for_modules(self) -> set[str]:
+        """Ops of layers that reach `isinstance(x, nn.Module)`: a plain function in their place would not be one."""
+        found: set[str] = set()
+        for function in self.engine.visits:
+            for call, callees in function.calls.items():
+                if len(call.args) != 2 or not any(
+                    isinstance(v, Api) and v.name == "builtins.isinstance" for v in callees
+                ):
+                    continue
+                for value in self.engine.facts.get(call.args[0].value, NOTHING):
+                    if isinstance(value, Layer):
+                        found.add(value.op)
+        return found
 
     # ---- containers --------------------------------------------------------------------------------------------------
 

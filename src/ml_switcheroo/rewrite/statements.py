@@ -96,14 +96,14 @@ class StatementEdits(Walk):
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
         """An annotation that could not be converted would stop the import: it goes, its TODO stays above the function."""
-        if original_node.annotation is None or not self._is_open(original_node.annotation):
+        if original_node.annotation is None or not self.is_open(original_node.annotation):
             return updated_node
         equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
         return updated_node.with_changes(
             annotation=None, equal=equal if updated_node.default is not None else cst.MaybeSentinel.DEFAULT
         )
 
-    def _is_open(self, node: cst.CSTNode) -> bool:
+    def is_open(self, node: cst.CSTNode) -> bool:
         """Is there an error in a part of the code?"""
         errors = {f.node for f in self.new_findings() if f.severity == "error"}
         return bool(errors) and not errors.isdisjoint(Collector.of(node))

@@ -107,13 +107,15 @@ class _ImportEditor(cst.CSTTransformer):
         self, original_node: cst.Try, updated_node: cst.Try
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
         """`try: from torch import x` / `except ImportError: ...`: without the framework, the handler's body holds."""
-        if updated_node.body.body or not original_node.body.body or len(updated_node.handlers) != 1:
+        left = [s for s in updated_node.body.body if not (isinstance(s, cst.BaseStatement) and _is_comment_only(s))]
+        if left or not original_node.body.body or len(updated_node.handlers) != 1:
             return updated_node
         body = updated_node.handlers[0].body
         if not isinstance(body, cst.IndentedBlock) or not body.body:
             return cst.RemoveFromParent()
         first, *rest = body.body
-        lines = [*updated_node.leading_lines, *getattr(first, "leading_lines", ())]
+        todos = [line for s in updated_node.body.body for line in getattr(s, "leading_lines", ())]
+        lines = [*updated_node.leading_lines, *todos, *getattr(first, "leading_lines", ())]
         return cst.FlattenSentinel([first.with_changes(leading_lines=lines), *rest])
 
 

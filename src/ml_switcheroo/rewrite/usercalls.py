@@ -130,6 +130,9 @@ class Calls(ProjectCalls, Walk):
             result = (
                 emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
             )
+            if call.op.name in self.effects.as_modules and isinstance(result, Emission) and not _makes(result.node):
+                helper = emit_helper_call(self.kb, call, self.place())
+                result = result if isinstance(helper, Misfit) else helper
             if not isinstance(result, Misfit):
                 self.context.explain(original, f"{name}: the op {call.op.name}")
         return self.take(original, result, original)
@@ -336,3 +339,11 @@ class Calls(ProjectCalls, Walk):
                 )
             return updated
         return self.plain_call(original, updated, values)
+
+
+def _makes(node: cst.BaseExpression) -> bool:
+    """Is this the construction of an object (`nnx.Linear(...)`), not a function that stands for one (`nnx.relu`)?"""
+    if not isinstance(node, cst.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
+    return isinstance(name, cst.Name) and name.value[:1].isupper()

@@ -1,14 +1,16 @@
 """Case tables: markdown files in which every heading is one conversion.
 
-Under a heading stand one fenced block (it comes back byte for byte), or two: before and after. Lines between them may say
+Under a heading stand one fenced block (it comes back byte for byte), or two: before and after. Lines between them
+may say
 
     exact               the after block is the whole output, helpers and imports included
     run: f(x(2, 3))     evaluated on both sides; the results are the same numbers
     xfail: why          a known fault; the case must fail
 
-A before block that has an after block and no imports gets PRELUDE. A trailing `# error: [SW2003]` or `# warning: [SW3003]` is no part of the text:
-it asks for that diagnostic on its line, and no others may come. In an after block, imports are left out unless `exact` is
-asked for, and `...` at the end of a TODO line stands for any message.
+A before block that has an after block and no imports gets PRELUDE. A trailing `# error: [SW2003]` or
+`# warning: [SW3003]` is no part of the text: it asks for that diagnostic on its line, and no others may come. In an
+after block, imports are left out unless `exact` is asked for, and `...` at the end of a TODO line stands for any
+message.
 """
 
 from __future__ import annotations

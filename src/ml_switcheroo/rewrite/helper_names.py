@@ -1,6 +1,7 @@
 """Helpers under other names, where the file has a name of its own that a helper would take.
 
-Only what refers to the helper changes: not a parameter or variable of the same name, an attribute, a keyword, a docstring.
+Only what refers to the helper changes: not a parameter or variable of the same name, an attribute, a keyword or a
+docstring.
 """
 
 from __future__ import annotations

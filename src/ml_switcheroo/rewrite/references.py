@@ -266,6 +266,11 @@ class References(Walk):
             self._uses_mode()
             node = self.style_expression(self.style.mode, self=updated_node.value)
             return self.fitted(original_node, node)
+        api = f"{self.engine.module_type}.{attr}"
+        if self._is_module(owners) and not self._is_own(owners, attr) and self._is_property(api):
+            call = bind_property(self.kb, api, self.arg(updated_node.value, original_node.value))
+            result = call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
+            return self.take(original_node, result, updated_node)
         if any(isinstance(v, Layer) for v in owners):
             return self._layer_attribute(original_node, updated_node, owners, attr)
         if any(isinstance(v, (Instance, ClassRef)) for v in owners):
@@ -294,6 +299,13 @@ class References(Walk):
 
     def _is_module(self, owners: Values) -> bool:
         return any(isinstance(v, Layer) or (isinstance(v, Instance) and v.cls.is_module) for v in owners)
+
+    def _is_property(self, api: str) -> bool:
+        return any((hub := self.kb.hub(row.op)) is not None and hub.kind == "property" for row in self.kb.read(api))
+
+    def _is_own(self, owners: Values, attr: str) -> bool:
+        """Does a class of the project define this attribute itself?"""
+        return any(isinstance(v, Instance) and (self._stored(v, attr) or self.engine.find_method(v.cls, attr)) for v in owners)
 
     def _uses_mode(self) -> None:
         for function in reversed(self.functions):

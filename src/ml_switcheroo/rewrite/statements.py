@@ -95,7 +95,7 @@ class StatementEdits(Walk):
         return updated.with_changes(leading_lines=lines, **self.original_header(original))
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
-        """An annotation that could not be converted would stop the import: it goes, its TODO stays above the function."""
+        """An annotation that could not be converted would stop the import: it goes, its TODO stays."""
         if original_node.annotation is None or not self.is_open(original_node.annotation):
             return updated_node
         equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))

@@ -308,7 +308,8 @@ class _Reader:
         certain = kinds - {"unknown"}
         if base_word(hub_type) in ("list", "tuple"):
             if certain:
-                return not certain & {"list", "tuple", "shape", "module"}
+                whole = {"list", "tuple", "shape"}  # and a list of parameters, where tensors are wanted
+                return not certain & (whole if "module" in hub_type else whole | {"module"})
             # A function of nothing but tensors gets one argument only if that is the list of them; behind other
             # parameters (`einsum(equation, x)`) a lone argument is an operand. Layers are always passed one by one.
             return not leads or "tensor" not in hub_type

@@ -64,6 +64,8 @@ def _api(engine: EngineBase, name: str) -> Values:
 
 
 def _generic(engine: EngineBase, node: cst.Subscript) -> Values:
+    if isinstance(node.value, (cst.Name, cst.Attribute)):
+        engine.evaluate(node.value)  # a fact for the passes: the framework has generic types of its own
     head = (
         node.value.attr.value
         if isinstance(node.value, cst.Attribute)

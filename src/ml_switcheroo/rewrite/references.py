@@ -60,6 +60,7 @@ class References(Walk):
             for element in node.elements:
                 self._mark_types(element.value)
         elif isinstance(node, cst.Subscript):
+            self.types.add(node.value)
             for part in node.slice:
                 if isinstance(part.slice, cst.Index):
                     self._mark_types(part.slice.value)
@@ -305,7 +306,9 @@ class References(Walk):
 
     def _is_own(self, owners: Values, attr: str) -> bool:
         """Does a class of the project define this attribute itself?"""
-        return any(isinstance(v, Instance) and (self._stored(v, attr) or self.engine.find_method(v.cls, attr)) for v in owners)
+        return any(
+            isinstance(v, Instance) and (self._stored(v, attr) or self.engine.find_method(v.cls, attr)) for v in owners
+        )
 
     def _uses_mode(self) -> None:
         for function in reversed(self.functions):

@@ -29,7 +29,8 @@ def example() -> str:
     parts = [re.search(re.escape(START) + ".*?(?=" + re.escape(END) + ")", code, re.DOTALL) for code in (text, after)]
     before, converted = (part.group(0) if part else "" for part in parts)
     return (
-        f"From `{EXAMPLE}`:\n\n```python\n{before}\n```\n\n`ml_switcheroo convert {EXAMPLE} --target jax` makes of it:\n\n"
+        f"From `{EXAMPLE}`:\n\n```python\n{before}\n```\n\n"
+        f"`ml_switcheroo convert {EXAMPLE} --target jax` makes of it:\n\n"
         f"```python\n{converted}\n```"
     )
 
@@ -44,7 +45,7 @@ def proof() -> str:
     kinds: dict[str, Counter[str]] = {}
     for row in rows:
         kinds.setdefault(row["kind"], Counter())[row.get("missed") or "all"] += 1
-    rungs = [r for r in ("converts", "imports", "builds", "weights", "forward", "jit", "gradients", "training")]
+    rungs = ("converts", "imports", "builds", "weights", "forward", "jit", "gradients", "training")
     seen = [r for r in rungs if any(counter[r] for counter in kinds.values())]
     head = ["kind", "models", "all rungs", *(f"stops at {r}" for r in seen)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]

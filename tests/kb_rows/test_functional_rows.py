@@ -513,7 +513,9 @@ def test_sparse_and_gains() -> None:
         assert INIT.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
     assert INIT.calculate_gain("leaky_relu", 0.3) == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.3))
     weight = jax.numpy.ones((6, 4, 3, 3))
-    assert INIT.calculate_fans(weight) == torch.nn.init._calculate_fan_in_and_fan_out(torch.ones(6, 4, 3, 3)) == (36, 54)
+    assert (
+        INIT.calculate_fans(weight) == torch.nn.init._calculate_fan_in_and_fan_out(torch.ones(6, 4, 3, 3)) == (36, 54)
+    )
     assert INIT.calculate_fan(weight, "fan_out") == 54
     with pytest.raises(ValueError, match="fan in"):
         INIT.xavier_uniform_(nnx.Param(jax.numpy.ones(3)), rngs=nnx.Rngs(0))

@@ -20,6 +20,7 @@ from .values import (
     Scalar,
     Tensor,
     Text,
+    Value,
     Values,
 )
 
@@ -215,15 +216,12 @@ class BuiltinCalls(EngineBase):
     def _matching_members(self, cls: ClassInfo, pattern: str) -> Values:
         from fnmatch import fnmatchcase
 
-        found = NOTHING
+        found: set[Value] = set()
         for parent in cls.mro():
             for name, cell in [*parent.attributes.items()]:
-                if fnmatchcase(name, pattern):
-                    modules = frozenset(
-                        v for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor))
-                    )
-                    found |= modules
+                if pattern == "*" or fnmatchcase(name, pattern):
+                    found.update(v for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor)))
             for other, cell in [*parent.attribute_patterns.items()]:
                 if fnmatchcase(other.replace("*", "0"), pattern) or fnmatchcase(pattern.replace("*", "0"), other):
                     found |= self.read(cell)
-        return found or self.missing()
+        return frozenset(found) or self.missing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class ModuleFinder:
     def __init__(self, foreign: Iterable[str] = ()) -> None:
         self.modules: dict[str, ModuleInfo | None] = {}
         self.paths: dict[str, Path | None] = {}
+        self.listings: dict[Path, frozenset[str]] = {}
         self.by_path: dict[Path, ModuleInfo] = {}
         self.roots: list[tuple[Path, str | None]] = []  # (folder, the only top-level package that it may serve)
         self.limit = MAX_NEIGHBOURS
@@ -88,15 +90,31 @@ class ModuleFinder:
         self.paths[name] = None
         if not name or top in self.foreign:
             return None
-        relative = Path(*name.split("."))
+        *packages, last = name.split(".")
         for root, only in self.roots:
             if only is not None and only != top:
                 continue
-            for path in (root / relative / "__init__.py", (root / relative).with_suffix(".py")):
-                if path.is_file():
-                    self.paths[name] = path
-                    return path
+            folder = root
+            for package in packages:
+                if package not in self._listing(folder):
+                    break
+                folder /= package
+            else:
+                for path in (folder / last / "__init__.py", folder / f"{last}.py"):
+                    here = path.name if path.parent == folder else last
+                    if here in self._listing(folder) and path.is_file():
+                        self.paths[name] = path
+                        return path
         return None
+
+    def _listing(self, folder: Path) -> frozenset[str]:
+        """The names in a folder. Most names that are imported are looked for in vain, so that it is read once."""
+        if folder not in self.listings:
+            try:
+                self.listings[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self.listings[folder] = frozenset()
+        return self.listings[folder]
 
     def find(self, name: str) -> ModuleInfo | None:
         """The module of the project with this dotted name, parsed, or None."""

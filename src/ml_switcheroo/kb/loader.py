@@ -82,6 +82,7 @@ class KnowledgeBase:
         self._writes: dict[str, WriteRow | None] = {}
         self._helpers: dict[str, Helper | None] = {}
         self._calls: dict[str, Signature | None] = {}
+        self._members: dict[str, list[str]] = {}
 
     def hub(self, op: str) -> HubOp | None:
         """The meaning of an abstract op."""
@@ -150,9 +151,11 @@ class KnowledgeBase:
 
     def api_names(self, prefix: str) -> list[str]:
         """The public names right under a module or class, for `from torch.nn import *`."""
-        start, length = f"{prefix}.", len(prefix) + 1
-        names = [name[length:] for spoke in self._source for name in spoke.names if name.startswith(start)]
-        return sorted({name for name in names if "." not in name and not name.startswith("_")})
+        if prefix not in self._members:
+            start, length = f"{prefix}.", len(prefix) + 1
+            names = [name[length:] for spoke in self._source for name in spoke.names if name.startswith(start)]
+            self._members[prefix] = sorted({name for name in names if "." not in name and not name.startswith("_")})
+        return self._members[prefix]
 
     def tensor_methods(self) -> set[str]:
         """Names of the methods and properties of the source's tensors."""

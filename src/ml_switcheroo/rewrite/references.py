@@ -278,10 +278,10 @@ class References(Walk):
             return self._member(original_node, updated_node, owners, attr, values or frozenset())
         if any(isinstance(v, Tensor) for v in owners):
             return self._property(original_node, updated_node, owners, attr)
-        api = self.kind_api(owners, attr)
-        if api is not None and original_node not in self.safe_stores:
+        known = self.kind_api(owners, attr)
+        if known is not None and original_node not in self.safe_stores:
             return self.take(
-                original_node, self._property_of(api, updated_node.value, original_node.value), updated_node
+                original_node, self._property_of(known, updated_node.value, original_node.value), updated_node
             )
         if any(isinstance(v, Super) for v in owners) and attr == self.engine.forward:
             return updated_node.with_changes(attr=cst.Name(self.style.forward))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -13,6 +12,7 @@ from .model import FunctionInfo, ModuleInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 MAX_NEIGHBOURS = 200  # modules parsed for what they say about a file; beyond that their names stay unknown
 MAX_PARENTS = 4  # how far above a loose file its project's root is looked for

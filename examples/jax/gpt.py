@@ -35,7 +35,7 @@ def is_jax_function(value):
 
 
 def named_children(module):
-    """The direct parts of a module with their names, each once; functions of JAX stand for layers without parameters."""
+    """The direct parts of a module with their names, each once; JAX functions stand for layers without parameters."""
     if isinstance(module, nnx.Sequential):
         items = module.items() if hasattr(module, "items") else enumerate(module.layers)
     elif isinstance(module, nnx.List):

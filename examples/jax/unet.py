@@ -76,7 +76,7 @@ class _ConvNd(nnx.Conv):
             in_channels, out_channels, to_tuple(kernel_size, self.rank), feature_group_count=groups, use_bias=bias,
             param_dtype=dtype or jnp.float32, rngs=rngs,
         )
-        del self.mask  # torch leaves this name to the user
+        del self.mask  # the name is free for a subclass
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.stride, self.dilation = to_tuple(stride, self.rank), to_tuple(dilation, self.rank)
         self.padding = padding if isinstance(padding, str) else to_tuple(padding, self.rank)
@@ -126,7 +126,7 @@ class _ConvTransposeNd(nnx.ConvTranspose):
             in_channels, out_channels // groups, to_tuple(kernel_size, self.rank), use_bias=False, param_dtype=dtype,
             transpose_kernel=True, rngs=rngs,
         )
-        del self.mask  # torch leaves this name to the user
+        del self.mask  # the name is free for a subclass
         if bias:
             self.bias = nnx.Param(jnp.zeros(out_channels, dtype))
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups

@@ -76,7 +76,7 @@ class _ConvNd(nnx.Conv):
             in_channels, out_channels, to_tuple(kernel_size, self.rank), feature_group_count=groups, use_bias=bias,
             param_dtype=dtype or jnp.float32, rngs=rngs,
         )
-        del self.mask  # torch leaves this name to the user
+        del self.mask  # the name is free for a subclass
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.stride, self.dilation = to_tuple(stride, self.rank), to_tuple(dilation, self.rank)
         self.padding = padding if isinstance(padding, str) else to_tuple(padding, self.rank)

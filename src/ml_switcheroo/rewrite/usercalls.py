@@ -193,6 +193,13 @@ class Calls(ProjectCalls, Walk):
             and not self.project_method(owners, name)
         ):
             return self._unknown_owner(original, updated, name, func, owners)
+        if (
+            owners
+            and all(isinstance(v, Tensor) and not v.weak for v in owners)
+            and name not in self.engine.tensor_methods
+        ):
+            api = f"{self.engine.tensor_type}.{name}"
+            self.context.report(original, "SW1001", f"{api} is not known", "add a row for it, or use what is known")
         return None
 
     def project_method(self, owners: Values, name: str) -> bool:

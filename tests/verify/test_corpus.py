@@ -71,9 +71,11 @@ def convert(top: str, folder: Path) -> str:
 def test_a_real_model_gets_as_far_as_recorded(entry: corpus.Entry, folder: Path) -> None:
     if corpus.file_of(entry, SEARCH) is None:
         pytest.skip(f"{entry.package} is not installed")
+    if entry.id not in expected():
+        pytest.skip("no result is recorded for this model yet: python benchmarks/corpus.py --sample quarter --save")
     row = corpus.climb(entry, SEARCH, folder, convert(entry.top, folder), timeout=600)
     assert row["missed"] != "source", row["reason"]
-    before = expected().get(entry.id, {"missed": None})
+    before = expected()[entry.id]
     order = ["source", *RUNGS, None]
     assert order.index(row["missed"]) >= order.index(before["missed"]), f"{row['missed']}: {row['reason']}"
     assert not row["silently_wrong"] or before.get("silently_wrong"), f"{row['missed']}: {row['reason']}"

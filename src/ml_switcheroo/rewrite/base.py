@@ -70,6 +70,7 @@ class Walk(cst.CSTTransformer):
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
+        self.arrays: set[cst.CSTNode] = set()  # places that take arrays of any framework, and no variables
         self.alone: set[cst.CSTNode] = set()  # expressions that are whole statements
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered

@@ -364,7 +364,8 @@ class References(Walk):
             ):
                 return self._property(original, updated, owners, attr)
             return updated
-        if Const(None) in values or any(not isinstance(v, Tensor) for v in stored):
+        doubtful = Const(None) in values or any(not isinstance(v, Tensor) for v in stored)
+        if doubtful and original not in self.arrays:
             if Const(None) in values or not all(isinstance(v, Tensor) for v in values):
                 return updated  # it may be None here; variables can be used like arrays
         return self.style_expression(self.style.variable_read, x=updated)

@@ -45,6 +45,12 @@ class Calls(ProjectCalls, Walk):
         self.callees.add(node.func)
         values = self.facts(node.func)
         self._mark_fills(node)
+        libraries = self.engine.libraries
+        if any(
+            isinstance(v, Api) and (v.name in libraries or v.name.rpartition(".")[0] + ".*" in libraries)
+            for v in values
+        ):
+            self.arrays.update(argument.value for argument in node.args)
         if any(isinstance(v, Api) and v.name in ("builtins.getattr", "builtins.hasattr") for v in values) and node.args:
             self.on_path.add(node.args[0].value)
         names = [v.name for v in values if isinstance(v, Api)]

@@ -22,6 +22,9 @@ import torch.nn.functional as F  # noqa: E402
 
 from ml_switcheroo import convert  # noqa: E402
 
+# torch says of some old spellings that they are old; they are tested all the same.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 SNAPSHOTS = Path(__file__).resolve().parents[2] / "snapshots"
 FAMILIES = (
     "fn_activation",

@@ -23,7 +23,7 @@ CASES = {
     "return x.split(1, 1)[1].float()": "return split_by_size(x, 1, 1)[1].astype(jnp.float32)",
     "return [t.sum() for t in x.unbind(1)]": "return [jnp.sum(t) for t in jnp.unstack(x, axis=1)]",
     "b, n = x.size()\nreturn x.view(b, n, -1).permute(0, 2, 1)":
-        "b, n = x.shape\nreturn jnp.transpose(x.reshape((b, n, -1)), (0, 2, 1))",
+        "b, n = x.shape\nreturn jnp.transpose(x.reshape(b, n, -1), (0, 2, 1))",
     "return x.new_empty((3,)).bernoulli_(0.9)":
         "return bernoulli_like(jnp.zeros((3,), dtype=x.dtype), 0.9, rngs=self.rngs)",
 }

@@ -72,7 +72,7 @@ CASES: dict[str, tuple[Any, ...]] = {
 def both() -> tuple[dict[str, Any], dict[str, Any]]:
     """The names of the source and of its conversion."""
     converted = ml_switcheroo.convert(SOURCE, source="torch", target="jax")
-    assert [(one.line, one.message) for one in converted.diagnostics] == []
+    assert [(one.line, one.message) for one in converted.diagnostics if one.severity == "error"] == []
     theirs: dict[str, Any] = {}
     ours: dict[str, Any] = {}
     exec(compile(SOURCE, "tensor_snippets.py", "exec"), theirs)

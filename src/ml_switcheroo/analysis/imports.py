@@ -72,11 +72,6 @@ class Imports(EngineBase):
 
     def imported(self, source: str, name: str) -> Values:
         """What `from source import name` gives; without a name, the module."""
-        if name and not self.finder.mentions(source, name):
-            sub = self.finder.find(f"{source}.{name}")
-            if sub is not None:
-                self.load(sub)
-                return frozenset({ModuleRef(sub)})
         module = self.finder.find(source)
         if not name:
             if module is None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..errors import SwitcherooError
 from ..source import read_source
 from .model import FunctionInfo, ModuleInfo
 
@@ -47,7 +45,6 @@ class ModuleFinder:
         self.modules: dict[str, ModuleInfo | None] = {}
         self.paths: dict[str, Path | None] = {}
         self.listings: dict[Path, frozenset[str]] = {}
-        self.words: dict[Path, frozenset[str]] = {}
         self.by_path: dict[Path, ModuleInfo] = {}
         self.roots: list[tuple[Path, str | None]] = []  # (folder, the only top-level package that it may serve)
         self.limit = MAX_NEIGHBOURS
@@ -118,20 +115,6 @@ class ModuleFinder:
             except OSError:
                 self.listings[folder] = frozenset()
         return self.listings[folder]
-
-    def mentions(self, source: str, name: str) -> bool:
-        """Does this name occur in the text of a module? A package whose text does not have it need not be parsed for
-        `from package import module`, and with it all that it imports.
-        """
-        path = self.locate(source)
-        if path is None or path.stem != "__init__" or path in self.by_path:
-            return True
-        if path not in self.words:
-            try:
-                self.words[path] = frozenset(re.findall(r"\w+", read_source(path).text))
-            except SwitcherooError:
-                return True
-        return name in self.words[path]
 
     def find(self, name: str) -> ModuleInfo | None:
         """The module of the project with this dotted name, parsed, or None."""

@@ -143,10 +143,12 @@ def sweep(files: list[str], jobs: int) -> list[Outcome]:
             for number, (file, future) in enumerate(futures, 1):
                 try:
                     outcomes.append(future.result())
+                    if outcomes[-1].trouble:
+                        print(f"{file}: {outcomes[-1].trouble}", file=sys.stderr, flush=True)
                 except BrokenProcessPool:
                     rest.append(file)
                 if number % 50 == 0:
-                    print(f"{number}/{len(pending)}", file=sys.stderr)
+                    print(f"{number}/{len(pending)}", file=sys.stderr, flush=True)
         if rest and jobs == 1:
             outcomes.append(Outcome(rest.pop(0), 0.0, "died", {}, "the process died"))
         jobs = 1 if rest else jobs

@@ -156,9 +156,12 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
     from .rewrite.translate import translate
 
     bound, imported = bound_names(module.tree)
+    effects = project.effects  # everything is analysed from here on
+    # `from .common import *` brings what that file imports itself, the framework's names among it
+    imported |= {name for name in module.globals if name not in bound}
     context = Context(
         engine=project.engine,
-        effects=project.effects,
+        effects=effects,
         kb=project.kb,
         style=style_of(str(project.kb.target_framework.get("style", ""))),
         module=module,

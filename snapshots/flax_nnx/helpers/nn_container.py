@@ -46,8 +46,7 @@ class Sequential(nnx.Sequential):
             self.add_module(str(name), layer)
 
     def __setattr__(self, name, value):
-        other = (type, nnx.Variable, nnx.Rngs, nnx.RngStream)  # callable as well, and no layers
-        is_layer = isinstance(value, nnx.Module) or (callable(value) and not isinstance(value, other))
+        is_layer = isinstance(value, nnx.Module) or is_jax_function(value)
         if is_layer and name != "layers" and name not in self.child_names:
             super().__setattr__("child_names", (*self.child_names, name))
         super().__setattr__(name, value)

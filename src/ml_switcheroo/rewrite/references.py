@@ -8,6 +8,7 @@ import libcst as cst
 
 from ..analysis.project import dotted
 from ..analysis.values import (
+    Api,
     ClassRef,
     Const,
     FunctionRef,
@@ -106,6 +107,22 @@ class References(Walk):
                 self.plain.add(node.left)
                 self.plain.add(part.comparator)
         return True
+
+    def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
+        """`"silu" in dir(torch.nn.functional)`: what the framework offers is known from its snapshot."""
+        part = original_node.comparisons[0]
+        call = part.comparator
+        if len(original_node.comparisons) > 1 or not isinstance(part.operator, (cst.In, cst.NotIn)):
+            return updated_node
+        if not isinstance(call, cst.Call) or len(call.args) != 1 or Api("builtins.dir") not in self.facts(call.func):
+            return updated_node
+        owner = self.context.source_api(self.facts(call.args[0].value))
+        name = next(iter(self.facts(original_node.left)), None)
+        if owner is None or not isinstance(name, Const):
+            return updated_node
+        self.context.changed = True
+        known = self.kb.is_known_api(f"{owner}.{name.value}")
+        return cst.Name(str(known == isinstance(part.operator, cst.In)))
 
     def visit_Import(self, node: cst.Import) -> bool:
         return False

@@ -110,6 +110,12 @@ class Conv2d(_ConvNd):
     rank = 2
 
 
+def is_jax_function(value):
+    """Whether this is a function of JAX, or a partial one."""
+    function = getattr(value, "func", value)
+    return callable(function) and not isinstance(function, type) and str(function.__module__).startswith("jax")
+
+
 class Sequential(nnx.Sequential):
     """Layers applied one after the other; as in torch they can be named, indexed, sliced, added and iterated over.
 
@@ -125,8 +131,7 @@ class Sequential(nnx.Sequential):
             self.add_module(str(name), layer)
 
     def __setattr__(self, name, value):
-        other = (type, nnx.Variable, nnx.Rngs, nnx.RngStream)  # callable as well, and no layers
-        is_layer = isinstance(value, nnx.Module) or (callable(value) and not isinstance(value, other))
+        is_layer = isinstance(value, nnx.Module) or is_jax_function(value)
         if is_layer and name != "layers" and name not in self.child_names:
             super().__setattr__("child_names", (*self.child_names, name))
         super().__setattr__(name, value)

@@ -51,7 +51,13 @@ class Calls(ProjectCalls, Walk):
             for v in values
         ):
             self.arrays.update(argument.value for argument in node.args)
-        if any(isinstance(v, Api) and v.name in ("builtins.getattr", "builtins.hasattr", "builtins.dir") for v in values) and node.args:
+        if (
+            any(
+                isinstance(v, Api) and v.name in ("builtins.getattr", "builtins.hasattr", "builtins.dir")
+                for v in values
+            )
+            and node.args
+        ):
             self.on_path.add(node.args[0].value)
         names = [v.name for v in values if isinstance(v, Api)]
         if "builtins.isinstance" in names or "builtins.issubclass" in names:

@@ -108,6 +108,18 @@ class References(Walk):
                 self.plain.add(part.comparator)
         return True
 
+    def leave_FormattedString(
+        self, original_node: cst.FormattedString, updated_node: cst.FormattedString
+    ) -> cst.FormattedString:
+        """Texts that came into an f-string must not use its quotes (Python before 3.12 cannot read that)."""
+        quote = updated_node.end[-1]
+        swap = _Quotes(quote, "'" if quote == '"' else '"')
+        parts = [
+            new.visit(swap) if new is not old and isinstance(new, cst.FormattedStringExpression) else new
+            for old, new in zip(original_node.parts, updated_node.parts, strict=True)
+        ]
+        return updated_node.with_changes(parts=parts)
+
     def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
         """`"silu" in dir(torch.nn.functional)`: what the framework offers is known from its snapshot."""
         part = original_node.comparisons[0]
@@ -482,3 +494,18 @@ class References(Walk):
         if len(source) != len(target):
             return ("", ())
         return (path, tuple(target.index(axis) for axis in source))
+
+
+class _Quotes(cst.CSTTransformer):
+    """Gives plain texts other quotes."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__()
+        self.old, self.new = old, new
+
+    def leave_SimpleString(self, original_node: cst.SimpleString, updated_node: cst.SimpleString) -> cst.SimpleString:
+        value = updated_node.value
+        inner = value[1:-1]
+        if value[:1] != self.old or self.old in inner or self.new in inner:
+            return updated_node
+        return updated_node.with_changes(value=f"{self.new}{inner}{self.new}")

@@ -59,7 +59,9 @@ class Stores(Registrations, Walk):
         return True
 
     def _mark_target(self, target: cst.BaseExpression) -> None:
-        if isinstance(target, cst.Attribute):
+        if isinstance(target, cst.Name):
+            self.callees.add(target)  # a name that is bound here is not a reference
+        elif isinstance(target, cst.Attribute):
             self.safe_stores.add(target)
             self.plain.add(target)
         elif isinstance(target, (cst.Tuple, cst.List)):

@@ -9,6 +9,7 @@ import libcst as cst
 
 from ..analysis.project import dotted, import_source
 from .helper_names import with_names
+from .names import bound_names
 from .todo import MARK
 
 if TYPE_CHECKING:
@@ -60,7 +61,12 @@ class _ImportEditor(cst.CSTTransformer):
     def _passed_on(self, source: str, name: str) -> bool:
         """Does another file only pass a name of the framework on? Its conversion has that name no more."""
         values = self.context.engine.settled(source, name)
-        return self.context.source_api(values) is not None
+        if self.context.source_api(values) is None:
+            return False
+        module = self.context.engine.finder.find(source)
+        return (
+            module is None or name not in bound_names(module.tree)[0]
+        )  # a variable of its own stays in its conversion
 
     def _result(
         self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]

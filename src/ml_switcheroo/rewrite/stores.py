@@ -297,7 +297,7 @@ class Stores(Registrations, Walk):
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
         if any(isinstance(v, Layer) for v in owners) and not instances:
             return self._store_weight(original, updated, target, new, owners)
-        if instances and self.style.module_list is not None and any(self._holds_modules(v) for v in values):
+        if instances and self.style.module_list is not None and values and all(self._holds_modules(v) for v in values):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
         if not instances or not any(isinstance(v, Tensor) for v in values):
             return updated

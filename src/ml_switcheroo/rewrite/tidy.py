@@ -274,6 +274,12 @@ def _imported(body: list[cst.BaseStatement]) -> set[str]:
     return found
 
 
+def _is_frameworks(context: Context, name: str) -> bool:
+    """Did this name come from the source framework, whose import goes?"""
+    cell = context.module.globals.get(name)
+    return cell is not None and context.source_api(cell.values) is not None
+
+
 class _UsedNames(cst.CSTVisitor):
     def __init__(self) -> None:
         super().__init__()
@@ -295,7 +301,9 @@ def _import_lines(context: Context, body: list[cst.BaseStatement], helpers: set[
     for alias in context.imports & statements.keys() & (used.names | helpers):
         statement = statements[alias]
         typing_name = statement.startswith(("from typing", "from collections.abc"))
-        if statement not in known and not (typing_name and alias in context.imported):
+        if statement not in known and not (
+            typing_name and alias in context.imported and not _is_frameworks(context, alias)
+        ):
             wanted.add(statement)
     return sorted(wanted, key=lambda s: (_third_party(s), s.startswith("from"), s.split()[1], s))
 

@@ -75,9 +75,17 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, EngineBase):
             if cls is not None and self.current.parameters[:1] == [func.value.value]:
                 cls.called.add(func.attr.value)
         result = self.call(callees, args, node)
-        if UNKNOWN in callees and UNKNOWN in result and isinstance(func, (cst.Name, cst.Attribute, cst.Subscript)):
+        if UNKNOWN in callees and UNKNOWN in result and self._may_be_factory(func):
             result |= {Made(node)}
         return result
+
+    def _may_be_factory(self, func: cst.BaseExpression) -> bool:
+        """Can what is called be a factory of modules? A variable, an entry of a table, an attribute of self, a class."""
+        if isinstance(func, cst.Attribute):
+            method = self.current is not None and self.current.cls is not None
+            own = self.current.parameters[:1] if self.current is not None and method else []
+            return func.attr.value[:1].isupper() or (isinstance(func.value, cst.Name) and func.value.value in own)
+        return isinstance(func, (cst.Name, cst.Subscript))
 
     def _class_of_method(self) -> ClassInfo | None:
         function = self.current

@@ -80,7 +80,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, EngineBase):
         return result
 
     def _may_be_factory(self, func: cst.BaseExpression) -> bool:
-        """Can what is called be a factory of modules? A variable, an entry of a table, an attribute of self, a class."""
+        """Can what is called be a factory of modules? A variable, a table entry, an attribute of self or a class."""
         if isinstance(func, cst.Attribute):
             method = self.current is not None and self.current.cls is not None
             own = self.current.parameters[:1] if self.current is not None and method else []

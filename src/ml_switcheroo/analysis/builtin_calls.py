@@ -20,7 +20,6 @@ from .values import (
     Scalar,
     Tensor,
     Text,
-    Value,
     Values,
 )
 
@@ -203,25 +202,32 @@ class BuiltinCalls(EngineBase):
 
     def _getattr(self, args: Arguments, node: cst.CSTNode) -> Values:
         owners, found = args.get(0), NOTHING
+        patterns: set[str] = set()
         for key in args.get(1):
             if isinstance(key, Const) and isinstance(key.value, str):
                 found |= self.attribute_of(owners, key.value, node)
-                continue
-            pattern = key.pattern if isinstance(key, Text) else "*"
-            for owner in owners:
-                if isinstance(owner, Instance):
-                    found |= self._matching_members(owner.cls, pattern)
+            else:
+                patterns.add(key.pattern if isinstance(key, Text) else "*")
+        # The owners may be hundreds of classes with the same bases: each base is looked through once.
+        for pattern in patterns:
+            members: dict[ClassInfo, Values] = {}
+            for cls in {owner.cls for owner in owners if isinstance(owner, Instance)}:
+                matching = NOTHING
+                for parent in cls.mro():
+                    if parent not in members:
+                        members[parent] = self._own_members(parent, pattern)
+                    matching |= members[parent]
+                found |= matching or self.missing()
         return found | args.get(2) or self.missing()
 
-    def _matching_members(self, cls: ClassInfo, pattern: str) -> Values:
+    def _own_members(self, cls: ClassInfo, pattern: str) -> Values:
+        """Modules and tensors that a class itself, not its bases, keeps under a name that fits."""
         from fnmatch import fnmatchcase
 
-        found: set[Value] = set()
-        for parent in cls.mro():
-            for name, cell in [*parent.attributes.items()]:
-                if pattern == "*" or fnmatchcase(name, pattern):
-                    found.update(v for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor)))
-            for other, cell in [*parent.attribute_patterns.items()]:
-                if fnmatchcase(other.replace("*", "0"), pattern) or fnmatchcase(pattern.replace("*", "0"), other):
-                    found |= self.read(cell)
-        return frozenset(found) or self.missing()
+        cells = [cell for name, cell in cls.attributes.items() if pattern == "*" or fnmatchcase(name, pattern)]
+        kept = [v for cell in cells for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor))]
+        found = frozenset(kept)
+        for other, cell in cls.attribute_patterns.items():
+            if fnmatchcase(other.replace("*", "0"), pattern) or fnmatchcase(pattern.replace("*", "0"), other):
+                found |= self.read(cell)
+        return found

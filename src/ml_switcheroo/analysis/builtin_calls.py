@@ -226,7 +226,7 @@ class BuiltinCalls(EngineBase):
 
         cells = [cell for name, cell in cls.attributes.items() if pattern == "*" or fnmatchcase(name, pattern)]
         kept = [v for cell in cells for v in self.read(cell) if isinstance(v, (Instance, Layer, Container, Tensor))]
-        found = frozenset(kept)
+        found: Values = frozenset(kept)
         for other, cell in cls.attribute_patterns.items():
             if fnmatchcase(other.replace("*", "0"), pattern) or fnmatchcase(pattern.replace("*", "0"), other):
                 found |= self.read(cell)

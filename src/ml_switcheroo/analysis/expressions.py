@@ -147,23 +147,18 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         if operator == "Add" and any(is_text(v) for v in both):
             return join_text([left, right])
         if operator in ("Add", "Multiply") and any(isinstance(v, Container) for v in both):
-            for values in (left, right):
-                kinds = [v for v in values if isinstance(v, Container)]
-                for value in kinds:
-                    if node is None:
-                        result |= {value}
-                        continue
-                    site = self.site(node, value.site.kind)
-                    for other in both:
-                        if isinstance(other, Container):
-                            self.write(site.elements, self.read(other.site.elements))
-                    if (
-                        operator == "Add"
-                        and all(isinstance(v, Container) and v.site.ordered is not None for v in both)
-                        and len(left) == len(right) == 1
-                    ):
-                        cells = [c for v in (*left, *right) if isinstance(v, Container) for c in v.site.ordered or ()]
-                        site.ordered = cells
+            containers = [v for v in both if isinstance(v, Container)]
+            if node is None:
+                result = frozenset(containers)
+            else:
+                for kind in {v.site.kind for v in containers}:
+                    site = self.site(node, kind)
+                    for other in containers:
+                        self.write(site.elements, self.read(other.site.elements))
+                    if operator == "Add" and len(left) == len(right) == 1 and len(containers) == len(both):
+                        parts = [v.site.ordered for v in (*left, *right) if isinstance(v, Container)]
+                        if all(part is not None for part in parts):
+                            site.ordered = [cell for part in parts for cell in part or ()]
                     result |= {Container(site)}
             if any(isinstance(v, Scalar) and v.type == "shape" for v in both):
                 result |= SHAPE

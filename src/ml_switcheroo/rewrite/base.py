@@ -78,7 +78,6 @@ class Walk(cst.CSTTransformer):
         self.stopped = 0  # depth of blocks without gradients
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
-        self.ties: dict[ClassInfo, frozenset[str]] = {}  # layers whose weight may be that of another one
         self.stream_outside = False  # does code outside functions draw?
         self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read

@@ -27,6 +27,8 @@ from ..analysis.values import (
     Values,
 )
 
+from .handed import Handed
+
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo, Site
@@ -61,6 +63,7 @@ class Effects:
         self._close()
         self._containers()
         self._constants()
+        self.handed = Handed(engine, self.kb)  # parameters that stand for variables
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:

@@ -61,7 +61,7 @@ class Walk(cst.CSTTransformer):
         self.functions: list[FunctionInfo] = []
         self.classes: list[ClassInfo] = []
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
-        self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
+        self.plain = set(context.effects.handed.arguments)  # places that take a variable itself, not its value
         self.peeked: set[cst.CSTNode] = set()  # variables that are indexed or asked for their shape
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
         # weight of a layer -> its variable and order of axes

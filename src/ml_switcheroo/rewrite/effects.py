@@ -26,7 +26,6 @@ from ..analysis.values import (
     Value,
     Values,
 )
-
 from .handed import Handed
 
 if TYPE_CHECKING:

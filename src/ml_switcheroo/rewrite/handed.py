@@ -18,10 +18,10 @@ from .in_place_calls import without_data
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..analysis.base import Knowledge
     from ..analysis.engine import Engine
     from ..analysis.model import FunctionInfo
     from ..analysis.values import Values
-    from ..kb.loader import KnowledgeBase
 
     Handover = tuple[FunctionInfo, FunctionInfo, str, cst.BaseExpression]  # caller, callee, parameter, argument
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Handed:
     """The parameters by function, and the arguments that are handed over as variables."""
 
-    def __init__(self, engine: Engine, kb: KnowledgeBase) -> None:
+    def __init__(self, engine: Engine, kb: Knowledge) -> None:
         self.engine = engine
         self.kb = kb
         self.names: dict[FunctionInfo, set[str]] = {}

@@ -381,13 +381,9 @@ class Stores(Registrations, Walk):
         self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, order: str, others: set[str]
     ) -> cst.BaseSmallStatement:
         """Two layers that share a weight, which one of them stores with its axes swapped: that one borrows it."""
-        other = next(iter(others)) if len(others) == 1 else "?"
-        keeper, borrower, swapped = updated.value, new, order
-        if other and not order:  # the other way round: which of the two holds it makes no difference
-            keeper, borrower, swapped = new, updated.value, other
-        before, _, after = swapped.partition("->")
-        straight = (order if keeper is new else other).partition("->")[2] == ""
-        if self.kb.helper("TransposedWeight") is None or not straight or len(before) != 2 or after != before[::-1]:
+        other = next(iter(others)) if len(others) == 1 else "unknown"
+        before, _, after = (order or other).partition("->")
+        if self.kb.helper("TransposedWeight") is None or (order and other) or len(before) != 2 or after != before[::-1]:
             self.context.report(
                 original,
                 "SW4002",
@@ -395,6 +391,8 @@ class Stores(Registrations, Walk):
                 "compute with the one weight in both places",
             )
             return updated
+        # Which of the two holds it makes no difference: the one that stores it swapped borrows it from the other.
+        keeper, borrower = (updated.value, new) if order else (new, updated.value)
         call = cst.Call(cst.Name(self.context.helper_name("TransposedWeight")), [cst.Arg(bare(keeper))])
         return updated.with_changes(targets=[_target(borrower)], value=call)
 

@@ -56,7 +56,7 @@ def compose(
             _LAYERS_COMMENT,
             f"LAYERS: dict[str, Any] = {_layers(layers)}",
             "",
-            "# Layers that may use the weight of another layer, and hold it, below the place of their own, as that one does.",
+            "# Layers that may use another layer's weight, and hold it, below the place of their own, as that one does.",
             f"TIED: list[str] = {_table(sorted(tied))}",
             "",
             "# Where a container of the target keeps its children by position.",

@@ -71,7 +71,7 @@ def gen_weight_script(
     grammar = grammar_of(sorted(project.engine.targets, key=lambda module: module.name))
     hub = {op: known for op in base.ops() if (known := base.hub(op)) is not None}
     write = {op: row for op in hub if (row := base.write(op)) is not None}
-    # `self.head.weight = self.embed.weight` is written with a helper where one of the two stores it with its axes swapped.
+    # `self.head.weight = self.embed.weight` is written with a helper where one stores it with its axes swapped.
     swapped = re.compile(r"\S+ (\w)(\w)->\2\1")
     tied = [op for op, row in write.items() if swapped.fullmatch(str(row.weights.get("weight")))]
     computed = [op for op in _called(project) if op in hub and hub[op].kind == "function" and hub[op].weights]

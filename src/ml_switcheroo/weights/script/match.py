@@ -398,7 +398,7 @@ def path_order(target: tuple[str, ...]) -> tuple[tuple[int, int, str], ...]:
 
 
 def borrowed(moves: list[Move], tied: Collection[str]) -> list[Move]:
-    """Moves of one weight in several layers: one that may borrow it has it below its own place, stored as the owner does."""
+    """Moves of one weight in several layers: one that may borrow it has it below its own, stored as the owner does."""
     owners = [move for move in moves if move.layer not in tied]
     if len({move.axes for move in owners}) != 1 or all(move.axes == owners[0].axes for move in moves):
         return moves

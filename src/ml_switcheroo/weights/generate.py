@@ -10,7 +10,7 @@ from ..diagnostics import diagnose
 from ..errors import InputError
 from ..source import read_source
 from .compose import compose
-from .rules import layer_rules
+from .rules import layer_rules, needed_tensors
 from .targets import container_places
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ def script_from_grammar(
     wanted = with_tensors if grammar.open() else grammar.layers()
     table, missing = layer_rules(wanted, hub, write)
     missing = {op: reason for op, reason in missing.items() if op in grammar.layers()}
-    text = compose(grammar, table, container_places(target), tied, model=model, source=source, target=target)
+    needed = {f"layer {op}": needed_tensors(table[op], hub[op].weights) for op in table}
+    needed |= {f"class {name}": rule.needed for name, rule in grammar.classes.items()}
+    needed = {kind: names for kind, names in needed.items() if names}
+    text = compose(grammar, table, container_places(target), tied, needed, model=model, source=source, target=target)
     return text, missing
 
 

@@ -75,8 +75,9 @@ def show(result: LadderResult) -> None:
     console = Console()
     console.print(table)
     for rung in result.rungs:
-        if rung.ok is False:
-            console.print(f"{rung.name}: {rung.reason}", style="red", markup=False, highlight=False)
+        if rung.reason:
+            style = "red" if rung.ok is False else "dim"
+            console.print(f"{rung.name}: {rung.reason}", style=style, markup=False, highlight=False)
     for line in result.diagnostics[1 if not result.rungs[0].ok else 0 :][:5]:
         console.print(line, markup=False, highlight=False)
 

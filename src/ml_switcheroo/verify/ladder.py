@@ -6,6 +6,7 @@ The source and the target run in processes of their own (see `workers`), on copi
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -36,6 +37,10 @@ GRADIENT_FLOOR = (
 )
 TRAINING_TOLERANCE = 1e-3
 STATE_TOLERANCE = 1e-2
+# Gradients and training steps that differ are repeated in double precision: rounding is gone there, a mistake is not.
+# In single precision the difference may then be ROUGH, or as many times the source's own rounding error as OWN says.
+DOUBLE_TOLERANCE = 1e-6
+ROUGH, OWN = 0.1, 10.0
 TIMEOUT = 300.0
 
 # Packages that the converter understands itself: what imports them is converted, they are not.
@@ -295,6 +300,7 @@ def _climb(run: _Run) -> None:
     if "gradients" in source:
         _compare_gradients(run, target, source)
         _compare_training(run, target, source)
+        _in_double_precision(run)
     else:
         run.hold("gradients", note="no floating-point output")
         run.hold("training", note="no floating-point output")
@@ -341,11 +347,11 @@ def _source_key(run: _Run) -> str:
     return digest.hexdigest()
 
 
-def _training_job(run: _Run, source: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+def _training_job(run: _Run, source: dict[str, dict[str, Any]], turn: str = "work") -> dict[str, Any] | None:
     done = source.get("training", {})
     if not done.get("ok"):
         return None
-    return {"rate": done["rate"], "weights": str(run.folder / "source.work" / "training_weights.npz")}
+    return {"rate": done["rate"], "weights": str(run.folder / f"source.{turn}" / "training_weights.npz")}
 
 
 def _held(run: _Run, name: str, steps: dict[str, dict[str, Any]], figure: str = "") -> bool:
@@ -376,13 +382,16 @@ def _compare_gradients(run: _Run, target: dict[str, dict[str, Any]], source: dic
         return run.miss("gradients", f"the source has none: {source['gradients']['reason']}")
     if "gradients" not in target or not _held(run, "gradients", target):
         return None
-    if problem := _migrate(run, "gradients"):
-        return run.miss("gradients", problem)
-    found = read_arrays(run.folder / "target.work" / "gradients.npz")
-    expected = {k: v for k, v in _checkpoint(run.folder / "gradients.safetensors").items() if k in found}
+    return run.judge("gradients", _gradient_difference(run, GRADIENT_TOLERANCE))
+
+
+def _gradient_difference(run: _Run, tolerance: float, turn: str = "work") -> Difference:
+    if problem := _migrate(run, "gradients", turn):
+        return Difference(None, problem)
+    found = read_arrays(run.folder / f"target.{turn}" / "gradients.npz")
+    expected = {k: v for k, v in _checkpoint(_migrated(run, "gradients", turn)).items() if k in found}
     largest = max((float(abs(v).max()) for v in expected.values() if v.size), default=0.0)
-    run.judge("gradients", compare(expected, found, GRADIENT_TOLERANCE, floor=GRADIENT_FLOOR * largest))
-    return None
+    return compare(expected, found, tolerance, floor=GRADIENT_FLOOR * largest)
 
 
 def _compare_training(run: _Run, target: dict[str, dict[str, Any]], source: dict[str, dict[str, Any]]) -> None:
@@ -391,25 +400,78 @@ def _compare_training(run: _Run, target: dict[str, dict[str, Any]], source: dict
         return run.miss("training", f"the source does not train: {ours.get('reason', 'not reached')}")
     if theirs is None or not _held(run, "training", target):
         return None
-    scale = max(ours["scale"], *(abs(x) for x in ours["losses"]), 1e-12)
-    errors = [abs(a - b) / scale for a, b in zip(ours["losses"], theirs["losses"], strict=True)]
-    worst = max(errors)
-    if not worst <= TRAINING_TOLERANCE:  # a NaN fails too
-        step = next(i for i, e in enumerate(errors) if not e <= TRAINING_TOLERANCE)
+    return run.judge("training", _training_difference(run, ours, theirs, TRAINING_TOLERANCE, STATE_TOLERANCE))
+
+
+def _training_difference(
+    run: _Run, ours: dict[str, Any], theirs: dict[str, Any], tolerance: float, state: float, turn: str = "work"
+) -> Difference:
+    worst, errors = _loss_errors(ours, theirs)
+    if not worst <= tolerance:  # a NaN fails too
+        step = next(i for i, e in enumerate(errors) if not e <= tolerance)
         where = "in evaluation mode after training" if step == len(errors) - 1 else f"at step {step + 1}"
         losses = f"{theirs['losses'][step]:.6g} {where}, {ours['losses'][step]:.6g} in the source"
-        return run.miss("training", f"loss {losses}", worst)
-    if problem := _migrate(run, "trained"):
-        return run.miss("training", problem, worst)
+        return Difference(worst, f"loss {losses}")
+    if problem := _migrate(run, "trained", turn):
+        return Difference(worst, problem)
     after = compare(
-        _checkpoint(run.folder / "trained.safetensors"),
-        read_arrays(run.folder / "target.work" / "trained.npz"),
-        STATE_TOLERANCE,
+        _checkpoint(_migrated(run, "trained", turn)),
+        read_arrays(run.folder / f"target.{turn}" / "trained.npz"),
+        state,
         floor=STATE_TOLERANCE,
     )
-    if not after.ok:
-        return run.miss("training", f"state after training: {after.reason}", worst)
-    return run.hold("training", worst)
+    return Difference(worst, None if after.ok else f"state after training: {after.reason}")
+
+
+def _in_double_precision(run: _Run) -> None:
+    """Rounding or a mistake? Gradients and steps whose figures differ are compared again in double precision."""
+    missed = {r.name: r for r in run.result.rungs[RUNGS.index("gradients") :] if r.ok is False and r.figure is not None}
+    if not missed:
+        return
+    given = run.folder / "source.work"
+    source = _work(
+        run, "source", run.source_tree, double=True, checkpoint=str(given / "checkpoint.pth"),
+        cotangents=str(given / "cotangents.npz"), optional=sorted(run.closure.optional),
+    )  # fmt: skip
+    target = _work(
+        run, "target", run.converted.tree, double=True, refuse=[WORKERS[run.source]],
+        weights=str(run.folder / "checkpoint.safetensors"), cotangents=str(given / "cotangents.npz"),
+        training=_training_job(run, source, "double"), compiles=bool(run.rung("jit").ok),
+    )  # fmt: skip
+    for name, rung in missed.items():
+        ours, theirs = (side.get(name, {"ok": False, "reason": "not reached"}) for side in (source, target))
+        if not (ours["ok"] and theirs["ok"]):
+            side, step = ("the source", ours) if not ours["ok"] else ("the target", theirs)
+            found = Difference(None, f"{side} fails: {step['reason']}")
+        elif name == "gradients":
+            found = _gradient_difference(run, DOUBLE_TOLERANCE, "double")
+        else:
+            found = _training_difference(run, ours, theirs, DOUBLE_TOLERANCE, 10 * DOUBLE_TOLERANCE, "double")
+        own = _own_rounding(run, name, ours) if found.ok else 0.0
+        if not found.ok:
+            run.miss(name, f"{rung.reason}; in double precision: {found.reason}", rung.figure)
+        elif not (rung.figure or 0.0) <= max(ROUGH, OWN * own):  # a NaN fails too
+            why = f"right in double precision, but rounding is {own:.1e} in the source"
+            run.miss(name, f"{rung.reason}; {why}", rung.figure)
+        else:
+            run.hold(name, found.figure, f"in double precision; {rung.reason} in single precision")
+
+
+def _own_rounding(run: _Run, name: str, double: dict[str, Any]) -> float:
+    """How far the source in single precision is from itself in double precision."""
+    if name == "training":
+        single = _steps(run.folder / "source.work" / "report.jsonl")[name]
+        return _loss_errors(double, single)[0]
+    exact, rounded = (_checkpoint(_migrated(run, name, turn)) for turn in ("double", "work"))
+    largest = max((float(abs(v).max()) for v in exact.values() if v.size), default=0.0)
+    return compare(exact, rounded, 1.0, floor=GRADIENT_FLOOR * largest).figure or 0.0
+
+
+def _loss_errors(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[float, list[float]]:
+    """The largest of the errors of all losses, and each of them."""
+    scale = max(ours["scale"], *(abs(x) for x in ours["losses"]), 1e-12)
+    errors = [abs(a - b) / scale for a, b in zip(ours["losses"], theirs["losses"], strict=True)]
+    return (math.nan if any(map(math.isnan, errors)) else max(errors)), errors
 
 
 def _first_difference(run: _Run) -> str:
@@ -455,7 +517,7 @@ def _plain(path: str) -> str:
 
 def _work(run: _Run, side: str, tree: Path, **more: Any) -> dict[str, dict[str, Any]]:
     """Run one side's worker; the steps that it reported, with the crash or the hang as a failed step."""
-    folder = run.folder / f"{side}.{'trace' if more.get('trace') else 'work'}"
+    folder = run.folder / f"{side}.{next((turn for turn in ('trace', 'double') if more.get(turn)), 'work')}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     name = WORKERS[run.source if side == "source" else run.target]
@@ -538,19 +600,23 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _migrate(run: _Run, name: str) -> str:
+def _migrate(run: _Run, name: str, turn: str = "work") -> str:
     """Run the migration script on one of the source's checkpoints; '' or what went wrong."""
     script = run.converted.script
-    given = run.folder / "source.work" / f"{name}.pth"
+    given = run.folder / f"source.{turn}" / f"{name}.pth"
     if script is None:
         return "there is no migration script"
     if not given.is_file():
         return f"the source wrote no {name}"
     start = time.perf_counter()
-    command = [sys.executable, str(script), str(given), str(run.folder / f"{name}.safetensors")]
+    command = [sys.executable, str(script), str(given), str(_migrated(run, name, turn))]
     outcome = _process(command, run.folder, run.timeout)
     run.result.seconds["migrate"] = round(run.result.seconds.get("migrate", 0.0) + time.perf_counter() - start, 2)
     return f"migration script: {outcome}" if outcome else ""
+
+
+def _migrated(run: _Run, name: str, turn: str) -> Path:
+    return run.folder / f"{name}{'' if turn == 'work' else f'.{turn}'}.safetensors"
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:

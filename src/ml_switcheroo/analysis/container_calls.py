@@ -132,7 +132,8 @@ class ContainerCalls(EngineBase):
 
     def shift(self, owner: Value) -> None:
         """Something was taken out: what comes after it has another position, and in a Sequential another name."""
-        site = owner.site if isinstance(owner, Container) else owner.cls.self_site if isinstance(owner, Instance) else None
+        own = owner.cls.self_site if isinstance(owner, Instance) else None
+        site = owner.site if isinstance(owner, Container) else own
         if site is not None and site.kind not in MAPPINGS:
             self._grow(site, NOTHING)
 

@@ -102,9 +102,9 @@ def _takes_rngs(function: Any, outermost: bool, given: Mapping[str, Any]) -> boo
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """The model's state without random streams: dotted path -> variable."""
-    flat = nnx.to_flat_state(nnx.state(model))
-    return {".".join(str(p) for p in path): leaf for path, leaf in flat if not isinstance(leaf, nnx.RngState)}
+    """The model's state without random streams: dotted path -> variable. Bare arrays are what a call left behind."""
+    flat = nnx.to_flat_state(nnx.state(model, nnx.All(nnx.Variable, nnx.Not(nnx.RngState))))
+    return {".".join(str(p) for p in path): leaf for path, leaf in flat}
 
 
 def load(model: Any, path: Path, *, double: bool = False) -> int:
@@ -124,7 +124,7 @@ def load(model: Any, path: Path, *, double: bool = False) -> int:
             raise ValueError(f"{name}: shape {tuple(new.shape)} in the migrated file, {shape} in the model")
     state = nnx.state(model)
     for path_, leaf in nnx.to_flat_state(state):
-        if not isinstance(leaf, nnx.RngState):
+        if isinstance(leaf, nnx.Variable) and not isinstance(leaf, nnx.RngState):
             new = jnp.asarray(loaded[".".join(str(p) for p in path_)]).astype(leaf[...].dtype)
             leaf.set_value(_wide(new) if double else new)
     nnx.update(model, state)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import VerifyError
-from .ladder import TIMEOUT, LadderResult, Rung, run_ladder
+from .ladder import run_ladder
+from .run import TIMEOUT, LadderResult, Rung
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

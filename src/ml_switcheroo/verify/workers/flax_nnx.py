@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
@@ -28,7 +29,9 @@ def main(worker: Worker) -> None:
     # Even where the source framework is installed, the converted model has to do without it.
     sys.meta_path.insert(0, Refuse(worker.job["refuse"], "the converted code still imports"))
     double = bool(worker.job.get("double"))
-    jax.config.update("jax_enable_x64", double)
+    if double:  # and what the code names single precision, too
+        jax.config.update("jax_enable_x64", True)
+        jnp.float32, jnp.complex64 = jnp.float64, jnp.complex128
     with worker.step("imports"):
         module = worker.import_model()
     with worker.step("builds"):
@@ -44,16 +47,18 @@ def main(worker: Worker) -> None:
         return
     call = _caller(args, kwargs)
     compiled = bool(worker.job.get("compiles", True))
-    if not double:  # which is for what needs gradients
+    outputs = worker.job.get("outputs", ["forward", "jit"])
+    if "forward" in outputs:
         with worker.step("forward"):
             worker.save("forward.npz", flatten(model(*args, **kwargs)))
+    if "jit" in outputs:
         try:
             with worker.step("jit"):
                 worker.save("jit.npz", nnx.jit(call)(model, _tensors(args, kwargs)))
         except StepError:
             compiled = False  # what follows can still be told apart, eagerly
     transform: Callable[..., Any] = nnx.jit if compiled else lambda function: function
-    if worker.job.get("cotangents"):
+    if worker.job.get("cotangents") and worker.job.get("gradients", True):
         with worker.step("gradients"):
             _gradients(worker, model, call, _tensors(args, kwargs), transform)
     if worker.job.get("training"):
@@ -130,7 +135,7 @@ def load(model: Any, path: Path, *, double: bool = False) -> int:
     nnx.update(model, state)
     for _, child in nnx.iter_modules(model) if double else ():
         for name in ("dtype", "param_dtype"):
-            if getattr(child, name, None) == jnp.float32:
+            if getattr(child, name, None) == np.float32:
                 setattr(child, name, jnp.float64)
     return len(expected)
 

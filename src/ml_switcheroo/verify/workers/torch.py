@@ -35,16 +35,14 @@ def main(worker: Worker) -> None:
     if "checkpoint" in job:
         model.load_state_dict(torch.load(job["checkpoint"], weights_only=False))
     if job.get("double"):
-        _widen(model)
+        _widen(model, job.get("noise", 0.0), job["seed"])
     args, kwargs = worker.arguments(_tensor)
     if job.get("trace"):
         _trace(worker, model, args, kwargs)
         return
-    if job.get("double"):
-        _prove(worker, model, args, kwargs, worker.load(job["cotangents"]))
-        return
-    _vary(model, job["seed"])
-    torch.save(model.state_dict(), worker.folder / "checkpoint.pth")
+    if not job.get("double"):
+        _vary(model, job["seed"])
+        torch.save(model.state_dict(), worker.folder / "checkpoint.pth")
     with worker.step("forward"):
         model.eval()
         with torch.no_grad():
@@ -54,13 +52,8 @@ def main(worker: Worker) -> None:
         worker.save("forward.npz", outputs)
     weights = cotangents(outputs, job["seed"])
     worker.save("cotangents.npz", weights)
-    if weights:
-        _prove(worker, model, args, kwargs, weights)
-
-
-def _prove(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any, weights: dict[str, NDArray[Any]]) -> None:
-    """The steps that need gradients."""
-    model.eval()
+    if not weights:
+        return
     with worker.step("gradients"):
         _gradients(worker, model, args, kwargs, weights)
     with worker.step("training") as line:
@@ -72,12 +65,18 @@ def _tensor(array: NDArray[Any]) -> torch.Tensor:
     return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
 
 
-def _widen(model: torch.nn.Module) -> None:
-    """Go on in double precision: the parameters keep their values."""
+def _widen(model: torch.nn.Module, noise: float, seed: int) -> None:
+    """Go on in double precision: all values stay, but for noise of this share in the parameters."""
     torch.set_default_dtype(torch.float64)
+    for name, wide in {"float": "float64", "float32": "float64", "cfloat": "cdouble", "complex64": "cdouble"}.items():
+        setattr(torch, name, getattr(torch, wide))  # what the code of the model names single precision, too
+    setattr(torch.Tensor, "float", torch.Tensor.double)  # noqa: B010 (a method that is typed as one)
     for tensor in [*model.parameters(), *model.buffers()]:
         if tensor.is_floating_point() or tensor.is_complex():
             tensor.data = tensor.data.to(torch.complex128 if tensor.is_complex() else torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters() if noise else ():
+        parameter.data *= 1 + noise * torch.randn(parameter.shape, generator=generator)
 
 
 def _real(value: torch.Tensor) -> torch.Tensor:

@@ -60,7 +60,7 @@ def compose(
             "# Layers that may use the weight of another layer, and hold it as that one does.",
             f"TIED: list[str] = {_table(sorted(tied))}",
             "",
-            "# Tensors that every instance of a class or layer has: where one is missing, another reading is preferred.",
+            "# Tensors that every instance has: where one is missing, another reading is preferred.",
             f"NEEDED: dict[str, list[str]] = {_table(dict(needed))}",
             "",
             "# Where a container of the target keeps its children by position.",

@@ -54,6 +54,10 @@ class Attributes(EngineBase):
             return frozenset({MethodRef(frozenset({value}), name)})
         if isinstance(value, ModuleRef):
             return self.imported(value.module.name, name)
+        if isinstance(value, Instance) and value.cls.differentiable:
+            found = self.context_member(value.cls, name)
+            if found is not None:
+                return found
         if isinstance(value, Instance):
             return self.member(value.cls, name, value)
         if isinstance(value, ClassRef):
@@ -169,6 +173,8 @@ class Attributes(EngineBase):
                 method = parent.methods[name]
                 bound = frozenset({ClassRef(cls)}) if method.kind == "classmethod" else None
                 return frozenset({FunctionRef(method, bound)})
+        if cls.differentiable and name == self.own_backward["apply"]:
+            return frozenset({MethodRef(frozenset({ClassRef(cls)}), name)})
         found = NOTHING
         for parent in cls.mro():
             if name in parent.attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
 from .values import NOTHING, UNKNOWN, UNKNOWNS, Const, Scalar, Tensor, Unknown, Values
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..kb.model import HubOp, ReadRow, WriteRow
     from .project import ModuleFinder
-    from .values import Container, Value
+    from .values import ClassRef, Container, Instance, Value
 
 MAX_VALUES = 40  # more possibilities than this say nothing
 MAX_NUMBERS = 2  # known numbers in one place; more are widened to their type
@@ -52,6 +52,7 @@ class EngineBase:
         self.kind_types = mapping(framework.get("kinds"))
         self.argument_aliases = mapping(framework.get("argument_aliases"))
         self.training = str(framework.get("training", ""))
+        self.own_backward: dict[str, Any] = mapping(framework.get("own_backward"))
         self.libraries = mapping(framework.get("libraries"))  # array libraries that stay: name -> result
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
@@ -159,6 +160,18 @@ class EngineBase:
         raise NotImplementedError
 
     def _fitting(self, rows: list[ReadRow], args: Arguments, receiver: Values | None) -> ReadRow:
+        raise NotImplementedError
+
+    def is_pass(self, function: FunctionInfo) -> bool:
+        raise NotImplementedError
+
+    def seed_of_pass(self, function: FunctionInfo, index: int) -> Values:
+        raise NotImplementedError
+
+    def context_member(self, cls: ClassInfo, name: str) -> Values | None:
+        raise NotImplementedError
+
+    def call_with_backward(self, owner: ClassRef | Instance, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         raise NotImplementedError
 
     def _pair(self, node: cst.CSTNode, values: Values) -> Values:

@@ -9,6 +9,7 @@ import libcst as cst
 from .base import Arguments, EngineBase
 from .builtin_calls import BuiltinCalls
 from .container_calls import ContainerCalls
+from .functions import OwnBackward
 from .method_calls import MethodCalls
 from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site
 from .values import (
@@ -50,7 +51,7 @@ MAX_SMALL = 3  # statements of a function that is looked at anew for each call
 SMALL_STATEMENTS = (cst.SimpleStatementLine, cst.If)
 
 
-class Calls(BuiltinCalls, ContainerCalls, MethodCalls, EngineBase):
+class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
     """Evaluates calls."""
 
     def evaluate_call(self, node: cst.Call) -> Values:

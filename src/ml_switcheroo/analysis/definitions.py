@@ -78,6 +78,8 @@ class Definitions(EngineBase):
             if name == function.star:
                 cell_site = self.site(parameter, "tuple")
                 self.write(cell, frozenset({Container(cell_site)}))
+                if self.is_pass(function):
+                    self.write(cell_site.elements, self.seed_of_pass(function, index) or frozenset({Tensor(weak=True)}))
                 continue
             if name == function.double_star:
                 self.write(cell, frozenset({Container(self.site(parameter, "dict"))}))
@@ -88,14 +90,17 @@ class Definitions(EngineBase):
             if index == 0 and function.cls is not None and function.kind == "classmethod":
                 self.write(cell, frozenset({ClassRef(function.cls)}))
                 continue
-            values = NOTHING
+            values = self.seed_of_pass(function, index) if self.is_pass(function) else NOTHING
+            if values:
+                self.write(cell, values)
+                continue
             if parameter.annotation is not None:
                 values = annotation_values(self, parameter.annotation.annotation)
             if parameter.default is not None:
                 default = self.evaluate(parameter.default)
                 function.defaults[name] = default
                 values |= default | _types_of(default)
-            elif not values and self._is_forward(function):
+            elif not values and (self._is_forward(function) or self.is_pass(function)):
                 values = frozenset({Tensor(weak=True)})
             if self._is_forward(function) and parameter.default is not None and values == frozenset({Const(None)}):
                 values |= {Tensor(weak=True)}
@@ -166,6 +171,7 @@ class Definitions(EngineBase):
                     if cls not in parent.subclasses:
                         parent.subclasses.append(cls)
                     cls.is_module = cls.is_module or parent.is_module
+                    cls.differentiable = cls.differentiable or parent.differentiable
                     cls.container = cls.container or parent.container
                     cls.layer = cls.layer or parent.layer
                     cls.dataclass = cls.dataclass or parent.dataclass
@@ -173,6 +179,9 @@ class Definitions(EngineBase):
                 elif isinstance(value, Api):
                     if value.name == self.module_type:
                         cls.is_module = True
+                        continue
+                    if value.name == self.own_backward.get("base"):
+                        cls.differentiable = True
                         continue
                     rows = self.kb.read(value.name)
                     if rows:

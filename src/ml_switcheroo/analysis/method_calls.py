@@ -9,6 +9,7 @@ from .model import Cell, ClassInfo
 from .values import (
     NOTHING,
     UNKNOWNS,
+    ClassRef,
     Const,
     Container,
     Instance,
@@ -40,6 +41,8 @@ class MethodCalls(EngineBase):
             return self._tensor_method(owner, name, args, node)
         if isinstance(owner, Container):
             return self.container_method(owner, name, args, node)
+        if isinstance(owner, (ClassRef, Instance)) and owner.cls.differentiable:
+            return self.call_with_backward(owner, name, args, node)
         if isinstance(owner, (Instance, Layer)):
             return self._module_method(frozenset({owner}), name, args, node)
         if isinstance(owner, Super):

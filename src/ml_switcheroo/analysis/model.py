@@ -91,6 +91,7 @@ class ClassInfo:
     attribute_patterns: dict[str, Cell] = field(default_factory=dict)  # setattr(self, f"layer{i}", ...) -> "layer*"
     persistent: dict[str, bool] = field(default_factory=dict)  # buffers: kept in checkpoints?
     is_module: bool = False  # inherits from the framework's module class
+    differentiable: bool = False  # a function with a backward pass of its own (analysis/functions.py)
     container: str | None = None  # 'Sequential' | 'ModuleList' | 'ModuleDict' when it inherits from that
     layer: str | None = None  # hub name when it inherits from a framework's layer
     ties: list[tuple[str, str]] = field(default_factory=list)  # dotted attribute paths that share one parameter

@@ -42,6 +42,7 @@ FRAMEWORK_KEYS = frozenset(
         "inplace_suffix",
         "argument_aliases",
         "kinds",
+        "own_backward",
         "training",
         "style",
         "blocks",

@@ -107,12 +107,14 @@ class Walk(cst.CSTTransformer):
             if self.effects.takes_stream(function):
                 return cst.Name(style.stream)
             cls = function.cls
+            if self.engine.is_pass(function):
+                at = self.engine.context_position(function)
+                if at is None or at >= len(function.parameters):
+                    return None
+                return self._stream_of(function.parameters[at])
             if cls is not None and cls.is_module and function.kind in ("method", "property") and function.parameters:
                 self.keeps_stream.add(cls)
-                text = style.stream_attribute.replace("{self}", self.self_name(function)).replace(
-                    "{stream}", style.stream
-                )
-                return cst.parse_expression(text)
+                return self._stream_of(self.self_name(function))
             if cls is not None:
                 return None
         if not self.functions:
@@ -122,6 +124,11 @@ class Walk(cst.CSTTransformer):
             self.stream_outside = True
             return cst.Name(self.context.free_name(style.stream))  # made by leave_Module
         return None
+
+    def _stream_of(self, owner: str) -> cst.BaseExpression:
+        """`self.rngs`"""
+        text = self.style.stream_attribute.replace("{self}", owner)
+        return cst.parse_expression(text.replace("{stream}", str(self.style.stream)))
 
     def _aliases(self, text: str) -> set[str]:
         return {text.split(".")[0].split("(")[0]} & set(self.kb.imports())

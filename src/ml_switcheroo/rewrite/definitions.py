@@ -56,7 +56,9 @@ class Definitions(Walk):
         self.context.changed = True
         return cst.RemoveFromParent()
 
-    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.BaseStatement:
+    def leave_FunctionDef(
+        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
+    ) -> cst.BaseStatement | cst.RemovalSentinel:
         function = self.engine.functions.get(original_node)
         for decorator in original_node.decorators:
             kind = self.decorator_kinds.get(decorator)
@@ -66,6 +68,11 @@ class Definitions(Walk):
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
+            if self._is_for_others(function):
+                del self.context.findings[self.marks.pop() :]
+                self.context.explain(original_node, f"{function.name}() is left out: only other programs call it")
+                self.context.changed = True
+                return cst.RemoveFromParent()
         if original_node.returns is not None and self.is_open(original_node.returns):
             updated_node = updated_node.with_changes(returns=None)
         if self.nothing and not self.functions:
@@ -96,6 +103,11 @@ class Definitions(Walk):
             self.context.changed = True
             node = node.with_changes(name=cst.Name(self.style.forward))
         return node
+
+    def _is_for_others(self, function: FunctionInfo) -> bool:
+        """A method of a function with a backward pass that only exporters call."""
+        cls = function.cls
+        return cls is not None and cls.differentiable and function.name in self.engine.own_backward["elsewhere"]
 
     def _wrapped(self, node: cst.FunctionDef, depth: int) -> cst.FunctionDef:
         """A header on one line that has become too long: its parameters go on a line of their own."""

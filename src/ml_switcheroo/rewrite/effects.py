@@ -112,11 +112,18 @@ class Effects:
             if function.name in (self.engine.forward, "__call__") or function.kind == "property":
                 return False
             return function.builds
-        if function in self.closures:
+        if function in self.closures or self.engine.is_pass(function):  # a pass finds its stream in the context
             return False
         if function.name.startswith("__") and function.name != "__init__" and cls is not None:
             return False
         return function.builds or function.draws
+
+    def applied_draws(self, cls: ClassInfo) -> bool:
+        """Does a function with a backward pass of its own draw random numbers in one of its passes?"""
+        if not cls.differentiable:
+            return False
+        passes = (self.engine.find_method(cls, n) for n in (self.engine.forward, self.engine.own_backward["backward"]))
+        return any(method is not None and (method.draws or method.builds) for method in passes)
 
     def class_takes_stream(self, cls: ClassInfo) -> bool:
         if cls.is_module:
@@ -172,6 +179,8 @@ class Effects:
             return self.class_takes_stream(value.cls)
         if isinstance(value, FunctionRef):
             return self.takes_stream(value.function)
+        if isinstance(value, MethodRef):  # `Noise.apply`
+            return any(isinstance(v, ClassRef) and self.applied_draws(v.cls) for v in value.receiver)
         if isinstance(value, Factory):
             return True
         if isinstance(value, Partial):
@@ -280,6 +289,8 @@ class Effects:
                     and (self.takes_stream(callee) or self.method_owner(callee) is None)
                 ):
                     function.draws = changed = True
+            elif isinstance(target, MethodRef) and not function.draws and self.value_takes_stream(target):
+                function.draws = changed = True
             elif isinstance(target, ClassRef) and not function.builds and self.class_takes_stream(target.cls):
                 function.builds = changed = True
         return changed

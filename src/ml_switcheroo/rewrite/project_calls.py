@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.model import MODULE_CONTAINERS
 from ..analysis.values import (
     NOTHING,
     Api,
+    ClassRef,
     Const,
+    Container,
     FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
     Text,
     Unknown,
     Values,
@@ -26,6 +32,8 @@ class ProjectCalls(Walk):
 
     def plain_call(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression:
         """A call of something of the project: it stays, and gets a random stream where the callee takes one."""
+        if any(isinstance(v, MethodRef) and any(isinstance(o, ClassRef) for o in v.receiver) for v in values):
+            self._check_applied(original)
         api = self.context.source_api(values)
         if api is not None and not self.is_direct(original.func) and not self.effects.value_takes_stream(Api(api)):
             if self._is_local(original.func) and self._is_function(api):
@@ -58,6 +66,22 @@ class ProjectCalls(Walk):
         if self.effects.calls_back(values):
             return self.wrap_callbacks(original, updated)
         return updated
+
+    def _check_applied(self, original: cst.Call) -> None:
+        """A function with a backward pass of its own gets gradients for arrays among its arguments alone."""
+        for argument in original.args:
+            if any(
+                isinstance(v, Layer)
+                or (isinstance(v, Instance) and v.cls.is_module)
+                or (isinstance(v, Container) and v.site.kind in MODULE_CONTAINERS)
+                for v in self.facts(argument.value)
+            ):
+                self.context.report(
+                    argument.value,
+                    "SW4002",
+                    "a module is handed to a function with its own backward pass, where its parameters get no gradient",
+                    "call the module outside of the function, or leave the gradient to the framework",
+                )
 
     def _is_local(self, func: cst.BaseExpression) -> bool:
         """A variable of this function (a parameter or attribute may hold something else for other callers)."""

@@ -170,6 +170,8 @@ class Calls(ProjectCalls, Walk):
         self.receivers[original] = new_func.value
         if any(isinstance(v, Super) for v in owners):
             return self._super_call(original, updated, name, owners)
+        if any(isinstance(v, Instance) and v.cls.differentiable for v in owners):
+            self._check_context(original, name)
         methods = [v for v in values if isinstance(v, MethodRef)]
         tensors = any(isinstance(o, Tensor) for m in methods for o in m.receiver)
         if tensors or self._looks_like_tensor(original, name, owners, values):
@@ -213,6 +215,16 @@ class Calls(ProjectCalls, Walk):
             api = f"{self.engine.tensor_type}.{name}"
             self.context.report(original, "SW1001", f"{api} is not known", "add a row for it, or use what is known")
         return None
+
+    def _check_context(self, original: cst.Call, name: str) -> None:
+        """A call of a method of a context."""
+        if name == self.engine.own_backward["changes"]:
+            self.context.report(
+                original,
+                "SW4002",
+                "this function changes its argument in place, which the target cannot",
+                "return a new array, and let the callers use it",
+            )
 
     def project_method(self, owners: Values, name: str) -> bool:
         return any(isinstance(v, Instance) and self.engine.find_method(v.cls, name) is not None for v in owners)

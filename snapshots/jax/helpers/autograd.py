@@ -1,0 +1,96 @@
+"""Functions with a backward pass of their own, written as torch writes them."""
+# fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+
+class FunctionContext(nnx.Pytree):
+    """What the forward pass of a Function leaves for its backward pass: arrays are residuals, all else is static."""
+
+    def __init__(self, needs_input_grad, key):
+        self.needs_input_grad, self.saved_tensors, self.key, self.draws = needs_input_grad, (), key, 0
+
+    def __setattr__(self, name, value):
+        arrays = any(isinstance(leaf, jax.Array) or nnx.is_data(leaf) for leaf in jax.tree.leaves(value))
+        super().__setattr__(name, nnx.data(value) if arrays else nnx.static(value))
+
+    @property
+    def rngs(self):
+        """A random stream that is another one each time."""
+        self.draws += 1
+        return nnx.Rngs(jax.random.fold_in(self.key, self.draws))
+
+    def save_for_backward(self, *tensors):
+        self.saved_tensors = tensors
+
+    def set_materialize_grads(self, value):
+        """Gradients of unused outputs are arrays of zeros here."""
+
+    def mark_non_differentiable(self, *outputs):
+        self.constants = outputs
+
+
+class Function:
+    """A function with a backward pass of its own: subclasses have forward(ctx, *args) and backward(ctx, *grads)."""
+
+    @classmethod
+    def apply(cls, *args, rngs: nnx.Rngs | None = None):
+        """What forward returns; its gradient with respect to arrays among the arguments is what backward returns."""
+        if any(isinstance(arg, nnx.Module) for arg in args):
+            raise TypeError(f"{cls.__name__} cannot take a module, whose parameters would get no gradient")
+        args = [arg[...] if isinstance(arg, nnx.Variable) else arg for arg in args]
+        places = [i for i, arg in enumerate(args) if isinstance(arg, jax.Array)]
+        shapes = [jax.ShapeDtypeStruct(args[i].shape, args[i].dtype) for i in places]
+        floating = tuple(i in places and jnp.issubdtype(arg.dtype, jnp.floating) for i, arg in enumerate(args))
+        constant = set()  # positions of outputs without gradients
+
+        def run(key, *arrays):
+            ctx, inputs = FunctionContext(floating, key), list(args)
+            for i, array in zip(places, arrays, strict=True):
+                inputs[i] = array
+            if hasattr(cls, "setup_context"):
+                output = cls.forward(*inputs)
+                cls.setup_context(ctx, tuple(inputs), output)
+            else:
+                output = cls.forward(ctx, *inputs)
+            if hasattr(ctx, "constants"):
+                outputs = output if isinstance(output, tuple) else (output,)
+                constant.update(i for i, out in enumerate(outputs) if any(out is c for c in ctx.constants))
+                del ctx.constants
+            return output, ctx
+
+        def backward(ctx, grads):
+            grads = grads if isinstance(grads, tuple) else (grads,)
+            grads = [jnp.zeros(g.shape) if g is not None and g.dtype == jax.dtypes.float0 else g for g in grads]
+            result = cls.backward(ctx, *grads)
+            result = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+            return None, *(summed_to(result[i], shape) for i, shape in zip(places, shapes, strict=True))
+
+        call = jax.custom_vjp(lambda key, *arrays: run(key, *arrays)[0])
+        call.defvjp(run, backward)
+        output = call(rngs and rngs(), *(args[i] for i in places))
+        if not constant:
+            return output
+        if not isinstance(output, tuple):
+            return lax.stop_gradient(output)
+        return tuple(lax.stop_gradient(out) if i in constant else out for i, out in enumerate(output))
+
+
+def summed_to(gradient, like):
+    """A gradient in the shape and dtype of the array that it belongs to: axes that were broadcast are summed over."""
+    if gradient is None or not jnp.issubdtype(like.dtype, jnp.inexact):
+        return None
+    if gradient.shape != like.shape:
+        wide = jax.ShapeDtypeStruct(like.shape, gradient.dtype)
+        (gradient,) = jax.linear_transpose(lambda x: jnp.broadcast_to(x, gradient.shape), wide)(gradient)
+    return gradient.astype(like.dtype)
+
+
+def softmax_backward(grad, x, dim, dtype=None) -> jax.Array:
+    """Gradient of the input of a softmax along dim, from that of its output x."""
+    product = grad * x
+    gradient = product - x * product.sum(dim, keepdims=True)
+    return gradient if dtype is None else gradient.astype(dtype)

@@ -225,8 +225,10 @@ def is_jax_function(value):
 
 def named_children(module):
     """The direct parts of a module with their names, each once; JAX functions stand for layers without parameters."""
-    if isinstance(module, nnx.Sequential):
-        items = module.items() if hasattr(module, "items") else enumerate(module.layers)
+    if hasattr(module, "child_names"):
+        items = module.items()
+    elif isinstance(module, nnx.Sequential):
+        items = enumerate(module.layers)
     elif isinstance(module, nnx.List):
         items = enumerate(module)
     else:

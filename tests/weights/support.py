@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 LAYERS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
-    "Linear": ({"weight": "OI", "bias": "O"}, {"weight": "kernel OI->IO", "bias": "bias"}),
+    "Linear": ({"weight": "OI", "bias": "O?"}, {"weight": "kernel OI->IO", "bias": "bias"}),
     "Embedding": ({"weight": "NE"}, {"weight": "embedding"}),
-    "Conv2d": ({"weight": "OIHW", "bias": "O"}, {"weight": "kernel OIHW->HWIO", "bias": "bias"}),
+    "Conv2d": ({"weight": "OIHW", "bias": "O?"}, {"weight": "kernel OIHW->HWIO", "bias": "bias"}),
     "BatchNorm2d": (
-        {"weight": "O", "bias": "O", "running_mean": "O", "running_var": "O", "num_batches_tracked": ""},
+        {"weight": "O", "bias": "O?", "running_mean": "O", "running_var": "O", "num_batches_tracked": "?"},
         {
             "weight": "scale",
             "bias": "bias",
@@ -38,7 +38,7 @@ LAYERS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "LayerNorm": ({"weight": "", "bias": ""}, {"weight": "scale", "bias": "bias"}),
     "PReLU": ({"weight": "O"}, {"weight": "negative_slope"}),
     "MultiheadAttention": (
-        {"in_proj_weight": "OI", "in_proj_bias": "O", "out_proj.weight": "OI", "out_proj.bias": "O"},
+        {"in_proj_weight": "OI", "in_proj_bias": "O?", "out_proj.weight": "OI", "out_proj.bias": "O?"},
         {
             "in_proj_weight": {"split": ["query.kernel", "key.kernel", "value.kernel"], "axis": 0, "layout": "OI->IO"},
             "in_proj_bias": {"split": ["query.bias", "key.bias", "value.bias"], "axis": 0},
@@ -47,7 +47,7 @@ LAYERS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         },
     ),
     "LSTM": (
-        {r"weight_(ih|hh)_l(\d+)": "OI", r"bias_(ih|hh)_l(\d+)": "O"},
+        {r"weight_(ih|hh)_l(\d+)": "OI", r"bias_(ih|hh)_l(\d+)": "O?"},
         {r"weight_(ih|hh)_l(\d+)": r"cells.\2.\1.kernel OI->IO", r"bias_(ih|hh)_l(\d+)": r"cells.\2.\1.bias"},
     ),
     "ReLU": ({}, {}),
@@ -78,7 +78,9 @@ class Script:
         module = self.module
         classes = {name: module.spread(own) for name, own in module.CLASSES.items()}
         layers = module.spread(module.LAYERS)
-        grammar = module.Grammar(classes, module.CONTAINERS, layers, module.TIES, module.PLACES, module.TIED)
+        grammar = module.Grammar(
+            classes, module.CONTAINERS, layers, module.TIES, module.PLACES, module.TIED, module.NEEDED
+        )
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = module.main(grammar, "flax", [str(argument) for argument in arguments])

@@ -352,3 +352,15 @@ def test_runs_alone(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "1 tensors read, 1 written" in ran.stdout
     assert set(read_st(tmp_path / "out.safetensors")) == {"fc.kernel"}
+
+
+def test_a_reading_under_which_no_tensor_is_missing_wins(tmp_path: Path) -> None:
+    made = script(tmp_path, {"Net": {"norm": ["layer LayerNorm", "class Scaled"]}, "Scaled": {"weight": "tensor"}})
+    assert set(migrate(tmp_path, made, state(norm__weight=(3,), norm__bias=(3,)))) == {"norm.scale", "norm.bias"}
+    made = script(tmp_path, {"Net": {"norm": ["layer BatchNorm2d", "layer PReLU"]}})
+    assert set(migrate(tmp_path, made, state(norm__weight=(3,)))) == {"norm.negative_slope"}
+
+
+def test_a_class_that_is_a_layer_keeps_its_tensors_beside_children_with_computed_names(tmp_path: Path) -> None:
+    made = script(tmp_path, {"Net": {"norm": "class Norm"}, "Norm": {"": "layer LayerNorm", "**": "layer Linear"}})
+    assert set(migrate(tmp_path, made, state(norm__weight=(3,), norm__bias=(3,)))) == {"norm.scale", "norm.bias"}

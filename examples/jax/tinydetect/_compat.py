@@ -174,18 +174,17 @@ class Sequential(nnx.Sequential):
         setattr(self.owner(name), name, layer)
 
     def __delitem__(self, index):
-        items = self.items()
-        del items[index]
-        self.replace(items)
+        layers = [*self]
+        del layers[index]
+        self.replace(layers)
 
-    def replace(self, items):
-        """Start again with these (name, layer) pairs; positions are counted anew."""
+    def replace(self, layers):
+        """Start again with these layers; all of them are named by their position, as in torch."""
         for name in self.child_names:
             delattr(self.owner(name), name)
         self.layers = nnx.List()
         super().__setattr__("child_names", ())
-        for name, layer in items:
-            self.add_module(str(len(self)) if name.isdecimal() else name, layer)
+        self.extend(layers)
 
     def append(self, layer):
         self.add_module(str(len(self)), layer)
@@ -197,9 +196,7 @@ class Sequential(nnx.Sequential):
         return self
 
     def insert(self, index, layer):
-        items = self.items()
-        items.insert(index, ("0", layer))
-        self.replace(items)
+        self.replace([*self[:index], layer, *self[index:]])
         return self
 
     def pop(self, index):

@@ -89,18 +89,17 @@ class Sequential(nnx.Sequential):
         setattr(self.owner(name), name, layer)
 
     def __delitem__(self, index):
-        items = self.items()
-        del items[index]
-        self.replace(items)
+        layers = [*self]
+        del layers[index]
+        self.replace(layers)
 
-    def replace(self, items):
-        """Start again with these (name, layer) pairs; positions are counted anew."""
+    def replace(self, layers):
+        """Start again with these layers; all of them are named by their position, as in torch."""
         for name in self.child_names:
             delattr(self.owner(name), name)
         self.layers = nnx.List()
         super().__setattr__("child_names", ())
-        for name, layer in items:
-            self.add_module(str(len(self)) if name.isdecimal() else name, layer)
+        self.extend(layers)
 
     def append(self, layer):
         self.add_module(str(len(self)), layer)
@@ -112,9 +111,7 @@ class Sequential(nnx.Sequential):
         return self
 
     def insert(self, index, layer):
-        items = self.items()
-        items.insert(index, ("0", layer))
-        self.replace(items)
+        self.replace([*self[:index], layer, *self[index:]])
         return self
 
     def pop(self, index):
@@ -143,17 +140,41 @@ class ModuleList(nnx.List):
             self[int(name)] = layer
 
 
-class ModuleDict(nnx.Dict):
-    """Layers under names; other attributes of a subclass are no items."""
+class _OrderedDict(nnx.Dict):
+    """A dictionary in the order in which it was filled; nnx.jit leaves a plain nnx.Dict sorted by name."""
 
-    def __init__(self, modules=None, *, rngs: nnx.Rngs | None = None):
-        super().__init__(modules or {})
+    child_names = ()
+
+    def __init__(self, items=None):
+        super().__init__()
+        self.update(items or {})
+
+    def __setitem__(self, name, value):
+        setattr(self, name, value)
+        if name not in self.child_names:
+            super().__setattr__("child_names", (*self.child_names, name))
+
+    def __delitem__(self, name):
+        super().__delitem__(name)
+        super().__setattr__("child_names", tuple(other for other in self.child_names if other != name))
+
+    def __contains__(self, name):
+        return name in self.child_names
 
     def __iter__(self):
-        other = (type, nnx.Variable, nnx.Rngs, nnx.RngStream)  # callable as well, and no layers
-        for name, value in vars(self).items():
-            if isinstance(value, nnx.Module) or (callable(value) and not isinstance(value, other)):
-                yield name
+        return iter(self.child_names)
+
+
+class ModuleDict(_OrderedDict):
+    """Layers under names, in the order in which they were put in; other attributes of a subclass are no items."""
+
+    def __init__(self, modules=None, *, rngs: nnx.Rngs | None = None):
+        super().__init__(modules)
+
+    def __setattr__(self, name, value):
+        if isinstance(value, nnx.Module) and name not in self.child_names:
+            super().__setattr__("child_names", (*self.child_names, name))
+        super().__setattr__(name, value)
 
     def add_module(self, name, layer):
         self[name] = layer
@@ -169,11 +190,11 @@ class ParameterList(nnx.List):
         super()._set_elem(key, nnx.Param(value) if isinstance(value, jnp.ndarray) else value)
 
 
-class ParameterDict(nnx.Dict):
+class ParameterDict(_OrderedDict):
     """Parameters under names; arrays become parameters when they are put in."""
 
     def __init__(self, parameters=None, *, rngs: nnx.Rngs | None = None):
-        super().__init__(parameters or {})
+        super().__init__(parameters)
 
     def __setattr__(self, name, value):
         super().__setattr__(name, nnx.Param(value) if isinstance(value, jnp.ndarray) else value)

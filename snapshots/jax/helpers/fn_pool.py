@@ -109,9 +109,11 @@ def max_unpool_nd(x, indices, rank, kernel_size, stride, padding, output_size) -
     shape = tuple(output_size)[-rank:]
     lead = x.shape[: x.ndim - rank]
     rows = int(np.prod(lead))
-    flat = jnp.zeros((rows, int(np.prod(shape))), x.dtype)
-    flat = flat.at[np.arange(rows)[:, None], indices.reshape(rows, -1)].set(x.reshape(rows, -1))
-    return flat.reshape(*lead, *shape)
+    flat, x = jnp.zeros((rows, int(np.prod(shape))), x.dtype), x.reshape(rows, -1)
+    where = np.arange(rows)[:, None], indices.reshape(rows, -1)
+    kept = flat.at[where].set(lax.stop_gradient(x))
+    # one of several values for a position is kept, but all of them get its gradient
+    return kept.at[where].add(x - lax.stop_gradient(x)).reshape(*lead, *shape)
 
 
 def max_unpool1d(x, indices, kernel_size, stride=None, padding=0, output_size=None) -> jax.Array:

@@ -50,6 +50,8 @@ class Attributes(EngineBase):
     def _attribute_of_one(self, value: Value, name: str, node: cst.CSTNode) -> Values:
         if isinstance(value, Api):
             return frozenset({Api(self.kb.canonical(f"{value.name}.{name}"))})
+        if name == "__dict__" and isinstance(value, ModuleRef):
+            return frozenset({MethodRef(frozenset({value}), name)})
         if isinstance(value, ModuleRef):
             return self.imported(value.module.name, name)
         if isinstance(value, Instance) and value.cls.differentiable:

@@ -138,6 +138,12 @@ class EngineBase:
     def _grow(self, site: Site, values: Values) -> None:
         raise NotImplementedError
 
+    def computed_attribute(self, owners: Values, names: Values, node: cst.CSTNode) -> Values:
+        raise NotImplementedError
+
+    def shift(self, owner: Value) -> None:
+        raise NotImplementedError
+
     def container_method(self, owner: Container, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         raise NotImplementedError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
-from .model import Cell, ClassInfo, FunctionInfo, Site
+from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
 from .values import (
     NOTHING,
     UNKNOWN,
@@ -16,10 +16,13 @@ from .values import (
     FunctionRef,
     Instance,
     Layer,
+    MethodRef,
+    ModuleRef,
     Partial,
     Scalar,
     Tensor,
     Text,
+    Value,
     Values,
 )
 
@@ -181,7 +184,11 @@ class BuiltinCalls(EngineBase):
         if name in ("staticmethod", "classmethod"):
             return first
         if name == "getattr":
-            return self._getattr(args, node)
+            return self.computed_attribute(args.get(0), args.get(1), node) | args.get(2) or self.missing()
+        if name in ("vars", "globals"):
+            here = frozenset({ModuleRef(self.current.module)}) if self.current is not None else NOTHING
+            modules = frozenset(v for v in (first if args.positional else here) if isinstance(v, ModuleRef))
+            return frozenset({MethodRef(modules, "__dict__")}) if modules else UNKNOWNS
         if name == "setattr":
             self.store_computed_attribute(first, args.get(1), args.get(2))
             return NONE
@@ -200,16 +207,19 @@ class BuiltinCalls(EngineBase):
             self.write(site.elements, values)
         return frozenset({Container(site)})
 
-    def _getattr(self, args: Arguments, node: cst.CSTNode) -> Values:
-        owners, found = args.get(0), NOTHING
+    def computed_attribute(self, owners: Values, names: Values, node: cst.CSTNode) -> Values:
+        """What `getattr(owner, name)` may give."""
+        found = NOTHING
         patterns: set[str] = set()
-        for key in args.get(1):
+        for key in names:
             if isinstance(key, Const) and isinstance(key.value, str):
                 found |= self.attribute_of(owners, key.value, node)
             else:
                 patterns.add(key.pattern if isinstance(key, Text) else "*")
         # The owners may be hundreds of classes with the same bases: each base is looked through once.
         for pattern in patterns:
+            for owner in owners:
+                found |= self._makers(owner.module, pattern) if isinstance(owner, ModuleRef) else NOTHING
             members: dict[ClassInfo, Values] = {}
             for cls in {owner.cls for owner in owners if isinstance(owner, Instance)}:
                 matching = NOTHING
@@ -218,7 +228,23 @@ class BuiltinCalls(EngineBase):
                         members[parent] = self._own_members(parent, pattern)
                     matching |= members[parent]
                 found |= matching or self.missing()
-        return found | args.get(2) or self.missing()
+        return found
+
+    def _makers(self, module: ModuleInfo, pattern: str) -> Values:
+        """The public functions of a module that make models: those are looked up by name."""
+        from fnmatch import fnmatchcase
+
+        self.load(module)
+        found: set[Value] = set()
+        for name in list(module.globals):
+            if not name.startswith("_") and (pattern == "*" or fnmatchcase(name, pattern)):
+                for value in self.imported(module.name, name):
+                    if isinstance(value, FunctionRef) and any(
+                        isinstance(made, Layer) or (isinstance(made, Instance) and made.cls.is_module)
+                        for made in self.read(value.function.result)
+                    ):
+                        found.add(value)
+        return frozenset(found)
 
     def _own_members(self, cls: ClassInfo, pattern: str) -> Values:
         """Modules and tensors that a class itself, not its bases, keeps under a name that fits."""

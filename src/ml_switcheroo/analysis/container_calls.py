@@ -84,6 +84,8 @@ class ContainerCalls(EngineBase):
             return none
         if name in ("pop", "popitem", "get", "setdefault", "__getitem__"):
             found = NOTHING
+            if name == "pop":
+                self.shift(owner)
             key_values = args.get(0)
             exact = bool(key_values)
             for key in key_values:
@@ -127,6 +129,13 @@ class ContainerCalls(EngineBase):
         for cell in [*site.named.values(), *site.patterns.values()]:
             found |= self.read(cell)
         return found
+
+    def shift(self, owner: Value) -> None:
+        """Something was taken out: what comes after it has another position, and in a Sequential another name."""
+        own = owner.cls.self_site if isinstance(owner, Instance) else None
+        site = owner.site if isinstance(owner, Container) else own
+        if site is not None and site.kind not in MAPPINGS:
+            self._grow(site, NOTHING)
 
     def _grow(self, site: Site, values: Values) -> None:
         if not site.grown:

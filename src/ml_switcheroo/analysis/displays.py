@@ -21,6 +21,7 @@ from .values import (
     Container,
     FunctionRef,
     Instance,
+    MethodRef,
     Scalar,
     Tensor,
     Text,
@@ -194,6 +195,8 @@ class Displays(Narrowing, EngineBase):
             if method is not None:
                 return self.call(frozenset({FunctionRef(method, frozenset({owner}))}), Arguments([keys], {}), node)
             return UNKNOWNS
+        if isinstance(owner, MethodRef) and owner.name == "__dict__":  # `models.__dict__[name]`
+            return self.computed_attribute(owner.receiver, keys, node)
         if not isinstance(owner, Container):
             return UNKNOWNS
         site = owner.site

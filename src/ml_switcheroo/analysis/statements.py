@@ -102,7 +102,12 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
         self.narrow(node.test, True)
 
     def _delete(self, node: cst.Del) -> None:
-        pass
+        targets = node.target.elements if isinstance(node.target, (cst.Tuple, cst.List)) else [node.target]
+        for target in (t.value if isinstance(t, cst.BaseElement) else t for t in targets):
+            if isinstance(target, cst.Subscript):
+                self.evaluate(target)
+                for owner in self.evaluate(target.value):
+                    self.shift(owner)
 
     def _assign(self, node: cst.Assign) -> None:
         values = self.evaluate(node.value)
@@ -358,6 +363,7 @@ Statements.STATEMENTS = {
     cst.Break: Statements._jump,
     cst.Continue: Statements._jump,
     cst.Assert: Statements._assert,
+    cst.Del: Statements._delete,
     cst.Assign: Statements._assign,
     cst.AnnAssign: Statements._annotated,
     cst.AugAssign: Statements._augmented,

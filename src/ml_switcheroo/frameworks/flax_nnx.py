@@ -13,6 +13,7 @@ STYLE = Style(
     variable_read="{x}[...]",
     variable_write="{x}[...]",
     module_list="nnx.List({x})",
+    data="nnx.data({x})",
     constant="Constant",
     immutable=True,
     index_view="at",

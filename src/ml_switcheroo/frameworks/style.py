@@ -24,6 +24,7 @@ class Style:
     variable_read: str = "{x}"  # value of a parameter or buffer
     variable_write: str = "{x}"  # where a new value of it is assigned
     module_list: str | None = None  # what a plain list of modules becomes where it is stored in a module
+    data: str | None = None  # what is stored in a module as arrays or to be replaced by data, if that has to be said
     constant: str | None = None  # helper that wraps an array which is not part of the state
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)

@@ -425,7 +425,7 @@ def _layer(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> Iter
             name is None or sources.lookup(spoke, name) is None
         ):
             yield row.problem(f"isinstance: {packed['isinstance']} is neither a helper nor a known name", "isinstance")
-    weights = {str(name): str(layout) for name, layout in (hub.data.get("weights") or {}).items()}
+    weights = {str(name): str(layout).removesuffix("?") for name, layout in (hub.data.get("weights") or {}).items()}
     rules = packed.get("weights", {})
     if "forms" in packed and "weights" in packed:
         for name in weights:

@@ -27,6 +27,7 @@ from ..analysis.values import (
     Values,
 )
 from .handed import Handed
+from .placeholders import placeholders
 
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
@@ -39,6 +40,8 @@ _PLAIN = """
     load_state_dict requires_grad_
 """
 PLAIN_METHODS = frozenset(_PLAIN.split())
+# Methods of a dictionary of modules that depend on its order.
+IN_ORDER = frozenset({"items", "values", "keys", "children", "named_children", "popitem"})
 
 
 # Python's own functions that call what they are handed.
@@ -53,7 +56,8 @@ class Effects:
     def __init__(self, engine: Engine, target: str) -> None:
         self.engine = engine
         self.kb = engine.kb
-        self.rich_sites: set[Site] = set()  # Sequentials that are indexed, iterated, named or grown
+        # Sequentials that are indexed, iterated, named or grown; ModuleDicts whose order matters
+        self.rich_sites: set[Site] = set()
         self.callbacks: set[FunctionInfo] = set()
         self.functions = [f for f in engine.visits if f.kind != "module"]
         self.closures = self._closures()  # nested functions that take their keys from the function around them
@@ -63,6 +67,7 @@ class Effects:
         self._containers()
         self._constants()
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
+        self.placeholders = placeholders(engine)
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:
@@ -339,7 +344,7 @@ class Effects:
                         self.rich_sites.add(site)
         for node, values in facts.items():
             if isinstance(node, cst.Subscript):
-                self._mark(facts.get(node.value, NOTHING))
+                self._mark(facts.get(node.value, NOTHING), subscript=True)
             elif isinstance(node, (cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp)):
                 part: cst.CompFor | None = node.for_in
                 while part is not None:
@@ -352,7 +357,7 @@ class Effects:
         for function in self.engine.visits:
             for call, callees in function.calls.items():
                 if isinstance(call.func, cst.Attribute) and call.func.attr.value not in PLAIN_METHODS:
-                    self._mark(facts.get(call.func.value, NOTHING))
+                    self._mark(facts.get(call.func.value, NOTHING), subscript=call.func.attr.value not in IN_ORDER)
                 library = any(
                     isinstance(v, Api) and v.name.startswith(("builtins.", "itertools.", "functools.")) for v in callees
                 )
@@ -365,9 +370,12 @@ class Effects:
                     if argument.star or builtin_only:
                         self._mark(facts.get(argument.value, NOTHING))
 
-    def _mark(self, values: Values) -> None:
+    def _mark(self, values: Values, *, subscript: bool = False) -> None:
+        """Something is asked of these containers: one of their parts, or all of them in order."""
         for value in values:
-            if isinstance(value, Container) and value.site.kind == "Sequential":
+            if isinstance(value, Container) and (
+                value.site.kind == "Sequential" or (value.site.kind == "ModuleDict" and not subscript)
+            ):
                 self.rich_sites.add(value.site)
 
     def _returns_several(self, value: Value) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
-from ..analysis.values import Tensor
+from ..analysis.values import Const, Scalar, Tensor
 from .base import Walk, is_empty_context
 from .outside import with_stream
 from .todo import commented_out, todo_lines
@@ -136,8 +136,17 @@ class StatementEdits(Walk):
 
     def warn_of_branch(self, test: cst.BaseExpression) -> None:
         """A branch on the value of an array needs that value, which a traced function does not have."""
+        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+            self.warn_of_branch(test.expression)
+            return
+        if isinstance(test, cst.BooleanOperation):
+            self.warn_of_branch(test.left)
+            self.warn_of_branch(test.right)
+            return
         values = self.facts(test)
-        if self.functions and values and all(isinstance(v, Tensor) and not v.weak for v in values):
+        arrays = [value for value in values if isinstance(value, Tensor)]
+        known = all(isinstance(value, (Tensor, Const, Scalar)) for value in values)
+        if self.functions and arrays and known and not any(value.weak for value in arrays):
             self.context.report(
                 test,
                 "SW4004",
@@ -153,6 +162,9 @@ class StatementEdits(Walk):
 
     def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.BaseStatement:
         return self._leave_compound(original_node, updated_node)
+
+    def visit_Assert(self, node: cst.Assert) -> None:
+        self.warn_of_branch(node.test)
 
     def visit_While(self, node: cst.While) -> bool:
         self.safe.add(node.test)

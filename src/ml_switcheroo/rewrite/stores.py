@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import libcst as cst
 
-from ..analysis.model import MODULE_CONTAINERS
-from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Value, Values
+from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
 from ..convert.precedence import OBJECT, TERM, bare, fit
 from .base import Walk
 from .handed import layer_ops
 from .in_place_calls import changed_argument
+from .placeholders import holds_arrays, holds_modules
 from .registrations import Registrations
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     # The current value of a place, and what makes a statement that stores a new one.
     Storable: TypeAlias = tuple[cst.BaseExpression, Callable[[cst.BaseExpression], cst.BaseSmallStatement]]
-
-SPACE = cst.SimpleWhitespace(" ")
 
 
 class Stores(Registrations, Walk):
@@ -142,21 +140,6 @@ class Stores(Registrations, Walk):
             stores.append(stored)
         first = updated.with_changes(targets=[cst.AssignTarget(new.with_changes(elements=elements))])
         return cst.FlattenSentinel([first, *stores])
-
-    @staticmethod
-    def _holds_modules(value: Value) -> bool:
-        """A plain list or tuple with modules or variables in it."""
-        return (
-            isinstance(value, Container)
-            and value.site.kind in ("list", "tuple")
-            and any(
-                isinstance(v, Layer)
-                or (isinstance(v, Instance) and v.cls.is_module)
-                or (isinstance(v, Tensor) and v.role != "value")
-                or (isinstance(v, Container) and v.site.kind in MODULE_CONTAINERS)
-                for v in value.site.elements.values
-            )
-        )
 
     def _without_gradient(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
         """What is computed in a block without gradients is a constant for the gradient."""
@@ -287,6 +270,18 @@ class Stores(Registrations, Walk):
 
     # ---- attributes --------------------------------------------------------------------------------------------------
 
+    def leave_AnnAssign(self, original_node: cst.AnnAssign, updated_node: cst.AnnAssign) -> cst.BaseSmallStatement:
+        target, new_target, value = original_node.target, updated_node.target, updated_node.value
+        if not isinstance(target, cst.Attribute) or not isinstance(new_target, cst.Attribute) or value is None:
+            return updated_node
+        assert original_node.value is not None
+        original = cst.Assign([cst.AssignTarget(target)], original_node.value)
+        plain = cst.Assign([cst.AssignTarget(new_target)], value)
+        stored = self._store_attribute(original, plain, target, new_target)
+        if isinstance(stored, cst.Assign) and stored.targets[0].target is new_target:
+            return updated_node.with_changes(value=stored.value)  # which keeps its annotation
+        return stored
+
     def _store_attribute(
         self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute
     ) -> cst.BaseSmallStatement:
@@ -304,8 +299,11 @@ class Stores(Registrations, Walk):
         own = any(target.attr.value in cls.attributes for v in instances for cls in v.cls.mro())
         if layer_ops(owners) and not own:
             return self._store_weight(original, updated, target, new, owners)
-        if instances and self.style.module_list is not None and values and all(self._holds_modules(v) for v in values):
+        if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
+        arrays = bool(instances) and any(map(holds_arrays, values))
+        if self.style.data is not None and (arrays or original.value in self.effects.placeholders):
+            return updated.with_changes(value=self.style_expression(self.style.data, x=bare(value)))
         if not instances or not any(isinstance(v, Tensor) for v in values):
             return updated
         roles = {v.role for v in values if isinstance(v, Tensor)}
@@ -324,7 +322,12 @@ class Stores(Registrations, Walk):
         return updated
 
     def _store_weight(
-        self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute, owners: Values
+        self,
+        original: cst.Assign,
+        updated: cst.Assign,
+        target: cst.Attribute,
+        new: cst.Attribute,
+        owners: Values,
     ) -> cst.BaseSmallStatement:
         """`layer.weight = other.weight` (tying) or `layer.weight = nn.Parameter(...)`."""
         attr = target.attr.value
@@ -333,7 +336,7 @@ class Stores(Registrations, Walk):
         if len(rules) != 1 or not isinstance(next(iter(rules.values())), str):
             if attr in ("weight", "bias") and any(isinstance(v, Tensor) for v in self.facts(original.value)):
                 self.context.report(
-                    original,
+                    original.value,
                     "SW5003",
                     f"{attr} of this layer cannot be replaced",
                     "build the layer with the weight that it shall have",
@@ -385,7 +388,7 @@ class Stores(Registrations, Walk):
         before, _, after = (order or other).partition("->")
         if self.kb.helper("TransposedWeight") is None or (order and other) or len(before) != 2 or after != before[::-1]:
             self.context.report(
-                original,
+                original.value,
                 "SW4002",
                 "the two layers store this weight in different orders of axes, so that they cannot share it",
                 "compute with the one weight in both places",

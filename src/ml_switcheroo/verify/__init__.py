@@ -6,17 +6,8 @@ from .cli_view import cli_verify
 from .closure import Closure, merge
 from .errors import VerifyError
 from .inputs import InputSpec, parse_input
-from .ladder import (
-    RUNGS,
-    Converted,
-    LadderResult,
-    Rung,
-    add_script,
-    closure_of,
-    convert_closure,
-    convert_tree,
-    run_ladder,
-)
+from .ladder import add_script, closure_of, convert_closure, convert_tree, run_ladder
+from .run import RUNGS, Converted, LadderResult, Rung
 
 __all__ = [
     "RUNGS",

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import VerifyError
-from .ladder import TIMEOUT, LadderResult, Rung, run_ladder
+from .ladder import run_ladder
+from .run import TIMEOUT, LadderResult, Rung
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +76,9 @@ def show(result: LadderResult) -> None:
     console = Console()
     console.print(table)
     for rung in result.rungs:
-        if rung.ok is False:
-            console.print(f"{rung.name}: {rung.reason}", style="red", markup=False, highlight=False)
+        if rung.reason:
+            style = "red" if rung.ok is False else "dim"
+            console.print(f"{rung.name}: {rung.reason}", style=style, markup=False, highlight=False)
     for line in result.diagnostics[1 if not result.rungs[0].ok else 0 :][:5]:
         console.print(line, markup=False, highlight=False)
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest error relative to the largest value, and where it is; `reason` is set if the two sides differ."""
+    """The largest error relative to the largest value, and where it is; `reason` is set if the two sides differ.
+
+    There is no figure where the two sides differ in more than numbers.
+    """
 
     figure: float | None
     reason: str | None = None
@@ -44,6 +47,8 @@ def compare(
     worst, reason = 0.0, None
     for name, ours in source.items():
         figure, why = _one(ours, target[name], floor)
+        if figure is None:
+            return Difference(None, f"{name or 'output'}: {why}")
         if why is None and figure > tolerance:
             why = f"error {figure:.1e} of the largest value"
         if figure >= worst or (why is not None and reason is None):
@@ -52,13 +57,13 @@ def compare(
     return Difference(worst, reason)
 
 
-def _one(source: NDArray[Any], target: NDArray[Any], floor: float) -> tuple[float, str | None]:
+def _one(source: NDArray[Any], target: NDArray[Any], floor: float) -> tuple[float | None, str | None]:
     import numpy as np
 
     if source.shape != target.shape:
-        return 0.0, f"shape {_shape(source)} in the source, {_shape(target)} in the target"
+        return None, f"shape {_shape(source)} in the source, {_shape(target)} in the target"
     if (source.dtype.kind in "fc") != (target.dtype.kind in "fc"):
-        return 0.0, f"dtype {source.dtype} in the source, {target.dtype} in the target"
+        return None, f"dtype {source.dtype} in the source, {target.dtype} in the target"
     if source.size == 0:
         return 0.0, None
     if source.dtype.kind not in "fc":
@@ -69,9 +74,9 @@ def _one(source: NDArray[Any], target: NDArray[Any], floor: float) -> tuple[floa
         source[~finite], target[~finite], equal_nan=True
     )
     if not same:
-        return 0.0, f"{int((~np.isfinite(target)).sum())} values are not finite, {int((~finite).sum())} in the source"
+        return None, f"{int((~np.isfinite(target)).sum())} values are not finite, {int((~finite).sum())} in the source"
     if not finite.any():
-        return 0.0, "no finite value in the source: these inputs prove nothing"
+        return None, "no finite value in the source: these inputs prove nothing"
     wide: Any = np.complex128 if source.dtype.kind == "c" or target.dtype.kind == "c" else np.float64
     a, b = source[finite].astype(wide), target[finite].astype(wide)
     scale = max(float(np.abs(a).max()), floor)

@@ -6,135 +6,26 @@ The source and the target run in processes of their own (see `workers`), on copi
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .closure import Closure, import_closure
-from .compare import Difference, compare, read_arrays
+from .compare import compare, read_arrays
 from .errors import VerifyError
 from .inputs import InputSpec, make_inputs, parse_input
+from .precision import TOLERANCES, Steps, again_in_double_precision, difference
+from .run import RUNGS, TIMEOUT, Converted, LadderResult, Run, Rung, migrate, save, steps_of, work
 from .workers import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-RUNGS = ("converts", "imports", "builds", "weights", "forward", "jit", "gradients", "training")
-
-FORWARD_TOLERANCE = 1e-4
-GRADIENT_TOLERANCE = 1e-3  # sums over whole batches and feature maps: rounding adds up more than in the forward pass
-GRADIENT_FLOOR = (
-    1e-3  # of the largest gradient: some gradients are zero but for rounding (a bias before a normalisation)
-)
-TRAINING_TOLERANCE = 1e-3
-STATE_TOLERANCE = 1e-2
-TIMEOUT = 300.0
-
 # Packages that the converter understands itself: what imports them is converted, they are not.
 UNDERSTOOD = ("einops", "safetensors", "numpy", "packaging", "huggingface_hub")
-
-
-@dataclass
-class Rung:
-    """One rung: held, missed, or not reached (ok is None)."""
-
-    name: str
-    ok: bool | None = None
-    figure: float | None = None
-    reason: str = ""
-
-
-@dataclass
-class LadderResult:
-    """What became of one model."""
-
-    rungs: list[Rung]
-    diagnostics: list[str] = field(default_factory=list)  # error diagnostics of all converted files
-    seconds: dict[str, float] = field(default_factory=dict)
-    parameters: int | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether every rung holds."""
-        return all(rung.ok for rung in self.rungs)
-
-    @property
-    def missed(self) -> Rung | None:
-        """The first rung that does not hold."""
-        return next((rung for rung in self.rungs if not rung.ok), None)
-
-    @property
-    def silently_wrong(self) -> bool:
-        """The conversion reported no error at all, and yet a rung is missed."""
-        return not self.ok and not self.diagnostics
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for a report."""
-        missed = self.missed
-        return {
-            "ok": self.ok,
-            "missed": missed.name if missed else None,
-            "reason": missed.reason if missed else "",
-            "silently_wrong": self.silently_wrong,
-            "parameters": self.parameters,
-            "rungs": [asdict(rung) for rung in self.rungs],
-            "diagnostics": self.diagnostics,
-            "seconds": self.seconds,
-        }
-
-
-@dataclass
-class Converted:
-    """The converted tree and the migration script of a model, however they were made.
-
-    `errors`: error diagnostics by file of the tree; `failure`: why there is no script.
-    """
-
-    tree: Path
-    errors: dict[str, list[str]] = field(default_factory=dict)
-    script: Path | None = None
-    failure: str = ""
-    seconds: float = 0.0
-
-
-@dataclass
-class _Run:
-    """Everything that the steps of one ladder share."""
-
-    folder: Path
-    closure: Closure
-    source_tree: Path
-    converted: Converted
-    build: str
-    source: str
-    target: str
-    seed: int
-    train: bool
-    timeout: float
-    search: list[str]
-    layout: list[dict[str, Any]]
-    inputs: Path
-    result: LadderResult
-
-    def rung(self, name: str) -> Rung:
-        return self.result.rungs[RUNGS.index(name)]
-
-    def hold(self, name: str, figure: float | None = None, note: str = "") -> None:
-        self.result.rungs[RUNGS.index(name)] = Rung(name, True, figure, note)
-
-    def miss(self, name: str, reason: str, figure: float | None = None) -> None:
-        self.result.rungs[RUNGS.index(name)] = Rung(name, False, figure, reason)
-
-    def judge(self, name: str, difference: Difference) -> None:
-        self.result.rungs[RUNGS.index(name)] = Rung(name, difference.ok, difference.figure, difference.reason or "")
 
 
 def run_ladder(
@@ -172,7 +63,7 @@ def run_ladder(
         tree = folder / "source"
         closure.write(tree, fall_back=True)
         arrays, layout = make_inputs(specs, seed)
-        run = _Run(
+        run = Run(
             folder=folder,
             closure=closure,
             source_tree=tree,
@@ -188,7 +79,7 @@ def run_ladder(
             inputs=folder / "inputs.npz",
             result=LadderResult([Rung(name) for name in RUNGS]),
         )
-        _save(run.inputs, arrays)
+        save(run.inputs, arrays)
         _climb(run)
         if on_rung is not None:
             for rung in run.result.rungs:
@@ -258,7 +149,7 @@ def add_script(converted: Converted, model_file: Path, script: Path, source: str
 # --- the rungs ------------------------------------------------------------------------------------------------------
 
 
-def _climb(run: _Run) -> None:
+def _climb(run: Run) -> None:
     converted = run.converted
     files = {path.as_posix() for path in run.closure.files()}
     run.result.diagnostics = [line for name, lines in converted.errors.items() if name in files for line in lines]
@@ -274,8 +165,8 @@ def _climb(run: _Run) -> None:
     if converted.script is None:
         migrated = converted.failure or "there is no migration script"
     else:
-        migrated = _migrate(run, "checkpoint") or ""
-    target = _work(
+        migrated = migrate(run, "checkpoint") or ""
+    target = work(
         run,
         "target",
         converted.tree,
@@ -291,27 +182,23 @@ def _climb(run: _Run) -> None:
         return run.miss("weights", migrated)
     if not _held(run, "weights", target, figure="tensors"):
         return None
-    _compare_outputs(run, target)
-    if "gradients" in source:
-        _compare_gradients(run, target, source)
-        _compare_training(run, target, source)
-    else:
-        run.hold("gradients", note="no floating-point output")
-        run.hold("training", note="no floating-point output")
+    _compare(run, source, target)
+    again_in_double_precision(run)
+    missed = run.rung("forward")
+    if missed.ok is False and missed.figure is not None and (layer := _first_difference(run)):
+        run.miss("forward", f"{missed.reason}; {layer}", missed.figure)
     return None
 
 
-def _source_side(run: _Run) -> dict[str, dict[str, Any]]:
+def _source_side(run: Run) -> Steps:
     """Run the source; if it does not get through its forward pass there is nothing to compare with.
 
     In a folder that is kept, an earlier run of the same files with the same inputs counts.
     """
     mark, key = run.folder / "source.key", _source_key(run)
-    report = run.folder / "source.work" / "report.jsonl"
-    if mark.is_file() and mark.read_text() == key and report.is_file():
-        steps = _steps(report)
-    else:
-        steps = _work(run, "source", run.source_tree, optional=sorted(run.closure.optional))
+    steps = steps_of(run, "source") if mark.is_file() and mark.read_text() == key else {}
+    if not steps:
+        steps = work(run, "source", run.source_tree, optional=sorted(run.closure.optional))
         mark.write_text(key)
     run.result.parameters = steps.get("builds", {}).get("parameters")
     for name in ("imports", "builds", "forward"):
@@ -320,7 +207,7 @@ def _source_side(run: _Run) -> dict[str, dict[str, Any]]:
     return steps
 
 
-def _source_key(run: _Run) -> str:
+def _source_key(run: Run) -> str:
     """What the source's results depend on."""
     import hashlib
 
@@ -341,14 +228,14 @@ def _source_key(run: _Run) -> str:
     return digest.hexdigest()
 
 
-def _training_job(run: _Run, source: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+def _training_job(run: Run, source: Steps) -> dict[str, Any] | None:
     done = source.get("training", {})
     if not done.get("ok"):
         return None
     return {"rate": done["rate"], "weights": str(run.folder / "source.work" / "training_weights.npz")}
 
 
-def _held(run: _Run, name: str, steps: dict[str, dict[str, Any]], figure: str = "") -> bool:
+def _held(run: Run, name: str, steps: dict[str, dict[str, Any]], figure: str = "") -> bool:
     step = steps.get(name, {"ok": False, "reason": "not reached"})
     if step["ok"]:
         run.hold(name, step.get(figure))
@@ -357,70 +244,30 @@ def _held(run: _Run, name: str, steps: dict[str, dict[str, Any]], figure: str = 
     return bool(step["ok"])
 
 
-def _compare_outputs(run: _Run, target: dict[str, dict[str, Any]]) -> None:
-    expected = read_arrays(run.folder / "source.work" / "forward.npz")
-    for name in ("forward", "jit"):
-        if name not in target or not _held(run, name, target):
-            if name == "forward":
-                return
-            continue
-        found = compare(expected, read_arrays(run.folder / "target.work" / f"{name}.npz"), FORWARD_TOLERANCE)
-        if not found.ok and name == "forward":
-            layer = _first_difference(run)
-            found = Difference(found.figure, f"{found.reason}; {layer}" if layer else found.reason)
-        run.judge(name, found)
+def _compare(run: Run, source: Steps, target: Steps) -> None:
+    """The rungs on which numbers are compared."""
+    fails = {"gradients": "the source has none", "training": "the source does not train"}
+    for name in TOLERANCES:
+        if name in fails and "gradients" not in source:
+            run.hold(name, note="no floating-point output")
+        elif name in fails and not source.get(name, {}).get("ok"):
+            run.miss(name, f"{fails[name]}: {source.get(name, {}).get('reason', 'not reached')}")
+        elif name in target or name == "forward":
+            if _held(run, name, target):
+                run.judge(name, difference(run, name, source, target))
+            elif name == "forward":
+                break
 
 
-def _compare_gradients(run: _Run, target: dict[str, dict[str, Any]], source: dict[str, dict[str, Any]]) -> None:
-    if not source["gradients"]["ok"]:
-        return run.miss("gradients", f"the source has none: {source['gradients']['reason']}")
-    if "gradients" not in target or not _held(run, "gradients", target):
-        return None
-    if problem := _migrate(run, "gradients"):
-        return run.miss("gradients", problem)
-    found = read_arrays(run.folder / "target.work" / "gradients.npz")
-    expected = {k: v for k, v in _checkpoint(run.folder / "gradients.safetensors").items() if k in found}
-    largest = max((float(abs(v).max()) for v in expected.values() if v.size), default=0.0)
-    run.judge("gradients", compare(expected, found, GRADIENT_TOLERANCE, floor=GRADIENT_FLOOR * largest))
-    return None
-
-
-def _compare_training(run: _Run, target: dict[str, dict[str, Any]], source: dict[str, dict[str, Any]]) -> None:
-    ours, theirs = source.get("training", {}), target.get("training")
-    if not ours.get("ok"):
-        return run.miss("training", f"the source does not train: {ours.get('reason', 'not reached')}")
-    if theirs is None or not _held(run, "training", target):
-        return None
-    scale = max(ours["scale"], *(abs(x) for x in ours["losses"]), 1e-12)
-    errors = [abs(a - b) / scale for a, b in zip(ours["losses"], theirs["losses"], strict=True)]
-    worst = max(errors)
-    if not worst <= TRAINING_TOLERANCE:  # a NaN fails too
-        step = next(i for i, e in enumerate(errors) if not e <= TRAINING_TOLERANCE)
-        where = "in evaluation mode after training" if step == len(errors) - 1 else f"at step {step + 1}"
-        losses = f"{theirs['losses'][step]:.6g} {where}, {ours['losses'][step]:.6g} in the source"
-        return run.miss("training", f"loss {losses}", worst)
-    if problem := _migrate(run, "trained"):
-        return run.miss("training", problem, worst)
-    after = compare(
-        _checkpoint(run.folder / "trained.safetensors"),
-        read_arrays(run.folder / "target.work" / "trained.npz"),
-        STATE_TOLERANCE,
-        floor=STATE_TOLERANCE,
-    )
-    if not after.ok:
-        return run.miss("training", f"state after training: {after.reason}", worst)
-    return run.hold("training", worst)
-
-
-def _first_difference(run: _Run) -> str:
+def _first_difference(run: Run) -> str:
     """The first layer, in the order in which the source finishes them, whose output differs."""
     checkpoint = str(run.folder / "source.work" / "checkpoint.pth")
     optional = sorted(run.closure.optional)
-    source = _work(run, "source", run.source_tree, trace=True, checkpoint=checkpoint, optional=optional).get(
-        "trace", {}
-    )
-    target = _work(
-        run, "target", run.converted.tree, trace=True, refuse=[WORKERS[run.source]],
+    source = work(
+        run, "source", run.source_tree, "trace", trace=True, checkpoint=checkpoint, optional=optional
+    ).get("trace", {})  # fmt: skip
+    target = work(
+        run, "target", run.converted.tree, "trace", trace=True, refuse=[WORKERS[run.source]],
         weights=str(run.folder / "checkpoint.safetensors"),
     ).get("trace", {})  # fmt: skip
     if "order" not in source or "order" not in target:
@@ -431,7 +278,7 @@ def _first_difference(run: _Run) -> str:
         other = known.get(_plain(name))
         if other is None or not ours.get(name) or other not in theirs:
             continue
-        found = compare(ours[name], theirs[other], FORWARD_TOLERANCE)
+        found = compare(ours[name], theirs[other], TOLERANCES["forward"])
         if not found.ok:
             return f"first layer that differs: {other or 'the model itself'} ({found.reason})"
     return "no single layer differs"
@@ -448,121 +295,6 @@ def _by_layer(path: Path) -> dict[str, dict[str, Any]]:
 def _plain(path: str) -> str:
     """A module path without the steps that only containers add: `layer1.layers.0` -> `layer1.0`."""
     return re.sub(r"(^|\.)layers\.(?=\d)", r"\1", path)
-
-
-# --- processes and files --------------------------------------------------------------------------------------------
-
-
-def _work(run: _Run, side: str, tree: Path, **more: Any) -> dict[str, dict[str, Any]]:
-    """Run one side's worker; the steps that it reported, with the crash or the hang as a failed step."""
-    folder = run.folder / f"{side}.{'trace' if more.get('trace') else 'work'}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    name = WORKERS[run.source if side == "source" else run.target]
-    job = {
-        "folder": str(folder),
-        "tree": str(tree),
-        "module": run.closure.entry,
-        "build": run.build,
-        "inputs": str(run.inputs),
-        "layout": run.layout,
-        "seed": run.seed,
-        "train": run.train,
-        "search": run.search,
-        **more,
-    }
-    file = folder / "job.json"
-    file.write_text(json.dumps(job, indent=1), encoding="utf-8")
-    start = time.perf_counter()
-    outcome = _process([sys.executable, "-m", f"ml_switcheroo.verify.workers.{name}", str(file)], folder, run.timeout)
-    run.result.seconds[side] = round(run.result.seconds.get(side, 0.0) + time.perf_counter() - start, 2)
-    steps = _steps(folder / "report.jsonl")
-    if outcome and all(step["ok"] for step in steps.values()):
-        steps[_next_step(side, steps)] = {"ok": False, "reason": outcome}
-    return steps
-
-
-def _steps(report: Path) -> dict[str, dict[str, Any]]:
-    lines = report.read_text(encoding="utf-8").splitlines() if report.is_file() else []
-    return {line["step"]: line for line in map(json.loads, lines)}
-
-
-def _next_step(side: str, done: dict[str, Any]) -> str:
-    order = ("imports", "builds", "forward", "gradients", "training") if side == "source" else RUNGS[1:]
-    return next((name for name in order if name not in done), "trace")
-
-
-def _process(command: list[str], folder: Path, timeout: float) -> str:
-    """Run a command in a session of its own; '' or what went wrong."""
-    package_root = str(Path(__file__).resolve().parents[2])
-    environment = {
-        # A compiled function is worth keeping as long as the folder of the run is.
-        "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        # Each function runs once or thrice: compiling it well would take longer than it ever runs.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")])),
-        "PYTHONSAFEPATH": "1",
-        "PYTHONHASHSEED": "0",
-        "JAX_PLATFORMS": "cpu",
-        "CUDA_VISIBLE_DEVICES": "",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _kill(process)
-            return f"took longer than {timeout:g} s"
-        except BaseException:
-            _kill(process)
-            raise
-    if code == 0:
-        return ""
-    if code < 0:
-        return f"the process died of {signal.Signals(-code).name}"
-    tail = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return " ".join(tail[-1].split())[:300] if tail else f"the process ended with code {code}"
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
-
-
-def _migrate(run: _Run, name: str) -> str:
-    """Run the migration script on one of the source's checkpoints; '' or what went wrong."""
-    script = run.converted.script
-    given = run.folder / "source.work" / f"{name}.pth"
-    if script is None:
-        return "there is no migration script"
-    if not given.is_file():
-        return f"the source wrote no {name}"
-    start = time.perf_counter()
-    command = [sys.executable, str(script), str(given), str(run.folder / f"{name}.safetensors")]
-    outcome = _process(command, run.folder, run.timeout)
-    run.result.seconds["migrate"] = round(run.result.seconds.get("migrate", 0.0) + time.perf_counter() - start, 2)
-    return f"migration script: {outcome}" if outcome else ""
-
-
-def _checkpoint(path: Path) -> dict[str, Any]:
-    from safetensors.numpy import load_file
-
-    return dict(load_file(path))
-
-
-def _save(path: Path, arrays: dict[str, Any]) -> None:
-    import numpy as np
-
-    np.savez(path, **arrays)
 
 
 def _check_build(build: str) -> None:

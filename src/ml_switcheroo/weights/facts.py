@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..analysis.model import ClassInfo, ModuleInfo, Site
 
+NONE = v.Const(None)
 MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 
@@ -30,6 +31,27 @@ def ties_of(cls: ClassInfo) -> list[tuple[str, str]]:
         finder = _Aliases(function.parameters[0] if function.parameters else "")
         function.node.visit(finder)
         found += finder.found
+    return found
+
+
+def always_set(cls: ClassInfo) -> set[str]:
+    """The attributes that the constructor sets without a condition, as far as its own statements show."""
+    found: set[str] = set()
+    function = cls.methods.get("__init__")
+    block = function.node.body if function is not None and isinstance(function.node, cst.FunctionDef) else None
+    receiver = f"{function.parameters[0]}." if function is not None and function.parameters else "."
+    register = {receiver + name for name in ("register_buffer", "register_parameter")}
+    for statement in block.body if isinstance(block, cst.IndentedBlock) else ():
+        for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+            targets = [target.target for target in small.targets] if isinstance(small, cst.Assign) else []
+            targets += [small.target] if isinstance(small, cst.AnnAssign) and small.value is not None else []
+            names = [dotted(target).removeprefix(receiver) for target in targets if dotted(target).startswith(receiver)]
+            found |= {name for name in names if "." not in name}
+            call = small.value if isinstance(small, cst.Expr) else None
+            if isinstance(call, cst.Call) and len(call.args) > 1 and dotted(call.func) in register:
+                name, value = call.args[0].value, call.args[1].value
+                if isinstance(name, cst.SimpleString) and not (isinstance(value, cst.Name) and value.value == "None"):
+                    found.add(str(name.evaluated_value))
     return found
 
 
@@ -111,6 +133,8 @@ class _Collector:
         for owner in cls.mro():
             ties = [tie for tie in (*owner.ties, *ties_of(owner)) if self._may_share(rule.children, tie)]
             rule.ties += [tie for tie in ties if tie not in rule.ties]
+            always = [name for name in always_set(owner) if rule.children.get(name) == [TENSOR]]
+            rule.needed += [name for name in always if NONE not in cls.attribute(name)]
         return rule
 
     def children(self, values: v.Values, persistent: bool = True) -> list[str]:

@@ -11,7 +11,7 @@ from ..diagnostics import diagnose
 from ..errors import InputError
 from ..source import read_source
 from .compose import compose
-from .rules import computed_rules, layer_rules
+from .rules import computed_rules, layer_rules, needed_tensors
 from .targets import container_places
 
 if TYPE_CHECKING:
@@ -45,12 +45,21 @@ def script_from_grammar(
     """The script for a grammar, and the layers whose weights it cannot move, with the reason."""
     with_tensors = {name for name, op in hub.items() if op.kind == "layer" and (op.weights or _rows(write, name))}
     grammar.prune(with_tensors)
-    wanted = with_tensors if grammar.open() else grammar.layers()
+    rare = {name for name in with_tensors if hub[name].weights and all(map(_optional, hub[name].weights.values()))}
+    usual = with_tensors - rare
+    wanted = usual | grammar.layers() if grammar.open() else grammar.layers()
     table, missing = layer_rules(wanted, hub, write)
     computed_rules(table, [write[op] for op in sorted(computed) if op in write])
     missing = {op: reason for op, reason in missing.items() if op in grammar.layers()}
-    text = compose(grammar, table, container_places(target), tied, model=model, source=source, target=target)
+    needed = {f"layer {op}": needed_tensors(table[op], hub[op].weights) for op in table}
+    needed |= {f"class {name}": rule.needed for name, rule in grammar.classes.items()}
+    needed = {kind: names for kind, names in needed.items() if names}
+    text = compose(grammar, table, container_places(target), tied, needed, model=model, source=source, target=target)
     return text, missing
+
+
+def _optional(layout: str) -> bool:
+    return layout.endswith("?")
 
 
 def _rows(write: Mapping[str, WriteRow], op: str) -> object:

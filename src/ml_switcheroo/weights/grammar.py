@@ -44,6 +44,7 @@ class ClassRule:
     children: dict[str, list[str]] = field(default_factory=dict)
     itself: list[str] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
+    needed: list[str] = field(default_factory=list)  # tensors that every instance has
     comment: str = ""
 
 

@@ -67,6 +67,7 @@ def fits(key: str, name: str) -> bool:
 def uniform(key: str, value: object, layouts: Mapping[str, str]) -> object:
     """One rule with the axis order of the source: 'bias' -> 'bias O', where the hub says that it has one axis."""
     layout = next((layouts[name] for name in layouts if fits(key, name) or name == key), "")
+    layout = layout.removesuffix("?")
     layout = layout if re.fullmatch(r"[A-Za-z]+", layout) else "*"
     if isinstance(value, str):
         path, _, given = value.strip().partition(" ")
@@ -76,3 +77,9 @@ def uniform(key: str, value: object, layouts: Mapping[str, str]) -> object:
     if isinstance(value, dict) and isinstance(value.get("split"), list):
         return {"split": list(value["split"]), "axis": int(value.get("axis", 0)), "layout": value.get("layout", layout)}
     raise ValueError(f"a weights rule is not understood: {key}: {value!r}")
+
+
+def needed_tensors(rules: Row, layouts: Mapping[str, str]) -> list[str]:
+    """The tensors that a layer has in every configuration that is met in practice; the others end in '?' in the hub."""
+    plain = [name for name in rules if re.fullmatch(r"[\w.]+", name) and not layouts.get(name, "?").endswith("?")]
+    return [name for name in plain if not (isinstance(rules[name], dict) and "drop" in rules[name])]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
@@ -27,6 +28,10 @@ def main(worker: Worker) -> None:
     warnings.simplefilter("ignore")
     # Even where the source framework is installed, the converted model has to do without it.
     sys.meta_path.insert(0, Refuse(worker.job["refuse"], "the converted code still imports"))
+    double = bool(worker.job.get("double"))
+    if double:  # and what the code names single precision, too
+        jax.config.update("jax_enable_x64", True)
+        jnp.float32, jnp.complex64 = jnp.float64, jnp.complex128
     with worker.step("imports"):
         module = worker.import_model()
     with worker.step("builds"):
@@ -34,24 +39,26 @@ def main(worker: Worker) -> None:
         if not isinstance(model, nnx.Module):
             raise TypeError(f"the build expression gives {type(model).__name__}, not an nnx.Module")
     with worker.step("weights") as line:
-        line["tensors"] = load(model, Path(worker.job["weights"]))
-    args, kwargs = worker.arguments(jnp.asarray)
+        line["tensors"] = load(model, Path(worker.job["weights"]), double=double)
+    args, kwargs = worker.arguments(_wide if double else jnp.asarray)
     model.eval()
     if worker.job.get("trace"):
         _trace(worker, model, args, kwargs)
         return
-    with worker.step("forward"):
-        outputs = flatten(model(*args, **kwargs))
-        worker.save("forward.npz", outputs)
     call = _caller(args, kwargs)
-    compiled = True
-    try:
-        with worker.step("jit"):
-            worker.save("jit.npz", nnx.jit(call)(model, _tensors(args, kwargs)))
-    except StepError:
-        compiled = False  # what follows can still be told apart, eagerly
+    compiled = bool(worker.job.get("compiles", True))
+    outputs = worker.job.get("outputs", ["forward", "jit"])
+    if "forward" in outputs:
+        with worker.step("forward"):
+            worker.save("forward.npz", flatten(model(*args, **kwargs)))
+    if "jit" in outputs:
+        try:
+            with worker.step("jit"):
+                worker.save("jit.npz", nnx.jit(call)(model, _tensors(args, kwargs)))
+        except StepError:
+            compiled = False  # what follows can still be told apart, eagerly
     transform: Callable[..., Any] = nnx.jit if compiled else lambda function: function
-    if worker.job.get("cotangents"):
+    if worker.job.get("cotangents") and worker.job.get("gradients", True):
         with worker.step("gradients"):
             _gradients(worker, model, call, _tensors(args, kwargs), transform)
     if worker.job.get("training"):
@@ -100,13 +107,16 @@ def _takes_rngs(function: Any, outermost: bool, given: Mapping[str, Any]) -> boo
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """The model's state without random streams: dotted path -> variable."""
-    flat = nnx.to_flat_state(nnx.state(model))
-    return {".".join(str(p) for p in path): leaf for path, leaf in flat if not isinstance(leaf, nnx.RngState)}
+    """The model's state without random streams: dotted path -> variable. Bare arrays are what a call left behind."""
+    flat = nnx.to_flat_state(nnx.state(model, nnx.All(nnx.Variable, nnx.Not(nnx.RngState))))
+    return {".".join(str(p) for p in path): leaf for path, leaf in flat}
 
 
-def load(model: Any, path: Path) -> int:
-    """Set every variable of the model from a migrated checkpoint; none may be missing, none left over."""
+def load(model: Any, path: Path, *, double: bool = False) -> int:
+    """Set every variable of the model from a migrated checkpoint; none may be missing, none left over.
+
+    `double`: the variables, and what layers compute in, become double precision.
+    """
     loaded, expected = read_checkpoint(path), state_of(model)
     missing, extra = [k for k in expected if k not in loaded], [k for k in loaded if k not in expected]
     if missing or extra:
@@ -119,10 +129,23 @@ def load(model: Any, path: Path) -> int:
             raise ValueError(f"{name}: shape {tuple(new.shape)} in the migrated file, {shape} in the model")
     state = nnx.state(model)
     for path_, leaf in nnx.to_flat_state(state):
-        if not isinstance(leaf, nnx.RngState):
-            leaf[...] = jnp.asarray(loaded[".".join(str(p) for p in path_)]).astype(leaf[...].dtype)
+        if isinstance(leaf, nnx.Variable) and not isinstance(leaf, nnx.RngState):
+            new = jnp.asarray(loaded[".".join(str(p) for p in path_)]).astype(leaf[...].dtype)
+            leaf.set_value(_wide(new) if double else new)
     nnx.update(model, state)
+    for _, child in nnx.iter_modules(model) if double else ():
+        for name in ("dtype", "param_dtype"):
+            if getattr(child, name, None) == np.float32:
+                setattr(child, name, jnp.float64)
     return len(expected)
+
+
+def _wide(value: Any) -> jax.Array:
+    """The same numbers in double precision."""
+    array = jnp.asarray(value)
+    if not is_float(array):
+        return array
+    return array.astype(jnp.complex128 if jnp.iscomplexobj(array) else jnp.float64)
 
 
 def read_checkpoint(path: Path) -> Arrays:
@@ -167,7 +190,7 @@ def _caller(args: list[Any], kwargs: dict[str, Any]) -> Callable[[Any, Mapping[s
 
 def _real(value: Any) -> Any:
     value = value.real + value.imag if jnp.iscomplexobj(value) else value
-    return value.astype(jnp.float32)
+    return value.astype(jnp.promote_types(value.dtype, jnp.float32))
 
 
 def _gradients(worker: Worker, model: Any, call: Any, tensors: Any, transform: Any) -> None:

@@ -32,13 +32,17 @@ def main(worker: Worker) -> None:
         if not isinstance(model, torch.nn.Module):
             raise TypeError(f"the build expression gives {type(model).__name__}, not a torch.nn.Module")
         line["parameters"] = sum(p.numel() for p in model.parameters())
-    args, kwargs = worker.arguments(lambda array: torch.from_numpy(array.copy()))
-    if job.get("trace"):
+    if "checkpoint" in job:
         model.load_state_dict(torch.load(job["checkpoint"], weights_only=False))
+    if job.get("double"):
+        _widen(model, job.get("noise", 0.0), job["seed"])
+    args, kwargs = worker.arguments(_tensor)
+    if job.get("trace"):
         _trace(worker, model, args, kwargs)
         return
-    _vary(model, job["seed"])
-    torch.save(model.state_dict(), worker.folder / "checkpoint.pth")
+    if not job.get("double"):
+        _vary(model, job["seed"])
+        torch.save(model.state_dict(), worker.folder / "checkpoint.pth")
     with worker.step("forward"):
         model.eval()
         with torch.no_grad():
@@ -54,6 +58,30 @@ def main(worker: Worker) -> None:
         _gradients(worker, model, args, kwargs, weights)
     with worker.step("training") as line:
         line |= _training(worker, model, args, kwargs)
+
+
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    tensor = torch.from_numpy(array.copy())
+    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
+
+
+def _widen(model: torch.nn.Module, noise: float, seed: int) -> None:
+    """Go on in double precision: all values stay, but for noise of this share in the parameters."""
+    torch.set_default_dtype(torch.float64)
+    for name, wide in {"float": "float64", "float32": "float64", "cfloat": "cdouble", "complex64": "cdouble"}.items():
+        setattr(torch, name, getattr(torch, wide))  # what the code of the model names single precision, too
+    setattr(torch.Tensor, "float", torch.Tensor.double)  # noqa: B010 (a method that is typed as one)
+    for tensor in [*model.parameters(), *model.buffers()]:
+        if tensor.is_floating_point() or tensor.is_complex():
+            tensor.data = tensor.data.to(torch.complex128 if tensor.is_complex() else torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters() if noise else ():
+        parameter.data *= 1 + noise * torch.randn(parameter.shape, generator=generator)
+
+
+def _real(value: torch.Tensor) -> torch.Tensor:
+    value = value.real + value.imag if value.is_complex() else value
+    return value.to(torch.get_default_dtype())
 
 
 def _vary(model: torch.nn.Module, seed: int) -> None:
@@ -76,9 +104,7 @@ def _reduce(outputs: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> 
     """The loss of the gradient step: the outputs times fixed random numbers."""
     total = torch.zeros(())
     for name, weight in weights.items():
-        value = outputs[name]
-        value = value.real + value.imag if value.is_complex() else value
-        total = total + (value.float() * torch.from_numpy(weight)).sum() / max(weight.size, 1) ** 0.5
+        total = total + (_real(outputs[name]) * torch.from_numpy(weight)).sum() / max(weight.size, 1) ** 0.5
     return total
 
 
@@ -104,9 +130,8 @@ def training_loss(outputs: Mapping[str, Any], weights: Mapping[str, NDArray[Any]
     """A loss with a minimum: a random linear part and a square."""
     total = torch.zeros(())
     for name, weight in weights.items():
-        value = outputs[name]
-        value = value.real + value.imag if value.is_complex() else value
-        total = total + (value.float() * torch.from_numpy(weight)).mean() + 0.5 * value.float().square().mean()
+        value = _real(outputs[name])
+        total = total + (value * torch.from_numpy(weight)).mean() + 0.5 * value.square().mean()
     return total
 
 

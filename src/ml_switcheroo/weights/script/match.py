@@ -23,6 +23,7 @@ class Grammar:
     ties: dict[str, list[tuple[str, str]]]
     places: dict[str, str]
     tied: Collection[str] = ()
+    needed: dict[str, list[str]] = field(default_factory=dict)
 
 
 def spread(table: dict[str, Any]) -> dict[str, Any]:
@@ -96,6 +97,7 @@ class Match:
     problems: tuple[tuple[str, str], ...] = ()  # (name, why it does not fit)
     doubts: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (name, the readings between which the facts do not decide)
     guesses: tuple[tuple[str, str], ...] = ()  # (name, the only reading that fits where the facts know nothing)
+    unusual: tuple[str, ...] = ()  # names that one would expect and that are not there, shapes that are rare
 
     def under(self, *place: str) -> Match:
         """The same as part of something larger, where it lies at this place of the target."""
@@ -126,6 +128,7 @@ def joined(matches: Iterable[Match]) -> Match:
         tuple(problem for match in matches for problem in match.problems),
         tuple(doubt for match in matches for doubt in match.doubts),
         tuple(guess for match in matches for guess in match.guesses),
+        tuple(name for match in matches for name in match.unusual),
     )
 
 
@@ -193,6 +196,8 @@ class Matcher:
             return min((match for _, match in matches), key=lambda match: len(match.problems), default=nothing)
         # Evidence wins over a guess, and a guess about a part over one about the whole.
         fits = [(label, match) for label, match in fits if not any(other.surer_than(match) for _, other in fits)]
+        # A reading under which nothing is missing or rare explains the names better than another.
+        fits = [(label, match) for label, match in fits if not match.unusual] or fits
         outcomes: dict[tuple[object, ...], str] = {}
         for label, match in fits:
             outcomes.setdefault(match.outcome(), label)
@@ -268,7 +273,8 @@ class Matcher:
         found, own = [], Node(node.path)
         for part, child in node.children.items():
             candidates = _look_up(attributes, part)
-            if "" in attributes and (not candidates or candidates is attributes.get("*")):
+            computed = part not in attributes and child.tensor is not None and "tensor" not in candidates
+            if "" in attributes and (not candidates or candidates is attributes.get("*") or computed):
                 own.children[part] = child
             elif candidates is attributes.get("*") and part.isdigit():
                 # Some base of the class is not known; a number means that it is a container, and not which one.
@@ -279,6 +285,9 @@ class Matcher:
                 found.append(unfit(child, f"class {name} has nothing with tensors named {part}"))
         if own.children:  # the class is itself a container or a layer
             found.append(self.choose(own, attributes[""]))
+        elif attributes.get("") and str(attributes[""][0]).startswith("layer "):
+            found.append(Match(unusual=self._absent(node, attributes[""][0])))
+        found.append(Match(unusual=self._absent(node, f"class {name}")))
         return self._share(node, joined(found), ties) if ties else joined(found)
 
     def _share(self, node: Node, found: Match, ties: list[tuple[str, str]]) -> Match:
@@ -354,7 +363,18 @@ class Matcher:
             problems.append((_join(node.path, "bias"), f"layer {name} has a weight beside its bias, and here is none"))
         if weight and bias and weight.any_rank and bias.any_rank and len(shapes) == 2 and len({*shapes.values()}) > 1:
             problems.append((node.path, f"weight and bias of a layer {name} have one shape, here they differ"))
-        return Match(tuple(moves), tuple(problems))
+        rare = [_join(node.path, short) for short, shape in shapes.items() if self._is_rare(name, short, len(shape))]
+        return Match(tuple(moves), tuple(problems), unusual=(*self._absent(node, f"layer {name}"), *rare))
+
+    def _is_rare(self, layer: str, name: str, rank: int) -> bool:
+        """Norms over more than two axes exist, but a tensor with so many axes is rather a convolution's."""
+        rule = self._rule(layer, name)
+        return rule is not None and rule.any_rank and rank > 2
+
+    def _absent(self, node: Node, kind: str) -> tuple[str, ...]:
+        """The tensors that every instance of a class or layer has, and that are not there."""
+        present = {path[len(node.path) + 1 if node.path else 0 :] for path, _ in node.tensors()}
+        return tuple(_join(node.path, name) for name in self.grammar.needed.get(kind, ()) if name not in present)
 
 
 @dataclass(frozen=True)

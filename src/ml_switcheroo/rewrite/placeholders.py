@@ -1,0 +1,137 @@
+"""Attributes that hold nothing at first and data later: `self.proj = None`, then `self.proj = Linear(4, 4)`.
+
+A target that sorts attributes into data and settings when they are first set has to be told that these are data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.model import MODULE_CONTAINERS
+from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Tensor, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..analysis.engine import Engine
+    from ..analysis.model import ClassInfo, FunctionInfo
+
+# The branches that lead to a statement: each `if` with the number of its branch.
+Path = tuple[tuple[cst.CSTNode, int], ...]
+
+
+@dataclass(frozen=True)
+class _Store:
+    value: cst.BaseExpression
+    name: str
+    method: FunctionInfo
+    order: int
+    path: Path
+
+
+def placeholders(engine: Engine) -> set[cst.CSTNode]:
+    """The constants in assignments to attributes that data may follow."""
+    found: set[cst.CSTNode] = set()
+    for cls in engine.classes.values():
+        if cls.is_module:
+            family = [*cls.mro(), *_below(cls)]
+            stores = [store for member in family for store in _stores(member)]
+            own = {store.value for method in cls.methods.values() for store in stores if store.method is method}
+            for store in stores:
+                if store.value in own and _is_constant(engine, store):
+                    data = [s for s in stores if s.name == store.name and _gives_data(engine, s)]
+                    first = store.method.name == "__init__" or not any(s.method.name == "__init__" for s in data)
+                    if first and any(_follows(other, store) for other in data):
+                        found.add(store.value)
+    return found
+
+
+def is_data(value: Value) -> bool:
+    """A module, a variable, an array, or a container of them."""
+    modules = isinstance(value, Container) and value.site.kind in MODULE_CONTAINERS
+    return modules or holds_modules(value) or holds_arrays(value) or isinstance(value, Tensor) or _is_module(value)
+
+
+def holds_modules(value: Value) -> bool:
+    """A plain list or tuple with modules or variables in it."""
+    return isinstance(value, Container) and value.site.kind in ("list", "tuple") and any(map(_is_module, _parts(value)))
+
+
+def holds_arrays(value: Value) -> bool:
+    """A plain list, tuple or dictionary with arrays in it."""
+    return (
+        isinstance(value, Container)
+        and value.site.kind in ("list", "tuple", "dict")
+        and any(isinstance(v, Tensor) and v.role == "value" for v in _parts(value))
+        and not any(map(_is_module, _parts(value)))
+    )
+
+
+def _parts(value: Container) -> Iterator[Value]:
+    for cell in (value.site.elements, *value.site.named.values(), *value.site.patterns.values()):
+        yield from cell.values
+
+
+def _is_module(value: Value) -> bool:
+    return (
+        isinstance(value, Layer)
+        or (isinstance(value, Instance) and value.cls.is_module)
+        or (isinstance(value, Tensor) and value.role != "value")
+        or (isinstance(value, Container) and value.site.kind in MODULE_CONTAINERS)
+    )
+
+
+def _below(cls: ClassInfo) -> Iterator[ClassInfo]:
+    for other in cls.subclasses:
+        yield other
+        yield from _below(other)
+
+
+def _stores(cls: ClassInfo) -> Iterator[_Store]:
+    for method in cls.methods.values():
+        if isinstance(method.node, cst.FunctionDef) and method.parameters:
+            numbered = enumerate(_assignments(method.node.body, ()))
+            for order, (node, path) in numbered:
+                for target in node.targets if isinstance(node, cst.Assign) else [node]:
+                    place = target.target
+                    if (
+                        isinstance(place, cst.Attribute)
+                        and isinstance(place.value, cst.Name)
+                        and place.value.value == method.parameters[0]
+                        and node.value is not None
+                    ):
+                        yield _Store(node.value, place.attr.value, method, order, path)
+
+
+def _assignments(node: cst.CSTNode, path: Path) -> Iterator[tuple[cst.Assign | cst.AnnAssign, Path]]:
+    """The assignments in a block in their order, each with the branches that lead to it."""
+    if isinstance(node, (cst.Assign, cst.AnnAssign)):
+        yield node, path
+    elif isinstance(node, cst.If):
+        yield from _assignments(node.body, (*path, (node, 0)))
+        if node.orelse is not None:
+            yield from _assignments(node.orelse, (*path, (node, 1)))
+    elif not isinstance(node, (cst.BaseExpression, cst.FunctionDef, cst.ClassDef)):
+        for child in node.children:
+            yield from _assignments(child, path)
+
+
+def _follows(later: _Store, first: _Store) -> bool:
+    """May the one assignment come after the other?"""
+    if later.method is not first.method:
+        return True
+    branches = dict(first.path)
+    return later.order > first.order and all(branches.get(node, number) == number for node, number in later.path)
+
+
+def _is_constant(engine: Engine, store: _Store) -> bool:
+    values = engine.facts.get(store.value, NOTHING)
+    return bool(values) and all(isinstance(value, Const) for value in values)
+
+
+def _gives_data(engine: Engine, store: _Store) -> bool:
+    values = engine.facts.get(store.value, NOTHING)
+    return any(is_data(value) for value in values)

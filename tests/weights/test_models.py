@@ -132,6 +132,24 @@ class Net(nn.Module):
         x = x.sum((1, 2)).abs().long() % 5
         return self.tied(x) + self.free(x) + self.back(x)
 """,
+    "computed": """
+from torch.nn.utils import spectral_norm, weight_norm
+from torch.nn.utils.parametrizations import spectral_norm as spectral, weight_norm as weight
+
+class Net(nn.Module):
+    def __init__(self, norm=weight_norm):
+        super().__init__()
+        self.a = weight_norm(nn.Conv2d(3, 4, 3, padding=1))
+        self.b = weight(nn.ConvTranspose2d(4, 6, 2), dim=1)
+        self.c = spectral_norm(nn.Conv2d(6, 4, 1))
+        self.d = spectral(nn.ConvTranspose2d(4, 6, 2, bias=False))
+        self.e = weight_norm(nn.Linear(6, 5), dim=None)
+        self.f = nn.ModuleList([norm(nn.Linear(5, 5)), spectral_norm(nn.Linear(5, 5))])
+
+    def forward(self, x):
+        x = self.d(self.c(self.b(self.a(x)))).mean((2, 3))
+        return self.f[1](self.f[0](self.e(x))) * self.a.weight.mean()
+""",
     "factories": """
 def conv(a, b, layer=nn.Conv2d, norm=None):
     norm = norm or nn.BatchNorm2d

@@ -42,7 +42,14 @@ class ProjectCalls(Walk):
         alike = all(self._keeps_arguments(v.name) for v in functions)
         rows = [self._write_row(v.name) for v in functions]
         if functions and alike and any("rngs" in row.needs for row in rows if row is not None):
-            return self.with_stream(original, updated)
+            if all(self._may_take_stream(row) for row in rows):
+                return self.with_stream(original, updated)
+            self.context.report(
+                original,
+                "SW1002",
+                "only some of the functions that this may call draw random numbers, and take a random stream",
+                "call the functions by name in the branches of an if",
+            )
         if functions and not alike and (len(original.args) > 1 or any(a.keyword is not None for a in original.args)):
             names = ", ".join(sorted(v.name for v in functions)[:3])
             self.context.report(
@@ -93,11 +100,19 @@ class ProjectCalls(Walk):
         rows = self.kb.read(name)
         return self.kb.write(rows[0].op) if rows else None
 
+    def _may_take_stream(self, row: WriteRow | None) -> bool:
+        """Has the helper for this function a parameter for a random stream, used or not?"""
+        name = None if row is None else row.helper or next((f.helper for f in row.forms if f.helper), None)
+        signature = None if name is None else self.kb.target_signature(name)
+        return signature is not None and any(p.name == self.style.stream for p in signature)
+
     def _keeps_arguments(self, name: str) -> bool:
         """Does the function stand as a helper, which has the source's parameters?"""
         row = self._write_row(name)
-        if row is None or not row.forms:
+        if row is None or not (row.forms or row.helper):
             return False
+        if row.helper is not None:
+            return True
         return all(form.helper is not None for form in row.forms if form.refuse is None)
 
     def _is_function(self, name: str) -> bool:

@@ -379,12 +379,12 @@ class References(Walk):
         """An attribute of an object of the project: the value of a variable is read from it."""
         if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
             return updated.with_changes(attr=cst.Name(self.style.forward))
-        if original in self.plain or original in self.peeked or original in self.safe_stores:
-            return updated
         layers = [v.cls.layer for v in owners if isinstance(v, Instance) and v.cls.layer]
         stored = frozenset(v for owner in owners if isinstance(owner, Instance) for v in self._stored(owner, attr))
-        if not stored and layers:
+        if not stored and layers and original not in self.safe_stores:
             return self._layer_attribute(original, updated, frozenset(Layer(op) for op in layers), attr)
+        if original in self.plain or original in self.peeked or original in self.safe_stores:
+            return updated
         roles = {v.role for v in stored if isinstance(v, Tensor)}
         if not roles or (roles == {"value"} and not self._is_constant(owners, attr)):
             if (

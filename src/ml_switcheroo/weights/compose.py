@@ -96,8 +96,8 @@ _CLASSES_COMMENT = """\
 
 _LAYERS_COMMENT = """\
 # 'weight': 'kernel OI->IO' stores the tensor `weight`, whose axes are called O and I, as `kernel` with them swapped.
-# A tensor can also be split in equal parts along an axis, or dropped. '*' is any number of axes. Layers with the same
-# rules share an entry."""
+# A tensor can also be split in equal parts along an axis, or dropped. '*' is any number of axes. Of several rules in a
+# list, the number of axes chooses. Layers with the same rules share an entry."""
 
 
 def _framework(target: str) -> str:

@@ -10,7 +10,7 @@ from ..diagnostics import diagnose
 from ..errors import InputError
 from ..source import read_source
 from .compose import compose
-from .rules import layer_rules, needed_tensors
+from .rules import computed_rules, layer_rules, needed_tensors
 from .targets import container_places
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def script_from_grammar(
     hub: Mapping[str, HubOp],
     write: Mapping[str, WriteRow],
     tied: Collection[str] = (),
+    computed: Collection[str] = (),
     *,
     model: str = "a model",
     source: str = "torch",
@@ -47,6 +48,7 @@ def script_from_grammar(
     usual = with_tensors - rare
     wanted = usual | grammar.layers() if grammar.open() else grammar.layers()
     table, missing = layer_rules(wanted, hub, write)
+    computed_rules(table, [write[op] for op in sorted(computed) if op in write])
     missing = {op: reason for op, reason in missing.items() if op in grammar.layers()}
     needed = {f"layer {op}": needed_tensors(table[op], hub[op].weights) for op in table}
     needed |= {f"class {name}": rule.needed for name, rule in grammar.classes.items()}
@@ -79,8 +81,9 @@ def gen_weight_script(
     write = {op: row for op in hub if (row := base.write(op)) is not None}
     # `self.head.weight = self.embed.weight` is written with a helper where the two store it differently.
     tied = [op for op in hub if base.helper(f"Tied{op}") is not None]
+    computed = [op for op in _called(project) if op in hub and hub[op].kind == "function" and hub[op].weights]
     model = Path(path).name if path else "a model"
-    code, missing = script_from_grammar(grammar, hub, write, tied, model=model, source=source, target=target)
+    code, missing = script_from_grammar(grammar, hub, write, tied, computed, model=model, source=source, target=target)
     if not grammar.classes:
         raise InputError("SW0001", "there is no model in it: no class or function with layers or parameters", path=path)
     hint = "the script refuses a checkpoint with such a layer"
@@ -88,6 +91,20 @@ def gen_weight_script(
         diagnose("SW2001", reason, hint=hint, path=path, severity="warning") for _, reason in sorted(missing.items())
     ]
     return ScriptResult(code, found)
+
+
+def _called(project: Project) -> set[str]:
+    """The ops of all functions of the framework that are called anywhere."""
+    from ..analysis.values import Api
+
+    names = {
+        value.name
+        for function in project.engine.visits
+        for callees in function.calls.values()
+        for value in callees
+        if isinstance(value, Api)
+    }
+    return {row.op for name in names for row in project.kb.read(name)}
 
 
 def _analysed(path: Path, text: str | None, source: str, target: str) -> Project:

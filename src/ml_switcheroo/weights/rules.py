@@ -34,6 +34,31 @@ def layer_rules(
     return table, missing
 
 
+def computed_rules(table: Mapping[str, Row], rows: Iterable[WriteRow]) -> None:
+    """Adds to layers with a weight the rules for what it may be computed from, such as its length and direction.
+
+    `weight.g` in a row stands for `g` below the place of the layer's weight, with that weight's order of axes.
+    """
+    for own in table.values():
+        weight = own.get("weight")
+        if not isinstance(weight, str):
+            continue
+        place, _, order = weight.partition(" ")
+        for row in rows:
+            for key, value in row.weights.items():
+                for text in map(str, value if isinstance(value, list) else [value]):
+                    path, _, layout = text.partition(" ")
+                    _add(own, key, f"{place}.{path.partition('.')[2]} {layout or order}")
+
+
+def _add(own: Row, key: str, rule: str) -> None:
+    """One more rule for a name that stands for several things, which their numbers of axes tell apart."""
+    known = own.get(key, [])
+    rules = known if isinstance(known, list) else [known]
+    if rule not in rules:
+        own[key] = [*rules, rule] if rules else rule
+
+
 def fits(key: str, name: str) -> bool:
     """Does the key of a row, a name or a regular expression, speak of this tensor?"""
     return key == name or re.fullmatch(key, name) is not None

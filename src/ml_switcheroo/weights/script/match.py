@@ -157,7 +157,7 @@ class Matcher:
         self.keeps_aliases = keeps_aliases
         self.forced = [(_glob(pattern), self._named(name)) for pattern, name in forced]
         self.known: dict[tuple[Node, str], Match] = {}
-        self.rules: dict[tuple[str, str], Rule | None] = {}
+        self.rules: dict[tuple[str, str, int | None], Rule | None] = {}
 
     def _named(self, name: str) -> Any:
         if name in self.grammar.classes:
@@ -325,13 +325,16 @@ class Matcher:
         same = len({(move.axes, move.part) for move in lent}) == 1
         return sorted(changed, key=lambda own: path_order(own[0].target)) if same else []
 
-    def _rule(self, layer: str, name: str) -> Rule | None:
-        """The rule of a layer for one of its tensors."""
-        if (layer, name) not in self.rules:
+    def _rule(self, layer: str, name: str, rank: int | None = None) -> Rule | None:
+        """The rule of a layer for one of its tensors; its number of axes decides where there are several."""
+        if (layer, name, rank) not in self.rules:
             rows = self.grammar.layers[layer]
             fitting = [name] if name in rows else [pattern for pattern in rows if re.fullmatch(pattern, name)]
-            self.rules[layer, name] = read_rule(rows[fitting[0]], fitting[0], name) if fitting else None
-        return self.rules[layer, name]
+            found = rows[fitting[0]] if fitting else []
+            rules = [read_rule(row, fitting[0], name) for row in (found if isinstance(found, list) else [found])]
+            best = [rule for rule in rules if rule.rank in (rank, None)] or rules
+            self.rules[layer, name, rank] = best[0] if best else None
+        return self.rules[layer, name, rank]
 
     def _layer(self, node: Node, name: str) -> Match:
         if name not in self.grammar.layers:
@@ -340,7 +343,7 @@ class Matcher:
         shapes: dict[str, tuple[int, ...]] = {}
         for path, tensor in node.tensors():
             short = path[len(node.path) + 1 :] if node.path else path
-            rule, shape = self._rule(name, short), tensor.shape
+            rule, shape = self._rule(name, short, len(tensor.shape)), tensor.shape
             if rule is None:
                 problems.append((path, f"layer {name} has no tensor {short}"))
                 continue
@@ -356,7 +359,7 @@ class Matcher:
                 moves.append(Move(path, tensor.key, tuple(to.split(".")), rule.axes, part, layer=name))
             shapes[short] = shape
         weight, bias = self._rule(name, "weight"), self._rule(name, "bias")
-        if "bias" in shapes and weight and "weight" not in shapes:
+        if "bias" in shapes and weight and not any("weight" in short for short in shapes):
             problems.append((_join(node.path, "bias"), f"layer {name} has a weight beside its bias, and here is none"))
         if weight and bias and weight.any_rank and bias.any_rank and len(shapes) == 2 and len({*shapes.values()}) > 1:
             problems.append((node.path, f"weight and bias of a layer {name} have one shape, here they differ"))

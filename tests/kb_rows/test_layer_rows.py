@@ -546,6 +546,21 @@ def test_pooling_with_positions(rank: int) -> None:
     close(NAMES[f"MaxUnpool{rank}d"](2)(values.numpy(), places.numpy(), output_size=x.shape), back, "unpooling")
 
 
+def test_unpooling_several_values_to_one_position() -> None:
+    """One of them is kept; the gradient of the position goes to each of them, as in torch."""
+    x = torch.randn(2, 3, 7, 7)
+    values, places = torch.nn.MaxPool2d(3, 2, padding=1, return_indices=True)(x)
+    values = (values + torch.randn(values.shape)).requires_grad_()
+    ours = jax.numpy.asarray(values.detach().numpy())
+    weight = torch.randn(2, 3, 7, 7)
+    back = torch.nn.functional.max_unpool2d(values, places, 3, 2, padding=1)
+    (back * weight).sum().backward()
+    unpool = NAMES["MaxUnpool2d"](3, 2, padding=1)
+    close(unpool(ours, places.numpy()), back.detach(), "unpooling")
+    gradient = jax.grad(lambda v: (unpool(v, places.numpy()) * weight.numpy()).sum())(ours)
+    close(gradient, values.grad, "its gradient")
+
+
 def test_layers_start_anew() -> None:
     rngs = nnx.Rngs(0)
     for layer in (

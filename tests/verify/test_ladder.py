@@ -77,6 +77,25 @@ def test_a_mistake_is_found_at_its_rung(
     assert result.silently_wrong
 
 
+ROUNDED = "x.mean((2, 3)) + {} * jnp.finfo(x.dtype).eps * x.std((2, 3))"
+
+
+def test_what_is_right_in_double_precision_is_rounding(tmp_path: Path, kept: Path) -> None:
+    result = climb(tmp_path, ("x.mean((2, 3))", ROUNDED.format("1e4")), kept=kept)
+    assert result.ok, result.to_json()
+    forward = result.rungs[4]
+    assert "in single precision" in forward.reason
+    assert forward.figure is not None
+    assert forward.figure < 1e-9
+
+
+def test_rounding_that_the_source_does_not_have_is_no_excuse(tmp_path: Path, kept: Path) -> None:
+    result = climb(tmp_path, ("x.mean((2, 3))", ROUNDED.format("1e6")), kept=kept)
+    assert result.missed is not None
+    assert result.missed.name == "forward"
+    assert "rounding explains no more than" in result.missed.reason
+
+
 def test_a_hang_is_a_result(tmp_path: Path, kept: Path) -> None:
     result = climb(tmp_path, ("import jax\n", "import time\ntime.sleep(60)\nimport jax\n"), kept=kept, timeout=20)
     assert result.missed is not None

@@ -56,6 +56,19 @@ def var_mean(
     return jnp.var(x, axis=dim, ddof=ddof, keepdims=keepdim), jnp.mean(x, axis=dim, keepdims=keepdim)
 
 
+def standard_deviation(
+    x: jax.Array,
+    dim: int | Sequence[int] | None = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    correction: int | None = None,
+) -> jax.Array:
+    """Square root of the variance over dim; unlike that of jnp.std, its gradient is zero where all values are equal."""
+    ddof = int(unbiased) if correction is None else correction
+    variance = jnp.var(x, axis=dim, ddof=ddof, keepdims=keepdim)
+    return jnp.where(variance == 0, 0, jnp.sqrt(jnp.where(variance == 0, 1, variance)))
+
+
 def std_mean(
     x: jax.Array,
     dim: int | Sequence[int] | None = None,
@@ -64,8 +77,7 @@ def std_mean(
     correction: int | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Standard deviation (divided by N - 1 unless told otherwise) and mean."""
-    variance, mean = var_mean(x, dim, unbiased, keepdim, correction)
-    return jnp.sqrt(variance), mean
+    return standard_deviation(x, dim, unbiased, keepdim, correction), jnp.mean(x, axis=dim, keepdims=keepdim)
 
 
 def euclidean_norm(x: jax.Array, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> jax.Array:

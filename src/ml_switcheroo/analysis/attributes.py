@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
-from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo
+from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, modules_of
 from .texts import glob
 from .values import (
     BOOL,
@@ -54,6 +54,8 @@ class Attributes(EngineBase):
             return frozenset({MethodRef(frozenset({value}), name)})
         if isinstance(value, ModuleRef):
             return self.imported(value.module.name, name)
+        if (parts := self._parts_by_name(value, name, node)) is not None:
+            return parts
         if isinstance(value, Instance) and value.cls.differentiable:
             found = self.context_member(value.cls, name)
             if found is not None:
@@ -92,6 +94,31 @@ class Attributes(EngineBase):
         if isinstance(value, (FunctionRef, Partial, Factory, MethodRef)):
             return UNKNOWNS
         return frozenset({MethodRef(frozenset({value}), name)})
+
+    def _parts_by_name(self, value: Value, name: str, node: cst.CSTNode) -> Values | None:
+        """A property that gives the direct parts of a module by name."""
+        if not modules_of(frozenset({value})) or (isinstance(value, Instance) and name in value.cls.attributes):
+            return None
+        hubs = [self.kb.hub(row.op) for row in self.kb.read(f"{self.module_type}.{name}")]
+        if not any(hub is not None and hub.kind == "property" and hub.returns == "dict[module]" for hub in hubs):
+            return None
+        site = self.site(node, "dict")
+        self.write(site.elements, frozenset({Layer("Module")}))
+        for part in modules_of(self.parts_of(value)):
+            self.write(site.elements, frozenset({part}))
+        return frozenset({Container(site)})
+
+    def parts_of(self, value: Value) -> Values:
+        """What a module or container of the project is known to be made of."""
+        sites = [value.site] if isinstance(value, Container) else []
+        found = NOTHING
+        for cls in value.cls.mro() if isinstance(value, Instance) else ():
+            found |= self.read(cls.children)
+            sites += [cls.self_site] if cls.self_site is not None else []
+        for site in sites:
+            for cell in [site.elements, *site.named.values(), *site.patterns.values()]:
+                found |= self.read(cell)
+        return found
 
     def _tensor_attribute(self, value: Value, name: str) -> Values:
         rows = self.kb.read(f"{self.tensor_type}.{name}")

@@ -141,6 +141,9 @@ class EngineBase:
     def computed_attribute(self, owners: Values, names: Values, node: cst.CSTNode) -> Values:
         raise NotImplementedError
 
+    def parts_of(self, value: Value) -> Values:
+        raise NotImplementedError
+
     def shift(self, owner: Value) -> None:
         raise NotImplementedError
 

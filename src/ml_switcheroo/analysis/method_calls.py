@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
-from .model import Cell, ClassInfo
+from .model import Cell, ClassInfo, modules_of
 from .values import (
     NOTHING,
     UNKNOWNS,
@@ -89,9 +89,9 @@ class MethodCalls(EngineBase):
             self.call(args.get(0, "fn"), Arguments([module], {}), node)
             return owner
         if name in ("modules", "children"):
-            return self._list_of(node, module)
+            return self._list_of(node, module | self._direct_children(owner, name))
         if name in ("named_modules", "named_children"):
-            return self._list_of(node, self._pair(node, module))
+            return self._list_of(node, self._pair(node, module | self._direct_children(owner, name)))
         parameter: Values = frozenset({Tensor("parameter")})
         if name in ("parameters", "buffers"):
             return self._list_of(node, parameter)
@@ -111,6 +111,13 @@ class MethodCalls(EngineBase):
                 return self.typed(hub.returns, node, owner) or owner
         return UNKNOWNS
 
+    def _direct_children(self, owners: Values, name: str) -> Values:
+        """The modules that modules of the project are known to be made of."""
+        found = NOTHING
+        for owner in owners if name.endswith("children") else ():
+            found |= modules_of(self.parts_of(owner))
+        return found
+
     def _list_of(self, node: cst.CSTNode, values: Values) -> Values:
         site = self.site(node, "list")
         self.write(site.elements, values)
@@ -129,6 +136,7 @@ class MethodCalls(EngineBase):
         for owner in owners:
             if isinstance(owner, Instance):
                 cls = owner.cls
+                self.write(cls.children, modules_of(values))
                 for name in names:
                     if isinstance(name, Const) and isinstance(name.value, str):
                         self.write(cls.attributes.setdefault(name.value, Cell()), values)

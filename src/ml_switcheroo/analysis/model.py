@@ -89,6 +89,7 @@ class ClassInfo:
     methods: dict[str, FunctionInfo] = field(default_factory=dict)
     attributes: dict[str, Cell] = field(default_factory=dict)
     attribute_patterns: dict[str, Cell] = field(default_factory=dict)  # setattr(self, f"layer{i}", ...) -> "layer*"
+    children: Cell = field(default_factory=Cell)  # all modules that some method stores on self
     persistent: dict[str, bool] = field(default_factory=dict)  # buffers: kept in checkpoints?
     is_module: bool = False  # inherits from the framework's module class
     differentiable: bool = False  # a function with a backward pass of its own (analysis/functions.py)
@@ -147,3 +148,16 @@ class ModuleInfo:
 
     def __repr__(self) -> str:
         return f"<module {self.name}>"
+
+
+def modules_of(values: Values) -> Values:
+    """Those of the values that are modules of the framework or the project, or containers of them."""
+    from .values import Container, Instance, Layer
+
+    return frozenset(
+        value
+        for value in values
+        if isinstance(value, Layer)
+        or (isinstance(value, Instance) and value.cls.is_module)
+        or (isinstance(value, Container) and value.site.kind in MODULE_CONTAINERS)
+    )

@@ -10,7 +10,7 @@ from .annotations import annotation_values
 from .base import EngineBase, Env
 from .definitions import Definitions
 from .imports import Imports
-from .model import MODULE_CONTAINERS, Cell, FunctionInfo
+from .model import MODULE_CONTAINERS, Cell, FunctionInfo, modules_of
 from .narrowing import Narrowing
 from .project import dotted
 from .values import (
@@ -324,6 +324,7 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
                 if any(isinstance(v, FunctionRef) for v in values) and name in owner.cls.methods:
                     continue
                 self.write(owner.cls.attributes.setdefault(name, Cell()), values)
+                self.write(owner.cls.children, modules_of(values))
                 if self.current is not None:
                     owner.cls.writers.setdefault(name, set()).add(self.current.name)
             elif isinstance(owner, Container) and owner.site.kind in MODULE_CONTAINERS and not name.startswith("_"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.model import modules_of
 from ..analysis.values import (
     Api,
     ClassRef,
@@ -336,7 +337,7 @@ class References(Walk):
         return call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
 
     def _is_module(self, owners: Values) -> bool:
-        return any(isinstance(v, Layer) or (isinstance(v, Instance) and v.cls.is_module) for v in owners)
+        return bool(modules_of(owners))
 
     def _is_property(self, api: str) -> bool:
         return any((hub := self.kb.hub(row.op)) is not None and hub.kind == "property" for row in self.kb.read(api))

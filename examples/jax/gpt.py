@@ -17,15 +17,32 @@ class Buffer(nnx.Variable):
     """State that belongs to the checkpoint and is not trained."""
 
 
-class TiedLinear(nnx.Module):
-    """A linear layer that uses another layer's matrix, stored as (out_features, in_features)."""
+class TransposedWeight(nnx.Module):
+    """Stands where a layer has its weight, and is the weight of another layer with its two axes swapped."""
 
-    def __init__(self, weight, bias=None):
-        self.weight, self.bias = weight, bias
+    def __init__(self, weight):
+        self.weight = weight
 
-    def __call__(self, input):
-        output = input @ self.weight[...].T
-        return output if self.bias is None else output + self.bias[...]
+    def __getitem__(self, index):
+        return self.weight[...].T[index]
+
+    def __setitem__(self, index, value):
+        self.weight[...] = self[...].at[index].set(value).T
+
+    def __jax_array__(self):
+        return self[...]
+
+    @property
+    def shape(self):
+        return self.weight.shape[::-1]
+
+    @property
+    def dtype(self):
+        return self.weight.dtype
+
+    @property
+    def ndim(self):
+        return 2
 
 
 def is_jax_function(value):
@@ -150,7 +167,7 @@ def named_parameters(module, prefix="", recurse=True):
 def fill_parameter(tensor: nnx.Variable, value: jax.Array) -> nnx.Variable:
     """Puts value into a parameter; an array cannot be changed, so for one the result is the value."""
     value = jnp.asarray(value, tensor.dtype)
-    if not isinstance(tensor, nnx.Variable):
+    if isinstance(tensor, jax.Array):
         return value
     tensor[...] = value
     return tensor
@@ -270,7 +287,7 @@ class GPT(nnx.Module):
             )
         )
         self.lm_head = nnx.Linear(config.n_embd, config.vocab_size, use_bias=False, rngs=rngs)
-        self.lm_head = TiedLinear(self.transformer.wte.embedding, self.lm_head.bias)  # weight tying
+        self.lm_head.kernel = TransposedWeight(self.transformer.wte.embedding)  # weight tying
 
         apply(self, partial(self._init_weights, rngs=rngs))
         # scaled initialisation of the projections that end a residual branch

@@ -136,15 +136,32 @@ class LSTM(_RNNBase):
         return self.run(input, hx)
 
 
-class TiedLinear(nnx.Module):
-    """A linear layer that uses another layer's matrix, stored as (out_features, in_features)."""
+class TransposedWeight(nnx.Module):
+    """Stands where a layer has its weight, and is the weight of another layer with its two axes swapped."""
 
-    def __init__(self, weight, bias=None):
-        self.weight, self.bias = weight, bias
+    def __init__(self, weight):
+        self.weight = weight
 
-    def __call__(self, input):
-        output = input @ self.weight[...].T
-        return output if self.bias is None else output + self.bias[...]
+    def __getitem__(self, index):
+        return self.weight[...].T[index]
+
+    def __setitem__(self, index, value):
+        self.weight[...] = self[...].at[index].set(value).T
+
+    def __jax_array__(self):
+        return self[...]
+
+    @property
+    def shape(self):
+        return self.weight.shape[::-1]
+
+    @property
+    def dtype(self):
+        return self.weight.dtype
+
+    @property
+    def ndim(self):
+        return 2
 
 
 def gather_along(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
@@ -225,7 +242,7 @@ def squeeze_axes(x: jax.Array, dim: int | Sequence[int]) -> jax.Array:
 def fill_parameter(tensor: nnx.Variable, value: jax.Array) -> nnx.Variable:
     """Puts value into a parameter; an array cannot be changed, so for one the result is the value."""
     value = jnp.asarray(value, tensor.dtype)
-    if not isinstance(tensor, nnx.Variable):
+    if isinstance(tensor, jax.Array):
         return value
     tensor[...] = value
     return tensor
@@ -234,15 +251,6 @@ def fill_parameter(tensor: nnx.Variable, value: jax.Array) -> nnx.Variable:
 def uniform_(tensor, a=0.0, b=1.0, *, rngs: nnx.Rngs):
     """Fills a parameter with uniform draws from a to b."""
     return fill_parameter(tensor, jax.random.uniform(rngs.params(), tensor.shape, minval=a, maxval=b))
-
-
-def weight_of(module):
-    """The variable that torch calls `weight`, whatever kind of layer this is."""
-    for name in ("kernel", "embedding", "scale", "weight"):
-        found = getattr(module, name, None)
-        if found is not None:
-            return found
-    raise AttributeError(f"{type(module).__name__} has no weight")
 
 
 def zeros_(tensor):
@@ -277,7 +285,7 @@ class LSTMLanguageModel(nnx.Module):
         if tie_weights:
             if hidden_dim != embed_dim:
                 raise ValueError("tied weights need hidden_dim == embed_dim")
-            self.decoder = TiedLinear(self.encoder.embedding, self.decoder.bias)
+            self.decoder.kernel = TransposedWeight(self.encoder.embedding)
 
         self.init_weights(rngs=rngs)
 
@@ -285,7 +293,7 @@ class LSTMLanguageModel(nnx.Module):
         init_range = 0.1
         uniform_(self.encoder.embedding, -init_range, init_range, rngs=rngs)
         zeros_(self.decoder.bias)
-        uniform_(weight_of(self.decoder), -init_range, init_range, rngs=rngs)
+        uniform_(self.decoder.kernel, -init_range, init_range, rngs=rngs)
 
     def init_hidden(self, batch_size):
         weight = next(parameters(self))

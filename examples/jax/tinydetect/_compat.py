@@ -218,7 +218,7 @@ class SiLU(nnx.Module):
 def fill_parameter(tensor: nnx.Variable, value: jax.Array) -> nnx.Variable:
     """Puts value into a parameter; an array cannot be changed, so for one the result is the value."""
     value = jnp.asarray(value, tensor.dtype)
-    if not isinstance(tensor, nnx.Variable):
+    if isinstance(tensor, jax.Array):
         return value
     tensor[...] = value
     return tensor

@@ -12,12 +12,29 @@ def weight_of(module):
     raise AttributeError(f"{type(module).__name__} has no weight")
 
 
-class TiedLinear(nnx.Module):
-    """A linear layer that uses another layer's matrix, stored as (out_features, in_features)."""
+class TransposedWeight(nnx.Module):
+    """Stands where a layer has its weight, and is the weight of another layer with its two axes swapped."""
 
-    def __init__(self, weight, bias=None):
-        self.weight, self.bias = weight, bias
+    def __init__(self, weight):
+        self.weight = weight
 
-    def __call__(self, input):
-        output = input @ self.weight[...].T
-        return output if self.bias is None else output + self.bias[...]
+    def __getitem__(self, index):
+        return self.weight[...].T[index]
+
+    def __setitem__(self, index, value):
+        self.weight[...] = self[...].at[index].set(value).T
+
+    def __jax_array__(self):
+        return self[...]
+
+    @property
+    def shape(self):
+        return self.weight.shape[::-1]
+
+    @property
+    def dtype(self):
+        return self.weight.dtype
+
+    @property
+    def ndim(self):
+        return 2

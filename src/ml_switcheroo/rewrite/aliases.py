@@ -38,9 +38,11 @@ def check_aliases(function: FunctionInfo, context: Context) -> list[Finding]:
     """The writes of one function that cannot be made functional; each finding is at a small statement."""
     if not isinstance(function.node, cst.FunctionDef):
         return []
+    handed = context.effects.handed.names.get(function, set())
     reader = _Reader(context)
     reader.block(function.node.body)
-    writes = [index for index, event in enumerate(reader.events) if event.kind in ("write", "overwrite", "replace")]
+    kinds = ("write", "overwrite", "replace")
+    writes = [i for i, event in enumerate(reader.events) if event.kind in kinds and event.name not in handed]
     return [finding for index in writes if (finding := _check_write(function, reader.events, index)) is not None]
 
 

@@ -61,7 +61,7 @@ class Walk(cst.CSTTransformer):
         self.functions: list[FunctionInfo] = []
         self.classes: list[ClassInfo] = []
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
-        self.plain: set[cst.CSTNode] = set()  # places that take a variable itself, not its value
+        self.plain = set(context.effects.handed.arguments)  # places that take a variable itself, not its value
         self.peeked: set[cst.CSTNode] = set()  # variables that are indexed or asked for their shape
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
         # weight of a layer -> its variable and order of axes
@@ -78,7 +78,6 @@ class Walk(cst.CSTTransformer):
         self.stopped = 0  # depth of blocks without gradients
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
-        self.ties: dict[ClassInfo, frozenset[str]] = {}  # layers whose weight may be that of another one
         self.stream_outside = False  # does code outside functions draw?
         self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read

@@ -26,6 +26,7 @@ from ..analysis.values import (
     Value,
     Values,
 )
+from .handed import Handed
 from .placeholders import placeholders
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Effects:
         self._close()
         self._containers()
         self._constants()
+        self.handed = Handed(engine, self.kb)  # parameters that stand for variables
         self.placeholders = placeholders(engine)
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 

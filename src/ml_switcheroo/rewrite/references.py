@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.model import modules_of
-from ..analysis.project import dotted
 from ..analysis.values import (
     Api,
     ClassRef,
@@ -25,7 +24,6 @@ from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
-from .ties import tied_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,11 +144,21 @@ class References(Walk):
     # ---- names -------------------------------------------------------------------------------------------------------
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        if original_node in self.callees or not self.is_imported(original_node.value):
+        if original_node in self.callees:
+            return updated_node
+        if self._is_handed(original_node):
+            return self.style_expression(self.style.variable_read, x=updated_node)
+        if not self.is_imported(original_node.value):
             return updated_node
         values = self.engine.facts.get(original_node)
         name = self.context.source_api(values) if values is not None else None
         return updated_node if name is None else self.reference(original_node, updated_node, name)
+
+    def _is_handed(self, node: cst.Name) -> bool:
+        """The value of a variable that was handed over as an argument (handed.py)."""
+        if node in self.plain or node in self.peeked or node in self.effects.handed.arguments:
+            return False
+        return self.engine.facts.get(node) is not None and self.effects.handed.is_variable(self.function, node.value)
 
     def is_imported(self, name: str) -> bool:
         """Is a name one that an import binds (and no variable of the functions around hides it)?"""
@@ -435,7 +443,7 @@ class References(Walk):
             unknown = not ops and attr in ("weight",)
             return self._weight_of(original, updated) if unknown else updated
         paths = {path for path, _ in found}
-        if len(paths) > 1 or (original in self.filled and self._may_be_tied(original, ops)):
+        if len(paths) > 1:
             return self._weight_of(original, updated)
         path, permutation = next(iter(found))
         if not path:
@@ -451,17 +459,6 @@ class References(Walk):
             return node
         node = self.style_expression(self.style.variable_read, x=node)
         return node if straight else self.reordered(node, permutation)
-
-    def _may_be_tied(self, weight: cst.Attribute, ops: list[str]) -> bool:
-        """Does the class make this weight one with that of another layer, and the layer one of another class?"""
-        if not self.classes or weight.attr.value != "weight":
-            return False
-        if not any(self.kb.helper(f"Tied{op}") is not None for op in ops):
-            return False
-        cls = self.classes[-1]
-        if cls not in self.ties:
-            self.ties[cls] = tied_layers(cls)
-        return dotted(weight.value) in self.ties[cls]
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
         """The array with its axes in another order."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import libcst as cst
 
 from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
-from ..convert.precedence import TERM, bare, fit
+from ..convert.precedence import OBJECT, TERM, bare, fit
 from .base import Walk
+from .handed import layer_ops
 from .in_place_calls import changed_argument
 from .placeholders import holds_arrays, holds_modules
 from .registrations import Registrations
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     # The current value of a place, and what makes a statement that stores a new one.
     Storable: TypeAlias = tuple[cst.BaseExpression, Callable[[cst.BaseExpression], cst.BaseSmallStatement]]
-
-SPACE = cst.SimpleWhitespace(" ")
 
 
 class Stores(Registrations, Walk):
@@ -34,7 +33,7 @@ class Stores(Registrations, Walk):
             self.on_path.add(target.target)
             self._mark_target(target.target)
             # tying: `self.head.weight = self.embed.weight` shares the variable itself
-            if isinstance(target.target, cst.Attribute) and isinstance(node.value, cst.Attribute):
+            if isinstance(target.target, cst.Attribute) and isinstance(node.value, (cst.Attribute, cst.Name)):
                 self.plain.add(node.value)
         return True
 
@@ -203,6 +202,11 @@ class Stores(Registrations, Walk):
 
     def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""
+        if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
+            target = self.style_expression(self.style.variable_write, x=cst.Name(original.value))
+            return self.style_expression(self.style.variable_read, x=cst.Name(original.value)), lambda v: cst.Assign(
+                [_target(target)], v
+            )
         if isinstance(original, cst.Name):
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
@@ -292,7 +296,8 @@ class Stores(Registrations, Walk):
             place = self.style_expression(self.style.variable_write, x=new_owner)
             return updated.with_changes(targets=[_target(place)])
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
-        if any(isinstance(v, Layer) for v in owners) and not instances:
+        own = any(target.attr.value in cls.attributes for v in instances for cls in v.cls.mro())
+        if layer_ops(owners) and not own:
             return self._store_weight(original, updated, target, new, owners)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
@@ -326,7 +331,7 @@ class Stores(Registrations, Walk):
     ) -> cst.BaseSmallStatement:
         """`layer.weight = other.weight` (tying) or `layer.weight = nn.Parameter(...)`."""
         attr = target.attr.value
-        ops = {v.op for v in owners if isinstance(v, Layer)}
+        ops = layer_ops(owners)
         rules = {op: (w.weights.get(attr) if (w := self.kb.write(op)) is not None else None) for op in ops}
         if len(rules) != 1 or not isinstance(next(iter(rules.values())), str):
             if attr in ("weight", "bias") and any(isinstance(v, Tensor) for v in self.facts(original.value)):
@@ -339,40 +344,49 @@ class Stores(Registrations, Walk):
             return updated
         rule = str(next(iter(rules.values())))
         path, _, order = rule.partition(" ")
-        if isinstance(original.value, cst.Attribute):
-            other = {v.op for v in self.facts(original.value.value) if isinstance(v, Layer)}
-            other_rules = {
-                str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op)) is not None
-            }
-            other_order = {r.partition(" ")[2] for r in other_rules} or {""}
-            if other_order != {order}:
-                return self._tie(original, updated, _attribute(new.value, path), ops, other)
-        elif order and any(isinstance(v, Tensor) for v in self.facts(original.value)):
-            self.context.report(
-                original.value,
-                "SW5003",
-                f"{attr} of this layer is stored in another order of axes, and cannot be replaced by this value",
-                "assign `layer.weight.data`, or build the layer anew",
-            )
-            return updated
+        values = self.facts(original.value)
+        if isinstance(original.value, cst.Attribute) and (other := layer_ops(self.facts(original.value.value))):
+            found = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op))}
+            orders = {rule.partition(" ")[2] for rule in found}
+            if orders != {order}:
+                return self._tie(original, updated, _attribute(new.value, path), order, orders)
+        elif order and any(isinstance(v, Tensor) for v in values):
+            return self._replace_weight(original, updated, _attribute(new.value, path), order)
         return updated.with_changes(targets=[_target(_attribute(new.value, path))])
 
-    def _tie(
-        self,
-        original: cst.Assign,
-        updated: cst.Assign,
-        new: cst.Attribute,
-        ops: set[str],
-        other: set[str],
+    def _replace_weight(
+        self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, order: str
     ) -> cst.BaseSmallStatement:
-        """Two layers that share a weight, stored in different orders: one becomes a layer that reads the other's."""
-        assert isinstance(updated.value, cst.Attribute)
-        keeper, tied = updated.value, new
-        helper = f"Tied{next(iter(ops))}"
-        if self.kb.helper(helper) is None:  # then the other way round: which of the two holds it makes no difference
-            keeper, tied = new, updated.value
-            helper = f"Tied{next(iter(other), '')}"
-        if self.kb.helper(helper) is None:
+        """Another variable for a weight that the target stores in another order of axes."""
+        value = original.value
+        if isinstance(value, cst.Name) and self.effects.handed.is_variable(self.function, value.value):
+            return self._tie(original, updated, new, order, {""})
+        if isinstance(value, cst.Attribute) and self.effects.handed.stored_as_it_is(value):
+            return self._tie(original, updated, new, order, {""})
+        made = updated.value
+        rows = (
+            self.kb.read(self.context.source_api(self.facts(value.func)) or "") if isinstance(value, cst.Call) else []
+        )
+        if rows and rows[0].op == "Parameter" and isinstance(made, cst.Call) and len(made.args) == 1:
+            before, _, after = order.partition("->")
+            axes = tuple(before.index(axis) for axis in after)
+            argument = made.args[0].with_changes(value=bare(self.reordered(fit(made.args[0].value, OBJECT), axes)))
+            return updated.with_changes(targets=[_target(new)], value=made.with_changes(args=[argument]))
+        self.context.report(
+            original,
+            "SW5003",
+            f"{new.attr.value} of this layer is stored in another order of axes, and cannot be replaced by this value",
+            "assign `layer.weight.data`, or build the layer anew",
+        )
+        return updated
+
+    def _tie(
+        self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, order: str, others: set[str]
+    ) -> cst.BaseSmallStatement:
+        """Two layers that share a weight, which one of them stores with its axes swapped: that one borrows it."""
+        other = next(iter(others)) if len(others) == 1 else "unknown"
+        before, _, after = (order or other).partition("->")
+        if self.kb.helper("TransposedWeight") is None or (order and other) or len(before) != 2 or after != before[::-1]:
             self.context.report(
                 original.value,
                 "SW4002",
@@ -380,12 +394,10 @@ class Stores(Registrations, Walk):
                 "compute with the one weight in both places",
             )
             return updated
-        bias = cst.Attribute(tied.value.deep_clone(), cst.Name("bias"))
-        call = cst.Call(
-            cst.Name(self.context.helper_name(helper)),
-            [cst.Arg(keeper, comma=cst.Comma(whitespace_after=SPACE)), cst.Arg(bias)],
-        )
-        return updated.with_changes(targets=[_target(tied.value)], value=call)
+        # Which of the two holds it makes no difference: the one that stores it swapped borrows it from the other.
+        keeper, borrower = (updated.value, new) if order else (new, updated.value)
+        call = cst.Call(cst.Name(self.context.helper_name("TransposedWeight")), [cst.Arg(bare(keeper))])
+        return updated.with_changes(targets=[_target(borrower)], value=call)
 
     # ---- in place ----------------------------------------------------------------------------------------------------
 

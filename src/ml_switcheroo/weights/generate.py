@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,8 +80,9 @@ def gen_weight_script(
     grammar = grammar_of(sorted(project.engine.targets, key=lambda module: module.name))
     hub = {op: known for op in base.ops() if (known := base.hub(op)) is not None}
     write = {op: row for op in hub if (row := base.write(op)) is not None}
-    # `self.head.weight = self.embed.weight` is written with a helper where the two store it differently.
-    tied = [op for op in hub if base.helper(f"Tied{op}") is not None]
+    # `self.head.weight = self.embed.weight` is written with a helper where one stores it with its axes swapped.
+    swapped = re.compile(r"\S+ (\w)(\w)->\2\1")
+    tied = [op for op, row in write.items() if swapped.fullmatch(str(row.weights.get("weight")))]
     computed = [op for op in _called(project) if op in hub and hub[op].kind == "function" and hub[op].weights]
     model = Path(path).name if path else "a model"
     code, missing = script_from_grammar(grammar, hub, write, tied, computed, model=model, source=source, target=target)

@@ -418,14 +418,14 @@ def path_order(target: tuple[str, ...]) -> tuple[tuple[int, int, str], ...]:
 
 
 def borrowed(moves: list[Move], tied: Collection[str]) -> list[Move]:
-    """Moves of one weight in several layers: one that may borrow it has it under its name, stored as the owner does."""
+    """Moves of one weight in several layers: one that may borrow it has it below its own, stored as the owner does."""
     owners = [move for move in moves if move.layer not in tied]
     if len({move.axes for move in owners}) != 1 or all(move.axes == owners[0].axes for move in moves):
         return moves
 
     def lent(move: Move) -> Move:
         name = move.name.rpartition(".")[2]
-        return replace(move, target=(*move.target[:-1], name), axes=owners[0].axes, part=owners[0].part)
+        return replace(move, target=(*move.target, name), axes=owners[0].axes, part=owners[0].part)
 
     return [lent(move) if move.layer in tied else move for move in moves]
 

@@ -57,7 +57,7 @@ def compose(
             _LAYERS_COMMENT,
             f"LAYERS: dict[str, Any] = {_layers(layers)}",
             "",
-            "# Layers that may borrow the weight of another layer: they hold it as that one does, below their own place.",
+            "# Layers that may borrow another layer's weight: they hold it as that one does, below their own place.",
             f"TIED: list[str] = {_table(sorted(tied))}",
             "",
             "# Tensors that every instance has: where one is missing, another reading is preferred.",

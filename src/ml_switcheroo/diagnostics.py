@@ -275,6 +275,18 @@ _TABLE = (
         "if x.sum() > 0:\n    x = x - 1",
         "use jnp.where or jax.lax.cond where the function must be compiled",
     ),
+    Code(
+        "SW4005",
+        "error",
+        "values of an array in a model that is compiled",
+        "What a module runs when it is called may be compiled, and then its arrays have no values. This branches on "
+        "such values, makes Python numbers of them, or makes an array whose size depends on them. The converted line "
+        "works eagerly and stays below its TODO; `jax.jit` and `nnx.jit` will refuse it. Checks that only raise, warn "
+        "or print are converted, and left out while a function is traced.",
+        "n = int(lengths.max())\nx = x[:, :n]",
+        "compute with the array itself: keep the full size and mask what does not count (jnp.where), choose with "
+        "jax.lax.cond, or take the number as an argument of the model",
+    ),
     # --- SW5: classes
     Code(
         "SW5001",

@@ -176,7 +176,7 @@ class Converter(cst.CSTTransformer):
             "device": Scalar("device"),
             "int": Scalar("int"),
         }
-        found = words.get(call.op.returns)
+        found = words.get(call.op.returns.split("[")[0])
         self.values[node] = UNKNOWNS if found is None else frozenset({found})
         assert isinstance(result, Emission)
         return result.node

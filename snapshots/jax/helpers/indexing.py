@@ -10,6 +10,24 @@ def gather_along(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
     return jnp.take_along_axis(x[window], index, axis=dim)
 
 
+def where_rows(mask: jax.Array, x: jax.Array, other: jax.Array) -> jax.Array:
+    """x where mask, which may lack the last axes of the others, is true, else other."""
+    return jnp.where(mask.reshape(mask.shape + (1,) * (other.ndim - mask.ndim)), x, other)
+
+
+def set_where(x: jax.Array, mask: jax.Array, value: jax.Array | float, axis: int = 0) -> jax.Array:
+    """x with value where mask, whose axes are those of x from `axis` on, is true: x[mask] = value, and fit for jit."""
+    if mask.dtype != jnp.bool_:  # an index, not a mask
+        return x.at[(slice(None),) * axis + (mask,)].set(value)
+    value = jnp.asarray(value, x.dtype)
+    rest = x.ndim - axis - mask.ndim
+    if value.ndim > rest:  # one value for each true place, in their order
+        place = jnp.clip(jnp.cumsum(mask.reshape(-1)) - 1, 0, value.shape[-rest - 1] - 1)
+        value = jnp.take(value, place, axis=value.ndim - rest - 1)
+        value = value.reshape(value.shape[: value.ndim - rest - 1] + mask.shape + value.shape[value.ndim - rest :])
+    return jnp.where(mask.reshape(mask.shape + (1,) * rest), value, x)
+
+
 def scatter_places(dim: int, index: jax.Array) -> tuple[jax.Array, ...]:
     """Index arrays that name, for each element of index, its place in the target of a scatter."""
     places = list(jnp.indices(index.shape, sparse=True))

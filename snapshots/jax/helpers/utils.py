@@ -28,9 +28,14 @@ def unpad_sequence(padded_sequences, lengths, batch_first=False) -> list[jax.Arr
     return [sequence[: int(length)] for sequence, length in zip(padded_sequences, lengths)]
 
 
+def is_concrete(*trees) -> bool:
+    """Whether the arrays have values to look at, which they have not while a function is traced (jax.jit, jax.grad)."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+
+
 def assert_that(condition, message="") -> None:
-    """Stops with a message unless condition holds."""
-    assert condition, message
+    """Stops with a message unless condition holds; nothing is checked while a function is traced."""
+    assert isinstance(condition, jax.core.Tracer) or condition, message
 
 
 def repeat_value(value, times: int) -> tuple:

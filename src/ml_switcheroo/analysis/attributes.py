@@ -10,6 +10,7 @@ from .texts import glob
 from .values import (
     BOOL,
     INT,
+    MASK,
     NOTHING,
     SHAPE,
     STR,
@@ -32,6 +33,7 @@ from .values import (
     Unknown,
     Value,
     Values,
+    is_mask,
 )
 
 if TYPE_CHECKING:
@@ -219,6 +221,9 @@ class Attributes(EngineBase):
         head = text.rstrip("?").split("[")[0].split(" ")[0]
         none = frozenset({Const(None)}) if optional else NOTHING
         if head in ("tensor", "scalar_or_tensor"):
+            dtype = text[len(head) :].rstrip("?")
+            if dtype == "[bool]" or (dtype == "[same]" and is_mask(first)):
+                return MASK | none
             return TENSOR | none
         if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number"):
             return frozenset({Scalar(head)}) | none

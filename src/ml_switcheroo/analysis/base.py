@@ -165,6 +165,9 @@ class EngineBase:
     def _fitting(self, rows: list[ReadRow], args: Arguments, receiver: Values | None) -> ReadRow:
         raise NotImplementedError
 
+    def mask_made(self, hub: HubOp, args: Arguments) -> Values:
+        raise NotImplementedError
+
     def is_pass(self, function: FunctionInfo) -> bool:
         raise NotImplementedError
 

@@ -13,6 +13,7 @@ from .functions import OwnBackward
 from .method_calls import MethodCalls
 from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site
 from .values import (
+    MASK,
     NOTHING,
     UNKNOWN,
     UNKNOWNS,
@@ -45,6 +46,11 @@ _COMMON = """
     backward data new unique match
 """
 COMMON_METHODS = frozenset(_COMMON.split())
+
+
+def base_type(text: str) -> str:
+    """The first word of a hub type."""
+    return text.split("[")[0].split(" ")[0].rstrip("?")
 
 
 MAX_SMALL = 3  # statements of a function that is looked at anew for each call
@@ -372,7 +378,17 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if hub.kind == "layer":
             return frozenset({Layer(row.op, Const(True) in args.keywords.get("inplace", NOTHING))})
         self._tensor_evidence(hub, row, args)
-        return self.typed(hub.returns, node, args.get(0)) or UNKNOWNS
+        return self.mask_made(hub, args) or self.typed(hub.returns, node, args.get(0)) or UNKNOWNS
+
+    def mask_made(self, hub: HubOp, args: Arguments) -> Values:
+        """A tensor of truth values, where the call names their dtype."""
+        if "dtype" not in hub.params or base_type(hub.returns) != "tensor":
+            return NOTHING
+        for values in (*args.positional, *args.keywords.values()):
+            only = next(iter(values)) if len(values) == 1 else None
+            if isinstance(only, Api) and any(row.op == "bool_dtype" for row in self.kb.read(only.name)):
+                return MASK
+        return NOTHING
 
     @staticmethod
     def _without_first(args: Arguments) -> Arguments:

@@ -12,6 +12,7 @@ from .narrowing import Narrowing
 from .texts import is_text
 from .values import (
     INT,
+    MASK,
     NOTHING,
     SHAPE,
     STR,
@@ -179,7 +180,7 @@ class Displays(Narrowing, EngineBase):
 
     def item(self, owner: Value, keys: Values, sliced: bool, node: cst.CSTNode) -> Values:
         if isinstance(owner, Tensor):
-            return TENSOR
+            return MASK if owner.dtype == "bool" else TENSOR
         if isinstance(owner, Scalar):
             if owner.type == "shape":
                 return SHAPE if sliced else INT

@@ -18,6 +18,7 @@ from .values import (
     BOOL,
     FLOAT,
     INT,
+    MASK,
     NOTHING,
     SHAPE,
     TENSOR,
@@ -35,6 +36,7 @@ from .values import (
     Text,
     Value,
     Values,
+    is_mask,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +145,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         if not left or not right:
             return TENSOR if any(isinstance(v, Tensor) for v in both) else self.missing()
         if any(isinstance(v, Tensor) for v in both):
-            return TENSOR
+            return MASK if operator in ("BitAnd", "BitOr", "BitXor") and is_mask(both) else TENSOR
         if operator == "Add" and any(is_text(v) for v in both):
             return join_text([left, right])
         if operator in ("Add", "Multiply") and any(isinstance(v, Container) for v in both):
@@ -188,7 +190,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
             if isinstance(only, Const) and isinstance(only.value, (int, float)):
                 return frozenset({Const(-only.value)})
         if any(isinstance(v, Tensor) for v in values):
-            return TENSOR
+            return MASK if isinstance(node.operator, cst.BitInvert) and is_mask(values) else TENSOR
         return frozenset(
             Scalar(type(v.value).__name__)
             if isinstance(v, Const) and v.value is not None
@@ -223,7 +225,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
             sides |= self.evaluate(part.comparator)
             identity = identity or isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn))
         if not identity and any(isinstance(v, Tensor) for v in sides):
-            return TENSOR
+            return MASK
         return BOOL | UNKNOWNS if UNKNOWN in sides and not identity else BOOL
 
     def _conditional(self, node: cst.IfExp) -> Values:

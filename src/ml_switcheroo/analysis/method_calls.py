@@ -63,7 +63,9 @@ class MethodCalls(EngineBase):
             return frozenset({Tensor()})
         row = self._fitting(rows, args, frozenset({owner}))
         hub = self.kb.hub(row.op)
-        return (self.typed(hub.returns, node, frozenset({owner})) if hub is not None else NOTHING) or UNKNOWNS
+        if hub is None:
+            return UNKNOWNS
+        return self.mask_made(hub, args) or self.typed(hub.returns, node, frozenset({owner})) or UNKNOWNS
 
     def _super_method(self, cls: ClassInfo, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         if name == "__init__":

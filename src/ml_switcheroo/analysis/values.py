@@ -186,3 +186,9 @@ NOTHING: Values = frozenset()
 UNKNOWNS: Values = frozenset({UNKNOWN})
 INT, FLOAT, BOOL, STR, SHAPE = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str", "shape"))
 TENSOR: Values = frozenset({Tensor()})
+MASK: Values = frozenset({Tensor(dtype="bool")})
+
+
+def is_mask(values: Values) -> bool:
+    """A tensor of truth values, for certain."""
+    return bool(values) and all(isinstance(value, Tensor) and value.dtype == "bool" for value in values)

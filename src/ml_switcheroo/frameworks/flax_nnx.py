@@ -15,6 +15,7 @@ STYLE = Style(
     module_list="nnx.List({x})",
     data="nnx.data({x})",
     constant="Constant",
+    concrete="is_concrete",
     immutable=True,
     index_view="at",
     index_write=(
@@ -23,6 +24,14 @@ STYLE = Style(
         ("SubtractAssign", "subtract"),
         ("MultiplyAssign", "multiply"),
         ("DivideAssign", "divide"),
+    ),
+    mask_write="set_where",
+    mask_choice="where_rows",
+    mask_neutral=(
+        ("AddAssign", "jnp.zeros_like({x})"),
+        ("SubtractAssign", "jnp.zeros_like({x})"),
+        ("MultiplyAssign", "jnp.ones_like({x})"),
+        ("DivideAssign", "jnp.ones_like({x})"),
     ),
     transpose="jnp.transpose({x}, {axes})",
     stop_gradient="lax.stop_gradient({x})",

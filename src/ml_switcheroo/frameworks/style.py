@@ -26,9 +26,13 @@ class Style:
     module_list: str | None = None  # what a plain list of modules becomes where it is stored in a module
     data: str | None = None  # what is stored in a module as arrays or to be replaced by data, if that has to be said
     constant: str | None = None  # helper that wraps an array which is not part of the state
+    concrete: str = ""  # helper that tells whether arrays have values; none where a model is never traced
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
     index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view
+    mask_write: str = ""  # helper(x, mask, value, axis=0): x with values where a mask is true
+    mask_choice: str = ""  # helper(mask, x, other): rows of x where a mask is true, else of other
+    mask_neutral: tuple[tuple[str, str], ...] = ()  # augmented operator -> array like {x} that it leaves as it is
     transpose: str = "{x}.transpose({axes})"
     stop_gradient: str | None = None  # expression with {x}
     needs_super: bool = True  # must the constructor of the base module be called?

@@ -34,6 +34,7 @@ ROW_KEYS = frozenset(
         "weights",
         "needs",
         "ignore",
+        "concrete",
     }
     | {"layout", "other_layout", "doc"}
 )
@@ -285,7 +286,7 @@ def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> 
     merged: dict[str, Any] = {}
     for row in rows:
         forms += row_forms(sources, spoke, row, hub)
-        for key in ("helper", "isinstance", "attributes", "weights", "needs", "ignore"):
+        for key in ("helper", "isinstance", "attributes", "weights", "needs", "ignore", "concrete"):
             if row.data.get(key) is not None:
                 merged.setdefault(key, row.data[key])
     if not forms and not merged:
@@ -305,7 +306,21 @@ def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> 
                 raise RowError(f"unknown need {need!r}; known: {', '.join(sorted(NEEDS))}", "needs")
     if merged.get("ignore"):
         packed["ignore"] = _texts(merged, "ignore")
+    if merged.get("concrete"):
+        packed["concrete"] = _concrete(merged, hub)
     return packed
+
+
+def _concrete(data: dict[str, Any], hub: HubRow) -> dict[str, str | None]:
+    """Arguments whose values a target needs to see, each with the condition under which it does."""
+    told = data["concrete"]
+    found = dict(told) if isinstance(told, dict) else dict.fromkeys(_texts(data, "concrete"))
+    for name, condition in found.items():
+        if name not in hub.params:
+            raise RowError(f"concrete: {hub.op} has no parameter {name!r}", "concrete")
+        if condition is not None:
+            _check_when(str(condition), set(hub.params), "concrete", name)
+    return found
 
 
 def row_forms(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> list[dict[str, Any]]:

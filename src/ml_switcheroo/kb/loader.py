@@ -206,6 +206,7 @@ def _write_row(op: str, packed: dict[str, Any]) -> WriteRow:
         packed.get("weights", {}),
         tuple(packed.get("needs", ())),
         tuple(packed.get("ignore", ())),
+        packed.get("concrete", {}),
     )
 
 

@@ -79,6 +79,8 @@ class WriteRow:
     weights: dict[str, object] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()  # hub parameters that no form writes because they cannot change the numbers
+    # hub parameters whose values the target must see, so that the op cannot be traced -> when that is so (None: always)
+    concrete: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from ..analysis.project import dotted
 from ..convert.base import CallArg, Emission, Misfit, Place
 from ..convert.precedence import NOT, OBJECT, level, parenthesized
 from .context import Context, Finding, fill_style
+from .traced import Traced
 
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
@@ -85,6 +86,10 @@ class Walk(cst.CSTTransformer):
         self.registered: dict[cst.CSTNode, Registration] = {}
         self.with_kinds: dict[cst.CSTNode, list[str | None]] = {}
         self.alias_findings: dict[cst.CSTNode, Finding] = {}
+        self.traced = Traced(context)
+        self.untraced: dict[cst.CSTNode, list[Finding]] = {}  # statements that cannot be traced
+        self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks of arrays that may have no values
+        self.alone_value: dict[cst.CSTNode, cst.BaseExpression] = {}  # `x[i]` of `x[i] = v` -> v
         self.depths: list[int] = []  # function depth at each enclosing class
         self.keeps_stream: set[ClassInfo] = set()  # classes whose instances must keep a random stream
 

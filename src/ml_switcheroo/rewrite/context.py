@@ -30,6 +30,7 @@ class Finding:
     message: str
     hint: str = ""
     severity: Severity = "error"
+    keeps: bool = False  # an error in what the code means: its converted form stays under the TODO
 
 
 @dataclass(slots=True)

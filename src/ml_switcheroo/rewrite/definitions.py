@@ -11,6 +11,7 @@ from .aliases import check_aliases
 from .base import Walk, is_empty_context
 from .idle import without_idle
 from .statements import Collector
+from .traced import BRANCH
 
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
@@ -35,7 +36,25 @@ class Definitions(Walk):
             self.functions.append(function)
             if self.style.immutable:
                 self.alias_findings.update((f.node, f) for f in check_aliases(function, self.context))
+            if self.style.concrete:
+                self._scan_traced(function)
         return True
+
+    def _scan_traced(self, function: FunctionInfo) -> None:
+        """What of a function cannot be compiled: an error where a module runs it."""
+        scanned = self.traced.scan(function)
+        runs = function in self.effects.reached
+        for statement, finding in scanned.findings:
+            if runs:
+                finding.keeps = True
+            elif finding.message == BRANCH:
+                finding.code, finding.severity = "SW4004", "warning"
+            else:
+                continue
+            self.untraced.setdefault(statement, []).append(finding)
+        for check, arrays in scanned.guards.items():
+            if runs or any(isinstance(array, cst.Name) and array.value in function.parameters for array in arrays):
+                self.guards[check] = arrays
 
     def _decorator_kind(self, decorator: cst.Decorator) -> str | None:
         func = decorator.decorator.func if isinstance(decorator.decorator, cst.Call) else decorator.decorator

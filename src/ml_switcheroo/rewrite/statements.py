@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
-from ..analysis.values import Const, Scalar, Tensor
+from ..convert.precedence import AND, OR, level, parenthesized
 from .base import Walk, is_empty_context
 from .outside import with_stream
+from .reach import only_complains
 from .todo import commented_out, todo_lines
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class StatementEdits(Walk):
 
     def enter(self, node: cst.CSTNode) -> bool:
         self.marks.append(len(self.context.findings))
+        self.context.findings += self.untraced.get(node, ())
         return True
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
@@ -33,6 +35,8 @@ class StatementEdits(Walk):
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
         errors = [f for f in self.new_findings() if f.severity == "error"]
         self.marks.pop()
+        if errors and all(error.keeps for error in errors):
+            return updated_node.with_changes(leading_lines=[*updated_node.leading_lines, *todo_lines(errors)])
         if errors:
             lines = [*original_node.leading_lines, *todo_lines(errors)]
             if self.functions and not self._in_class_body():
@@ -92,7 +96,8 @@ class StatementEdits(Walk):
         if not errors:
             return updated
         lines = [*updated.leading_lines, *todo_lines(errors)]
-        return updated.with_changes(leading_lines=lines, **self.original_header(original))
+        header = {} if all(error.keeps for error in errors) else self.original_header(original)
+        return updated.with_changes(leading_lines=lines, **header)
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
         """An annotation that could not be converted would stop the import: it goes, its TODO stays."""
@@ -134,41 +139,38 @@ class StatementEdits(Walk):
         cst.ClassDef: ("decorators", "bases", "keywords"),
     }
 
-    def warn_of_branch(self, test: cst.BaseExpression) -> None:
-        """A branch on the value of an array needs that value, which a traced function does not have."""
-        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-            self.warn_of_branch(test.expression)
-            return
-        if isinstance(test, cst.BooleanOperation):
-            self.warn_of_branch(test.left)
-            self.warn_of_branch(test.right)
-            return
-        values = self.facts(test)
-        arrays = [value for value in values if isinstance(value, Tensor)]
-        known = all(isinstance(value, (Tensor, Const, Scalar)) for value in values)
-        if self.functions and arrays and known and not any(value.weak for value in arrays):
-            self.context.report(
-                test,
-                "SW4004",
-                "this branches on the value of an array: it works eagerly, and fails where the function is compiled",
-                "choose between the results with a where(), or keep the function out of compiled code",
-                severity="warning",
-            )
-
     def visit_If(self, node: cst.If) -> bool:
         self.safe.add(node.test)
-        self.warn_of_branch(node.test)
         return self.enter(node)
 
     def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.BaseStatement:
-        return self._leave_compound(original_node, updated_node)
+        left = self._leave_compound(original_node, updated_node)
+        arrays = self.guards.get(original_node)
+        if arrays and isinstance(left, cst.If):
+            return left.with_changes(test=self._guarded(arrays, left.test, only_complains(original_node.body)))
+        return left
 
-    def visit_Assert(self, node: cst.Assert) -> None:
-        self.warn_of_branch(node.test)
+    def leave_Assert(self, original_node: cst.Assert, updated_node: cst.Assert) -> cst.Assert:
+        arrays = self.guards.get(original_node)
+        if not arrays:
+            return updated_node
+        test = self._guarded(arrays, updated_node.test, False)
+        return updated_node.with_changes(test=test, whitespace_after_assert=cst.SimpleWhitespace(" "))
+
+    def _guarded(
+        self, arrays: list[cst.BaseExpression], test: cst.BaseExpression, raises: bool
+    ) -> cst.BaseExpression:
+        """A check that is passed where the arrays have no values, because the function is being traced."""
+        name = self.context.helper_name(self.style.concrete)
+        call = cst.Call(cst.Name(name), [cst.Arg(array.deep_clone()) for array in arrays])
+        self.safe.add(call)
+        first: cst.BaseExpression = call if raises else cst.UnaryOperation(cst.Not(), call)
+        if level(test) < (AND if raises else OR):
+            test = parenthesized(test)
+        return cst.BooleanOperation(first, cst.And() if raises else cst.Or(), test)
 
     def visit_While(self, node: cst.While) -> bool:
         self.safe.add(node.test)
-        self.warn_of_branch(node.test)
         return self.enter(node)
 
     def leave_While(self, original_node: cst.While, updated_node: cst.While) -> cst.BaseStatement:

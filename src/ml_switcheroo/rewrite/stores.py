@@ -12,6 +12,7 @@ from .base import Walk
 from .handed import layer_ops
 from .in_place_calls import changed_argument
 from .placeholders import holds_arrays, holds_modules
+from .masks import mask_axis
 from .registrations import Registrations
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Stores(Registrations, Walk):
                 if parts is not None:
                     return parts
             if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
+                self.alone_value[target] = original_node.value
                 stored = self._store_item(target, new_target, updated_node.value, "")
                 if stored is not None:
                     return stored
@@ -195,10 +197,44 @@ class Stores(Registrations, Walk):
             )
             return None
         base, rebuilt = place
+        masked = self._store_masked(target, new, base, value, operator)
+        if masked is not None:
+            return rebuilt(masked)
         part = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), new.slice)
         stored = cst.Call(cst.Attribute(part, cst.Name(method)), [cst.Arg(bare(value))])
         self.context.changed = True
         return rebuilt(stored)
+
+    def _store_masked(
+        self, target: cst.Subscript, new: cst.Subscript, base: cst.BaseExpression, value: cst.BaseExpression, op: str
+    ) -> cst.BaseExpression | None:
+        """`x[mask] = v` without an index of its own for each true place, which only eager code could make."""
+        axis = mask_axis(target, self.facts)
+        neutral = dict(self.style.mask_neutral).get(op)
+        if axis is None or not self.style.mask_write or (op and neutral is None):
+            return None
+        index = new.slice[-1].slice
+        assert isinstance(index, cst.Index)
+        old = self.alone_value.get(target)
+        args = [base, bare(index.value), bare(value)]
+        name = self.style.mask_write
+        if not op and not axis and isinstance(value, cst.Subscript) and isinstance(old, cst.Subscript):
+            same = self.context.module.tree.code_for_node
+            if mask_axis(old, self.facts) == 0 and same(old.slice[0]) == same(target.slice[0]):
+                name, args = self.style.mask_choice, [bare(index.value), value.value, base]  # x[m] = y[m]
+        elif op:
+            fill = self.style_expression(str(neutral), x=base.deep_clone())
+            args[0] = fill
+        call = cst.Call(cst.Name(self.context.helper_name(name)), [cst.Arg(arg) for arg in args])
+        if axis:
+            equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+            number = cst.Arg(cst.Integer(str(axis)), keyword=cst.Name("axis"), equal=equal)
+            call = call.with_changes(args=[*call.args, number])
+        self.context.changed = True
+        if not op:
+            return call
+        operator = getattr(cst, op.removesuffix("Assign"))()
+        return cst.BinaryOperation(base.deep_clone(), operator, call)
 
     def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""

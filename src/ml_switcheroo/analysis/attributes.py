@@ -11,6 +11,7 @@ from .values import (
     BOOL,
     INT,
     MASK,
+    NONE,
     NOTHING,
     SHAPE,
     STR,
@@ -45,7 +46,7 @@ class Attributes(EngineBase):
 
     def attribute_of(self, owner: Values, name: str, node: cst.CSTNode) -> Values:
         found = NOTHING
-        for value in owner:
+        for value in owner - NONE if len(owner) > 1 else owner:  # code that goes on has found out that it is not None
             found |= self._attribute_of_one(value, name, node)
         return found or self.missing()
 

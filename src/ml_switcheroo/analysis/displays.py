@@ -13,6 +13,7 @@ from .texts import is_text
 from .values import (
     INT,
     MASK,
+    NONE,
     NOTHING,
     SHAPE,
     STR,
@@ -174,7 +175,7 @@ class Displays(Narrowing, EngineBase):
                     if part is not None:
                         self.evaluate(part)
         result = NOTHING
-        for owner in owners:
+        for owner in owners - NONE if len(owners) > 1 else owners:
             result |= self.item(owner, keys, sliced, node)
         return result or self.missing()
 

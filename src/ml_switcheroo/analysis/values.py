@@ -185,6 +185,7 @@ UNKNOWN = Unknown()
 NOTHING: Values = frozenset()
 UNKNOWNS: Values = frozenset({UNKNOWN})
 INT, FLOAT, BOOL, STR, SHAPE = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str", "shape"))
+NONE: Values = frozenset({Const(None)})
 TENSOR: Values = frozenset({Tensor()})
 MASK: Values = frozenset({Tensor(dtype="bool")})
 

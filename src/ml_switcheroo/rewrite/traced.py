@@ -62,6 +62,7 @@ class Traced:
         self.kb = context.kb
         self.origins: dict[FunctionInfo, dict[str, list[cst.BaseExpression]]] = {}
         self.blocking: dict[FunctionInfo, bool] = {}
+        self.lenient = False  # in checks: what may be an array counts as one
 
     def scan(self, function: FunctionInfo) -> _Scanner:
         """What a function does that cannot be traced, and which of its checks have to look for values first."""
@@ -90,7 +91,7 @@ class Traced:
         values = self.engine.facts.get(node, NOTHING)
         if not any(isinstance(v, Tensor) and not v.weak for v in values):
             return False
-        if not all(isinstance(v, (Tensor, Const, Scalar)) for v in values):
+        if not self.lenient and not all(isinstance(v, (Tensor, Const, Scalar)) for v in values):
             return False
         if isinstance(node, cst.Name):
             if node.value in seen:
@@ -329,8 +330,10 @@ class _Scanner(cst.CSTVisitor):
     def _guard(self, node: cst.CSTNode, test: cst.BaseExpression) -> bool:
         """A check that cannot be traced is made only where its arrays have values."""
         part = _Scanner(self.traced, self.function)
+        self.traced.lenient = True
         part._test(test)
         test.visit(part)
+        self.traced.lenient = False
         if not part.findings and not any(map(self.traced.blocks, part.called)):
             return False
         roots = _Roots(self)

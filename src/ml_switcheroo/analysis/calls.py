@@ -378,7 +378,16 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if hub.kind == "layer":
             return frozenset({Layer(row.op, Const(True) in args.keywords.get("inplace", NOTHING))})
         self._tensor_evidence(hub, row, args)
+        if hub.returns == "bool" and (constant := self._constant(row.op)) is not None:
+            return frozenset({Const(constant)})
         return self.mask_made(hub, args) or self.typed(hub.returns, node, args.get(0)) or UNKNOWNS
+
+    def _constant(self, op: str) -> bool | None:
+        """What a question of the source (`is another compiler at work?`) always gives in the target."""
+        write = self.kb.write(op)
+        if write is None or len(write.forms) != 1:
+            return None
+        return {"True": True, "False": False}.get(write.forms[0].emit or "")
 
     def mask_made(self, hub: HubOp, args: Arguments) -> Values:
         """A tensor of truth values, where the call names their dtype."""

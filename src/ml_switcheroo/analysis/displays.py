@@ -12,12 +12,10 @@ from .narrowing import Narrowing
 from .texts import is_text
 from .values import (
     INT,
-    MASK,
     NONE,
     NOTHING,
     SHAPE,
     STR,
-    TENSOR,
     UNKNOWNS,
     Const,
     Container,
@@ -133,7 +131,7 @@ class Displays(Narrowing, EngineBase):
                 else:
                     found |= self.read(value.site.elements) or NOTHING
             elif isinstance(value, Tensor):
-                found |= TENSOR
+                found |= {Tensor(weak=value.weak, dtype=value.dtype)}
             elif isinstance(value, Scalar) and value.type in ("shape", "range"):
                 found |= INT
             elif is_text(value):
@@ -181,7 +179,7 @@ class Displays(Narrowing, EngineBase):
 
     def item(self, owner: Value, keys: Values, sliced: bool, node: cst.CSTNode) -> Values:
         if isinstance(owner, Tensor):
-            return MASK if owner.dtype == "bool" else TENSOR
+            return frozenset({Tensor(weak=owner.weak, dtype=owner.dtype)})
         if isinstance(owner, Scalar):
             if owner.type == "shape":
                 return SHAPE if sliced else INT

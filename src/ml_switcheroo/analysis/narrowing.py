@@ -14,6 +14,7 @@ from .values import (
     ClassRef,
     Const,
     Container,
+    FunctionRef,
     Instance,
     Layer,
     Scalar,
@@ -44,10 +45,30 @@ class Narrowing(EngineBase):
             self._filter(test, lambda value: _may_be(value, outcome))
 
     def decide(self, test: cst.BaseExpression) -> bool | None:
-        """The outcome of a test that the analysis knows for certain: only that of a literal."""
+        """The outcome of a test that is always the same: a literal, or a question that the target answers for good."""
         if isinstance(test, cst.Name) and test.value in ("True", "False"):
             return test.value == "True"
+        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+            inner = self.decide(test.expression)
+            return None if inner is None else not inner
+        if isinstance(test, cst.BooleanOperation):
+            sides = (self.decide(test.left), self.decide(test.right))
+            decisive = isinstance(test.operator, cst.Or)
+            return decisive if decisive in sides else sides[0] if sides[0] is sides[1] else None
+        if isinstance(test, cst.Call) and not test.args:
+            outcomes = {v.value if isinstance(v, Const) else None for v in self.facts.get(test, NOTHING)}
+            callees = self.facts.get(test.func, NOTHING)
+            if len(outcomes) == 1 and all(isinstance(v, (Api, FunctionRef)) for v in callees):
+                known = outcomes.pop()
+                return known if isinstance(known, bool) and all(map(self._is_constant, callees)) else None
         return None
+
+    def _is_constant(self, callee: Value) -> bool:
+        """Is it known of what is called that it always gives the same?"""
+        if isinstance(callee, FunctionRef):
+            values = callee.function.result.values
+            return callee.function.kind == "function" and len(values) == 1 and isinstance(next(iter(values)), Const)
+        return isinstance(callee, Api) and not callee.name.startswith("builtins.")
 
     def _filter(self, node: cst.BaseExpression, keep: object) -> None:
         path = dotted(node)

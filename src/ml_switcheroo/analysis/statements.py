@@ -81,6 +81,8 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
     def _return(self, node: cst.Return) -> None:
         assert self.current is not None
         values = self.evaluate(node.value) if node.value is not None else frozenset({Const(None)})
+        if self.dead:
+            return  # never reached
         if self.current in self.inlining:
             self.inlining[self.current] |= values
         elif not self.current.generator:
@@ -137,22 +139,19 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
 
     def _if(self, node: cst.If) -> None:
         self.evaluate(node.test)
-        before = dict(self.env)
+        before, was_dead = dict(self.env), self.dead
         verdict = self.decide(node.test)
         self.narrow(node.test, True)
-        if verdict is not False:
-            self._suite(node.body)
-        else:
-            self.dead = True
-        after_then, dead_then = self.env, self.dead
-        self.env, self.dead = before, False
+        self.dead = was_dead or verdict is False  # what is never reached is looked at, too: the passes read its facts
+        self._suite(node.body)
+        after_then, dead_then = self.env, self.dead or verdict is False
+        self.env, self.dead = before, was_dead or verdict is True
         self.narrow(node.test, False)
-        if verdict is True:
-            self.dead = True
-        elif isinstance(node.orelse, cst.If):
+        if isinstance(node.orelse, cst.If):
             self._if(node.orelse)
         elif isinstance(node.orelse, cst.Else):
             self._suite(node.orelse.body)
+        self.dead = self.dead or verdict is True
         self._merge(after_then, dead_then)
 
     def _merge(self, other: Env, other_dead: bool) -> None:
@@ -208,13 +207,13 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
         self._suite(node.body)
 
     def _try(self, node: cst.Try) -> None:
-        before = dict(self.env)
+        before, was_dead = dict(self.env), self.dead
         self._suite(node.body)
         if node.orelse is not None and not self.dead:
             self._suite(node.orelse.body)
         for handler in node.handlers:
             after, dead = self.env, self.dead
-            self.env, self.dead = dict(before), False
+            self.env, self.dead = dict(before), was_dead
             if handler.name is not None and isinstance(handler.name.name, cst.Name):
                 self.assign(handler.name.name, UNKNOWNS)
             self._suite(handler.body)
@@ -224,10 +223,10 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
 
     def _match(self, node: cst.Match) -> None:
         self.evaluate(node.subject)
-        start = dict(self.env)
+        start, was_dead = dict(self.env), self.dead
         for case in node.cases:
             after, dead = self.env, self.dead
-            self.env, self.dead = dict(start), False
+            self.env, self.dead = dict(start), was_dead
             for name in _captures(case.pattern):
                 self.env[name] = UNKNOWNS
             self._suite(case.body)

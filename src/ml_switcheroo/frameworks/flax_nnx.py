@@ -25,6 +25,9 @@ STYLE = Style(
         ("MultiplyAssign", "multiply"),
         ("DivideAssign", "divide"),
     ),
+    choose="jnp.where({test}, {x}, {other})",
+    both="jnp.logical_and({x}, {other})",
+    negation="jnp.logical_not({x})",
     mask_write="set_where",
     mask_choice="where_rows",
     mask_neutral=(

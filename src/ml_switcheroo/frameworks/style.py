@@ -30,6 +30,9 @@ class Style:
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
     index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view
+    choose: str = ""  # {x} where {test}, an array, is true, else {other}
+    both: str = "({x}) & ({other})"  # truth values of two arrays joined
+    negation: str = ""  # where {x}, an array, is zero
     mask_write: str = ""  # helper(x, mask, value, axis=0): x with values where a mask is true
     mask_choice: str = ""  # helper(mask, x, other): rows of x where a mask is true, else of other
     mask_neutral: tuple[tuple[str, str], ...] = ()  # augmented operator -> array like {x} that it leaves as it is

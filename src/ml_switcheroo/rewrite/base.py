@@ -16,6 +16,7 @@ from .traced import Traced
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
     from ..analysis.values import Values
+    from .choices import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Walk(cst.CSTTransformer):
         self.traced = Traced(context)
         self.untraced: dict[cst.CSTNode, list[Finding]] = {}  # statements that cannot be traced
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks of arrays that may have no values
+        self.choices: dict[cst.CSTNode, Choice] = {}
         self.alone_value: dict[cst.CSTNode, cst.BaseExpression] = {}  # `x[i]` of `x[i] = v` -> v
         self.depths: list[int] = []  # function depth at each enclosing class
         self.keeps_stream: set[ClassInfo] = set()  # classes whose instances must keep a random stream

@@ -52,6 +52,8 @@ class Definitions(Walk):
             else:
                 continue
             self.untraced.setdefault(statement, []).append(finding)
+        if self.style.choose:
+            self.choices.update(scanned.choices)
         for check, arrays in scanned.guards.items():
             if runs or any(isinstance(array, cst.Name) and array.value in function.parameters for array in arrays):
                 self.guards[check] = arrays

@@ -67,7 +67,7 @@ class Effects:
         self._close()
         self._containers()
         self._constants()
-        self.reached = reached(engine, self.kb)  # what runs when a module is called
+        self.reached = reached(engine)  # what runs when a module is called
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
         self.placeholders = placeholders(engine)
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.project import dotted
-from ..analysis.values import NOTHING, Api, ClassRef, FunctionRef, Instance, Partial
+from ..analysis.values import NOTHING, ClassRef, FunctionRef, Instance, Partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo
     from ..analysis.values import Values
-    from ..kb.loader import KnowledgeBase
 
 # What only tells somebody something: methods of loggers, and Python's own.
 _TELLING = "warn warning warning_once info debug error exception critical log print"
 TELLING = frozenset(_TELLING.split())
 
 
-def reached(engine: Engine, kb: KnowledgeBase) -> set[FunctionInfo]:
+def reached(engine: Engine) -> set[FunctionInfo]:
     """The functions that calling a module of the project runs: its forward, and what that calls."""
     nested: dict[FunctionInfo, list[FunctionInfo]] = {}
     for function in engine.functions.values():
@@ -42,7 +41,7 @@ def reached(engine: Engine, kb: KnowledgeBase) -> set[FunctionInfo]:
             continue
         found.add(function)
         waiting += nested.get(function, ())
-        spared = _spared(engine, kb, function)
+        spared = _spared(engine, function)
         for call, callees in function.calls.items():
             if call not in spared:
                 waiting += called(engine, callees)
@@ -72,9 +71,9 @@ def called(engine: Engine, callees: Values) -> Iterator[FunctionInfo]:
             yield method
 
 
-def _spared(engine: Engine, kb: KnowledgeBase, function: FunctionInfo) -> set[cst.CSTNode]:
+def _spared(engine: Engine, function: FunctionInfo) -> set[cst.CSTNode]:
     """Calls that a compiled model does not need: in checks, and in branches for other compilers."""
-    spared = _Spared(engine, kb)
+    spared = _Spared(engine)
     body = getattr(function.node, "body", None)
     if isinstance(body, cst.BaseSuite):
         spared.block(body)
@@ -84,9 +83,8 @@ def _spared(engine: Engine, kb: KnowledgeBase, function: FunctionInfo) -> set[cs
 class _Spared:
     """Walks the statements of a function; expressions are looked into only where all of it is spared."""
 
-    def __init__(self, engine: Engine, kb: KnowledgeBase) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.kb = kb
         self.calls: set[cst.CSTNode] = set()
 
     def block(self, suite: cst.BaseSuite) -> None:
@@ -108,7 +106,7 @@ class _Spared:
                     self.block(handler.body)
 
     def _if(self, node: cst.If) -> None:
-        outcome = truth(self.engine, self.kb, node.test)
+        outcome = self.engine.decide(node.test)
         if only_complains(node.body):
             self._spare(node.test)
             self._spare(node.body)
@@ -140,35 +138,6 @@ class _Calls(cst.CSTVisitor):
 
     def visit_Call(self, node: cst.Call) -> None:
         self.calls.add(node)
-
-
-def truth(engine: Engine, kb: KnowledgeBase, test: cst.BaseExpression) -> bool | None:
-    """The outcome of a test that is always the same in the target (`is another compiler at work?`), else None."""
-    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-        inner = truth(engine, kb, test.expression)
-        return None if inner is None else not inner
-    if isinstance(test, cst.BooleanOperation):
-        left, right = truth(engine, kb, test.left), truth(engine, kb, test.right)
-        decisive = isinstance(test.operator, cst.Or)
-        if decisive in (left, right):
-            return decisive
-        return left if left is right else None
-    if isinstance(test, cst.Name) and test.value in ("True", "False"):
-        return test.value == "True"
-    if isinstance(test, cst.Call):
-        values = engine.facts.get(test.func, NOTHING)
-        outcomes = {_constant(kb, value.name) if isinstance(value, Api) else None for value in values}
-        return outcomes.pop() if len(outcomes) == 1 else None
-    return None
-
-
-def _constant(kb: KnowledgeBase, name: str) -> bool | None:
-    """What a function of the source always is in the target."""
-    rows = kb.read(name)
-    row = kb.write(rows[0].op) if rows else None
-    if row is None or len(row.forms) != 1:
-        return None
-    return {"True": True, "False": False}.get(row.forms[0].emit or "")
 
 
 def only_complains(suite: cst.BaseSuite) -> bool:

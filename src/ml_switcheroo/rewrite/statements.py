@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
-from ..convert.precedence import AND, OR, level, parenthesized
+from ..convert.precedence import AND, OR, SIGN, bare, level, parenthesized
 from .base import Walk, is_empty_context
+from .choices import conjunction, only_assign
 from .outside import with_stream
 from .reach import only_complains
 from .todo import commented_out, todo_lines
 
 if TYPE_CHECKING:
+    from .choices import Choice
     from .context import Finding
 
 
@@ -143,8 +145,13 @@ class StatementEdits(Walk):
         self.safe.add(node.test)
         return self.enter(node)
 
-    def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.BaseStatement:
+    def leave_If(
+        self, original_node: cst.If, updated_node: cst.If
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         left = self._leave_compound(original_node, updated_node)
+        choice = self.choices.get(original_node)
+        if choice is not None and isinstance(left, cst.If) and left.test is updated_node.test:
+            return self._chosen(choice, left)
         arrays = self.guards.get(original_node)
         if arrays and isinstance(left, cst.If):
             return left.with_changes(test=self._guarded(arrays, left.test, only_complains(original_node.body)))
@@ -156,6 +163,43 @@ class StatementEdits(Walk):
             return updated_node
         test = self._guarded(arrays, updated_node.test, False)
         return updated_node.with_changes(test=test, whitespace_after_assert=cst.SimpleWhitespace(" "))
+
+    def _chosen(self, choice: Choice, node: cst.If) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        """`if test: x = value` as a choice between two arrays that are both computed."""
+        tests = conjunction(node.test)
+        parts = [self._as_array(test, mask) for test, mask in zip(tests[choice.settings :], choice.masks, strict=True)]
+        test = parts[0]
+        for part in parts[1:]:
+            test = self.style_expression(self.style.both, x=test, other=part)
+        *before, last = node.body.body
+        assign = only_assign(last)
+        other: cst.BaseExpression = cst.Name(choice.name)
+        if isinstance(node.orelse, cst.Else):
+            otherwise = only_assign(node.orelse.body.body[0])
+            other = otherwise.value if otherwise is not None else other
+        if assign is None or not isinstance(last, cst.SimpleStatementLine):
+            return node
+        self.context.changed = True
+        value = self.style_expression(self.style.choose, test=test, x=bare(assign.value), other=bare(other))
+        last = last.with_changes(body=[assign.with_changes(value=value)])
+        if choice.settings:
+            settings = tests[0]
+            for part in tests[1 : choice.settings]:
+                settings = cst.BooleanOperation(settings, cst.And(), part)
+            return node.with_changes(test=settings, body=node.body.with_changes(body=[*before, last]))
+        body = [*before, last]
+        lines = [*node.leading_lines, *getattr(body[0], "leading_lines", ())]
+        body[0] = body[0].with_changes(leading_lines=lines)
+        return cst.FlattenSentinel(body)
+
+    def _as_array(self, test: cst.BaseExpression, mask: bool) -> cst.BaseExpression:
+        """A part of a test as an array of truth values."""
+        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+            if not mask:
+                return self.style_expression(self.style.negation, x=bare(test.expression))
+            inner = test.expression if level(test.expression) >= SIGN else parenthesized(test.expression)
+            return cst.UnaryOperation(cst.BitInvert(), inner)
+        return bare(test)
 
     def _guarded(
         self, arrays: list[cst.BaseExpression], test: cst.BaseExpression, raises: bool

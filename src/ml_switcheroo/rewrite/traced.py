@@ -30,15 +30,16 @@ from ..analysis.values import (
 from ..convert.base import CallArg, Misfit
 from ..convert.bind import bind
 from ..convert.conditions import Facts, holds
+from .choices import Choice, find_choice
 from .context import Finding
 from .masks import mask_axis, masks
-from .reach import called, only_complains, truth
+from .reach import called, only_complains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..analysis.model import FunctionInfo
-    from ..analysis.values import Values
+    from ..analysis.values import Value, Values
     from .context import Context
 
 NUMBERS = frozenset({"builtins.int", "builtins.float", "builtins.bool", "builtins.complex", "builtins.range"})
@@ -91,7 +92,7 @@ class Traced:
         values = self.engine.facts.get(node, NOTHING)
         if not any(isinstance(v, Tensor) and not v.weak for v in values):
             return False
-        if not self.lenient and not all(isinstance(v, (Tensor, Const, Scalar)) for v in values):
+        if not self.lenient and not all(map(_suits, values)):
             return False
         if isinstance(node, cst.Name):
             if node.value in seen:
@@ -124,6 +125,13 @@ class Traced:
             function.node.visit(reader)
             found = self.origins[function] = reader.found
         return found
+
+
+def _suits(value: Value) -> bool:
+    """May something that is an array also be this? What may be a number, too, is not an array for certain."""
+    if isinstance(value, Const):
+        return value.value is None or isinstance(value.value, bool)
+    return isinstance(value, Tensor) or (isinstance(value, Scalar) and value.type == "bool")
 
 
 def _parts(node: cst.BaseExpression) -> list[cst.BaseExpression]:
@@ -195,6 +203,7 @@ class _Scanner(cst.CSTVisitor):
         self.statements: list[cst.CSTNode] = []
         self.findings: list[tuple[cst.CSTNode, Finding]] = []  # the statement that cannot be traced, and why
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks -> the arrays that they look at
+        self.choices: dict[cst.CSTNode, Choice] = {}  # branches that become a choice between two arrays
         self.called: list[FunctionInfo] = []
         self.stored: dict[cst.CSTNode, str] = {}  # what is written -> the augmented operator
         self.tested: set[cst.CSTNode] = set()
@@ -218,12 +227,17 @@ class _Scanner(cst.CSTVisitor):
         self.statements.pop()
 
     def visit_If(self, node: cst.If) -> bool:
-        outcome = truth(self.engine, self.kb, node.test)
+        outcome = self.engine.decide(node.test)
         self.statements.append(node)
         complains = only_complains(node.body)
         other = isinstance(node.orelse, cst.Else) and only_complains(node.orelse.body)
-        guarded = outcome is None and (complains or other) and self._guard(node, node.test)
-        if outcome is None and not guarded:
+        choice = find_choice(node, self.engine, self.kb, self._is_array) if outcome is None else None
+        if choice is not None:
+            self.choices[node] = choice
+            self.tested.update(self._leaves(node.test))
+            node.test.visit(self)
+        guarded = outcome is None and choice is None and (complains or other) and self._guard(node, node.test)
+        if outcome is None and choice is None and not guarded:
             self._test(node.test)
             node.test.visit(self)
         self.statements.pop()
@@ -295,7 +309,7 @@ class _Scanner(cst.CSTVisitor):
     def _leaves(self, test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
         """The arrays whose truth a test asks for."""
         self.tested.add(test)
-        if truth(self.engine, self.kb, test) is not None:
+        if self.engine.decide(test) is not None:
             return
         if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
             yield from self._leaves(test.expression)
@@ -305,8 +319,13 @@ class _Scanner(cst.CSTVisitor):
         elif isinstance(test, cst.Comparison):
             if self._compares_arrays(test):
                 yield test
-        elif self._is_array(test):
+        elif self._is_array(test) and not self._asks_whether_given(test):
             yield test
+
+    def _asks_whether_given(self, test: cst.BaseExpression) -> bool:
+        """`if state:`, for something that may be None: whether there is one, not what is in it."""
+        plain = isinstance(test, (cst.Name, cst.Attribute))
+        return plain and Const(None) in self.engine.facts.get(test, NOTHING)
 
     def _compares_arrays(self, test: cst.Comparison) -> bool:
         sides = [test.left, *(part.comparator for part in test.comparisons)]
@@ -348,7 +367,7 @@ class _Scanner(cst.CSTVisitor):
     def visit_Call(self, node: cst.Call) -> None:
         values = self.engine.facts.get(node.func, NOTHING)
         self.called += called(self.engine, values)
-        for value in values:
+        for value in values if len(values) == 1 else ():
             if isinstance(value, Api):
                 self._api(node, value.name)
             elif isinstance(value, MethodRef) and any(isinstance(v, Tensor) for v in value.receiver):

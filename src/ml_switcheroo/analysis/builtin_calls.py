@@ -164,8 +164,8 @@ class BuiltinCalls(EngineBase):
             pool = first if len(args.positional) > 1 or name in ("abs", "round", "pow") else self.elements(first, None)
             for values in args.positional[1:]:
                 pool |= values
-            if any(isinstance(v, Tensor) for v in pool):
-                return frozenset({Tensor()})
+            if tensors := [v for v in pool if isinstance(v, Tensor)]:
+                return frozenset({Tensor(weak=all(v.weak for v in tensors))})
             if name == "next":
                 return pool
             kinds = {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..analysis.engine import Engine
+    from ..analysis.values import Value, Values
     from ..kb.loader import KnowledgeBase
     from ..kb.model import ReadRow
 
@@ -58,6 +59,14 @@ def find_choice(
             return None
     masks = tuple(is_mask(engine.facts.get(_plain(test), NOTHING)) for test in arrays)
     return Choice(name, settings, len(arrays), masks)
+
+
+def only_callee(values: Values) -> Value | None:
+    """What is called, where that is one thing for certain: a method of several tensors is one."""
+    methods = [v for v in values if isinstance(v, MethodRef) and any(isinstance(o, Tensor) for o in v.receiver)]
+    if len({method.name for method in methods}) == 1 and len(methods) == len(values):
+        return methods[0]
+    return next(iter(values)) if len(values) == 1 else None
 
 
 def conjunction(test: cst.BaseExpression) -> list[cst.BaseExpression]:
@@ -114,7 +123,9 @@ class _Reader:
         if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Call):  # a limit of a dtype
             return any(row.op == "finfo" for row in self._rows(node.value))
         values = self.engine.facts.get(node, NOTHING)
-        return bool(values) and not any(isinstance(v, (Tensor, Container)) for v in values) and all(map(_number, values))
+        return (
+            bool(values) and not any(isinstance(v, (Tensor, Container)) for v in values) and all(map(_number, values))
+        )
 
     def _keeps(self, node: cst.BaseExpression, name: str) -> bool:
         """Is an expression the array of this name, computed element by element?"""
@@ -145,8 +156,7 @@ class _Reader:
 
     def _rows(self, node: cst.Call) -> list[ReadRow]:
         """The meanings of what is called, where that is one thing for certain."""
-        values = self.engine.facts.get(node.func, NOTHING)
-        only = next(iter(values)) if len(values) == 1 else None
+        only = only_callee(self.engine.facts.get(node.func, NOTHING))
         if isinstance(only, MethodRef) and isinstance(node.func, cst.Attribute):
             return self.kb.read(f"{self.engine.tensor_type}.{only.name}")
         return self.kb.read(only.name) if isinstance(only, Api) else []

@@ -29,11 +29,14 @@ def masks(node: cst.BaseExpression, values: Values) -> bool:
 
 
 def mask_axis(node: cst.Subscript, facts: Callable[[cst.CSTNode], Values]) -> int | None:
-    """The axis from which a mask is the index: 0 in `x[mask]`, 1 in `x[:, mask]`; None where no mask stands so."""
-    *before, last = [element.slice for element in node.slice]
-    if not isinstance(last, cst.Index) or not masks(last.value, facts(last.value)):
-        return None
-    for index in before:
-        if not isinstance(index, cst.Slice) or index.lower or index.upper or index.step:
+    """The axis from which a mask is the index: 0 in `x[mask, :]`, 1 in `x[:, mask]`; None where no mask stands so."""
+    found = None
+    for axis, element in enumerate(node.slice):
+        index = element.slice
+        if isinstance(index, cst.Index):
+            if found is not None or not masks(index.value, facts(index.value)):
+                return None
+            found = axis
+        elif not isinstance(index, cst.Slice) or index.lower or index.upper or index.step:
             return None
-    return len(before)
+    return found

@@ -37,7 +37,7 @@ def reached(engine: Engine) -> set[FunctionInfo]:
     ]
     while waiting:
         function = waiting.pop()
-        if function in found or function.name == "__init__" and _is_module(function.cls):
+        if function in found or (function.name == "__init__" and _is_module(function.cls)):
             continue
         found.add(function)
         waiting += nested.get(function, ())
@@ -181,7 +181,14 @@ class _Leaving(cst.CSTVisitor):
         super().__init__()
         self.found = False
 
-    def _found(self, node: cst.CSTNode) -> None:
+    def visit_Return(self, node: cst.Return) -> None:
         self.found = True
 
-    visit_Return = visit_Break = visit_Continue = visit_Yield = _found  # type: ignore[assignment]
+    def visit_Break(self, node: cst.Break) -> None:
+        self.found = True
+
+    def visit_Continue(self, node: cst.Continue) -> None:
+        self.found = True
+
+    def visit_Yield(self, node: cst.Yield) -> None:
+        self.found = True

@@ -201,9 +201,7 @@ class StatementEdits(Walk):
             return cst.UnaryOperation(cst.BitInvert(), inner)
         return bare(test)
 
-    def _guarded(
-        self, arrays: list[cst.BaseExpression], test: cst.BaseExpression, raises: bool
-    ) -> cst.BaseExpression:
+    def _guarded(self, arrays: list[cst.BaseExpression], test: cst.BaseExpression, raises: bool) -> cst.BaseExpression:
         """A check that is passed where the arrays have no values, because the function is being traced."""
         name = self.context.helper_name(self.style.concrete)
         call = cst.Call(cst.Name(name), [cst.Arg(array.deep_clone()) for array in arrays])

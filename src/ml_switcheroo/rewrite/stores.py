@@ -11,8 +11,8 @@ from ..convert.precedence import OBJECT, TERM, bare, fit
 from .base import Walk
 from .handed import layer_ops
 from .in_place_calls import changed_argument
-from .placeholders import holds_arrays, holds_modules
 from .masks import mask_axis
+from .placeholders import holds_arrays, holds_modules
 from .registrations import Registrations
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ class Stores(Registrations, Walk):
         neutral = dict(self.style.mask_neutral).get(op)
         if axis is None or not self.style.mask_write or (op and neutral is None):
             return None
-        index = new.slice[-1].slice
+        index = new.slice[axis].slice
         assert isinstance(index, cst.Index)
         old = self.alone_value.get(target)
         args = [base, bare(index.value), bare(value)]

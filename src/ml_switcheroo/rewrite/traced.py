@@ -30,7 +30,7 @@ from ..analysis.values import (
 from ..convert.base import CallArg, Misfit
 from ..convert.bind import bind
 from ..convert.conditions import Facts, holds
-from .choices import Choice, find_choice
+from .choices import Choice, find_choice, only_callee
 from .context import Finding
 from .masks import mask_axis, masks
 from .reach import called, only_complains
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..analysis.model import FunctionInfo
-    from ..analysis.values import Value, Values
+    from ..analysis.values import Value
     from .context import Context
 
 NUMBERS = frozenset({"builtins.int", "builtins.float", "builtins.bool", "builtins.complex", "builtins.range"})
@@ -64,6 +64,7 @@ class Traced:
         self.origins: dict[FunctionInfo, dict[str, list[cst.BaseExpression]]] = {}
         self.blocking: dict[FunctionInfo, bool] = {}
         self.lenient = False  # in checks: what may be an array counts as one
+        self.assuming = False  # in what checks call: so does what is only assumed to be an array
 
     def scan(self, function: FunctionInfo) -> _Scanner:
         """What a function does that cannot be traced, and which of its checks have to look for values first."""
@@ -73,14 +74,16 @@ class Traced:
         return scanner
 
     def blocks(self, function: FunctionInfo) -> bool:
-        """Does a function of the project fail when it is traced?"""
+        """May a function of the project, which a check calls, fail when it is traced?"""
         known = self.blocking.get(function)
         if known is None:
             self.blocking[function] = False  # one that calls itself
+            self.assuming = True
             scanner = _Scanner(self, function)
             function.node.visit(scanner) if isinstance(function.node, cst.Lambda) else None
             if isinstance(function.node, cst.FunctionDef):
                 function.node.body.visit(scanner)
+            self.assuming = False
             known = bool(scanner.findings) or any(map(self.blocks, scanner.called))
             self.blocking[function] = known
         return known
@@ -90,8 +93,10 @@ class Traced:
     def is_array(self, node: cst.BaseExpression, function: FunctionInfo, seen: frozenset[str] = frozenset()) -> bool:
         """Is an expression an array for certain, not only an argument of which nobody says what it is?"""
         values = self.engine.facts.get(node, NOTHING)
-        if not any(isinstance(v, Tensor) and not v.weak for v in values):
+        if not any(isinstance(v, Tensor) and (self.assuming or not v.weak) for v in values):
             return False
+        if self.assuming:
+            return True
         if not self.lenient and not all(map(_suits, values)):
             return False
         if isinstance(node, cst.Name):
@@ -217,7 +222,8 @@ class _Scanner(cst.CSTVisitor):
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         return False
 
-    visit_ClassDef = visit_FunctionDef  # type: ignore[assignment]
+    def visit_ClassDef(self, node: cst.ClassDef) -> bool:
+        return False
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
         self.statements.append(node)
@@ -367,13 +373,12 @@ class _Scanner(cst.CSTVisitor):
     def visit_Call(self, node: cst.Call) -> None:
         values = self.engine.facts.get(node.func, NOTHING)
         self.called += called(self.engine, values)
-        for value in values if len(values) == 1 else ():
-            if isinstance(value, Api):
-                self._api(node, value.name)
-            elif isinstance(value, MethodRef) and any(isinstance(v, Tensor) for v in value.receiver):
-                assert isinstance(node.func, (cst.Attribute, cst.Name))
-                receiver = node.func.value if isinstance(node.func, cst.Attribute) else None
-                self._op(node, f"{self.engine.tensor_type}.{value.name}", receiver)
+        value = only_callee(values)
+        if isinstance(value, Api):
+            self._api(node, value.name)
+        elif isinstance(value, MethodRef) and any(isinstance(v, Tensor) for v in value.receiver):
+            if isinstance(node.func, cst.Attribute):
+                self._op(node, f"{self.engine.tensor_type}.{value.name}", node.func.value)
 
     def _api(self, node: cst.Call, name: str) -> None:
         first = node.args[0].value if node.args else None

@@ -133,8 +133,8 @@ def set_submodule(module, target, child):
 
 
 def state_dict(module):
-    """All arrays of a module except its random state, under their dotted paths."""
-    flat = nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))
+    """All arrays of a module except random state and caches, under their dotted paths."""
+    flat = nnx.to_flat_state(nnx.state(module, nnx.Not((nnx.RngState, nnx.Cache))))
     return {".".join(map(str, path)): variable[...] for path, variable in flat}
 
 
@@ -147,7 +147,8 @@ class LoadedKeys(NamedTuple):
 
 def load_state_dict(module, state_dict, strict=True):
     """Put arrays into a module by their dotted paths; with strict, the paths must be exactly the module's."""
-    flat = {".".join(map(str, path)): v for path, v in nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))}
+    state = nnx.to_flat_state(nnx.state(module, nnx.Not((nnx.RngState, nnx.Cache))))
+    flat = {".".join(map(str, path)): variable for path, variable in state}
     missing = [path for path in flat if path not in state_dict]
     unexpected = [path for path in state_dict if path not in flat]
     if strict and (missing or unexpected):

@@ -247,7 +247,12 @@ def is_default(value: cst.BaseExpression, param: ApiParam) -> bool:
 
 
 def _fold(node: cst.BaseExpression) -> cst.BaseExpression:
-    """`1 - 0.1` -> 0.9, `not True` -> False, `a if True else b` -> a. What would become longer stays as it is."""
+    """`1 - 0.1` -> 0.9, `not True` -> False, `a if True else b` -> a, `w.T.T` -> w. What would be longer stays."""
+    if isinstance(node, cst.Attribute):
+        inner = node.value
+        if isinstance(inner, cst.Attribute) and node.attr.value == inner.attr.value == "T":
+            return inner.value
+        return node
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
         known, value = literal(node.expression)
         return cst.Name(str(not value)) if known else node

@@ -15,6 +15,7 @@ STYLE = Style(
     module_list="nnx.List({x})",
     data="nnx.data({x})",
     constant="Constant",
+    scratch="nnx.Cache",
     immutable=True,
     index_view="at",
     index_write=(

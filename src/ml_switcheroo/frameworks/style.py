@@ -26,6 +26,7 @@ class Style:
     module_list: str | None = None  # what a plain list of modules becomes where it is stored in a module
     data: str | None = None  # what is stored in a module as arrays or to be replaced by data, if that has to be said
     constant: str | None = None  # helper that wraps an array which is not part of the state
+    scratch: str | None = None  # class of state that is written in forward passes and is not in checkpoints
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
     index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view

@@ -23,12 +23,9 @@ class Registration:
 
     name: cst.BaseExpression
     value: cst.BaseExpression
+    original: cst.BaseExpression  # the value as it was written
     persistent: bool
     values: Values
-
-
-def _is_transposed(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.Attribute) and node.attr.value == "T"
 
 
 class _Here:
@@ -70,7 +67,7 @@ class Walk(cst.CSTTransformer):
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
-        self.arrays: set[cst.CSTNode] = set()  # places that take arrays of any framework, and no variables
+        self.arrays: set[cst.CSTNode] = set()  # places that take arrays: neither variables nor None
         self.alone: set[cst.CSTNode] = set()  # expressions that are whole statements
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered
@@ -153,8 +150,6 @@ class Walk(cst.CSTTransformer):
         node = result.node
         if result.helpers & self.context.bound:
             node = self._renamed(node, {name: self.context.free_name(name) for name in result.helpers})
-        if _is_transposed(node) and _is_transposed(node.value):  # type: ignore[attr-defined]
-            node = node.value.value  # type: ignore[attr-defined]
         return self.fitted(original, node)
 
     def _renamed(self, node: cst.BaseExpression, names: dict[str, str]) -> cst.BaseExpression:
@@ -224,6 +219,9 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def target_text(self, text: str) -> cst.BaseExpression:
         raise NotImplementedError
 
     def _mark_types(self, node: cst.BaseExpression) -> None:

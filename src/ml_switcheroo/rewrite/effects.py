@@ -28,6 +28,7 @@ from ..analysis.values import (
 )
 from .handed import Handed
 from .placeholders import placeholders
+from .scratch import scratch_buffers
 
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
@@ -68,6 +69,7 @@ class Effects:
         self._constants()
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
         self.placeholders = placeholders(engine)
+        self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:

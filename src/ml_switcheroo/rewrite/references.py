@@ -82,10 +82,15 @@ class References(Walk):
         self.safe.add(node.value)
         return True
 
+    def visit_BinaryOperation(self, node: cst.BinaryOperation) -> bool:
+        self.arrays.update((node.left, node.right))
+        return True
+
     def visit_Attribute(self, node: cst.Attribute) -> bool:
         self.on_path.add(node.value)
         if node.attr.value in SHAPELESS:
             self.peeked.add(node.value)
+        self.arrays.add(node.value)  # None has none of an array's attributes
         return True
 
     def visit_Subscript(self, node: cst.Subscript) -> bool:

@@ -146,7 +146,7 @@ class Stores(Registrations, Walk):
         if (
             not self.stopped
             or self.style.stop_gradient is None
-            or not any(isinstance(v, Tensor) for v in self.facts(original))
+            or not any(isinstance(v, Tensor) and v.role == "value" for v in self.facts(original))
         ):
             return value
         if any(f.name == "__init__" or f.builds for f in self.functions):

@@ -60,6 +60,9 @@ class Calls(ProjectCalls, Walk):
         ):
             self.on_path.add(node.args[0].value)
         names = [v.name for v in values if isinstance(v, Api)]
+        if any(self._joins(name) for name in names):
+            parts = [a.value.elements for a in node.args if isinstance(a.value, (cst.Tuple, cst.List))]
+            self.arrays.update(element.value for elements in parts for element in elements)
         if "builtins.isinstance" in names or "builtins.issubclass" in names:
             if len(node.args) == 2:
                 self.plain.add(node.args[0].value)
@@ -85,6 +88,11 @@ class Calls(ProjectCalls, Walk):
         rows = self.kb.read(name)
         hub = self.kb.hub(rows[0].op) if rows else None
         return hub is not None and hub.kind == "function" and "mutates" in hub.effects
+
+    def _joins(self, name: str) -> bool:
+        """Does a function take a list of arrays?"""
+        hubs = [self.kb.hub(row.op) for row in self.kb.read(name)]
+        return any(p.type == "list[tensor]" for hub in hubs if hub is not None for p in hub.params.values())
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)
@@ -341,7 +349,7 @@ class Calls(ProjectCalls, Walk):
         name, value = given[order[0]], given[order[1]]
         persistent = given.get("persistent")
         keep = persistent is None or persistent.values != frozenset({Const(False)})
-        self.registered[original] = Registration(name.node, value.node, keep, value.values)
+        self.registered[original] = Registration(name.node, value.node, value.original, keep, value.values)
         return True
 
     def _super_call(self, original: cst.Call, updated: cst.Call, name: str, owners: Values) -> cst.BaseExpression:

@@ -243,15 +243,25 @@ def is_default(value: cst.BaseExpression, param: ApiParam) -> bool:
     return known and default_known and same(written, default)
 
 
+def is_whole(node: cst.BaseExpression) -> bool:
+    """`x[...]`: all of x."""
+    if not isinstance(node, cst.Subscript) or len(node.slice) != 1:
+        return False
+    index = node.slice[0].slice
+    return isinstance(index, cst.Index) and isinstance(index.value, cst.Ellipsis)
+
+
 # --- arithmetic on literals
 
 
 def _fold(node: cst.BaseExpression) -> cst.BaseExpression:
-    """`1 - 0.1` -> 0.9, `not True` -> False, `a if True else b` -> a, `w.T.T` -> w. What would be longer stays."""
+    """`1 - 0.1` -> 0.9, `a if True else b` -> a, `w.T.T` -> w, `w[...].shape` -> w.shape; not what would be longer."""
     if isinstance(node, cst.Attribute):
         inner = node.value
         if isinstance(inner, cst.Attribute) and node.attr.value == inner.attr.value == "T":
             return inner.value
+        if node.attr.value in ("shape", "dtype", "ndim") and is_whole(inner):
+            return node.with_changes(value=inner.value)  # type: ignore[attr-defined]
         return node
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
         known, value = literal(node.expression)

@@ -44,6 +44,9 @@ class _Here:
     def rngs(self) -> cst.BaseExpression | None:
         return self._walk.stream()
 
+    def is_variable(self, name: str) -> bool:
+        return self._walk.effects.handed.is_variable(self._walk.function, name)
+
 
 class Walk(cst.CSTTransformer):
     """Base of the parts of the translator."""
@@ -63,7 +66,7 @@ class Walk(cst.CSTTransformer):
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
         # weight of a layer -> its variable and order of axes
         self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}
-        self.filled: set[cst.CSTNode] = set()  # what is handed to an initialiser
+        self.filled = set(context.effects.handed.arguments)  # what is handed to an initialiser
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
@@ -219,6 +222,9 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
         raise NotImplementedError
 
     def target_text(self, text: str) -> cst.BaseExpression:

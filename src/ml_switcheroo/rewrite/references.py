@@ -72,6 +72,8 @@ class References(Walk):
     def visit_Return(self, node: cst.Return) -> bool:
         if node.value is not None:
             self.safe.add(node.value)
+        if isinstance(node.value, cst.Name) and self.effects.handed.is_variable(self.function, node.value.value):
+            self.plain.add(node.value)
         return True
 
     def visit_Index(self, node: cst.Index) -> bool:
@@ -295,9 +297,10 @@ class References(Walk):
             name = self.context.source_api(values)
             if name is not None:
                 return self.reference(original_node, updated_node, name)
-        if not owners:
-            return updated_node
         attr = original_node.attr.value
+        if all(isinstance(v, Unknown) for v in owners):
+            weight = attr == "weight" and original_node in self.effects.handed.arguments
+            return self._weight_of(original_node, updated_node) if weight else updated_node
         if attr == self.engine.training and self._is_module(owners) and original_node in self.safe_stores:
             self.context.report(
                 original_node,
@@ -451,13 +454,18 @@ class References(Walk):
         if len(paths) > 1:
             return self._weight_of(original, updated)
         path, permutation = next(iter(found))
-        if not path:
+        mixed = len(found) > 1  # layers of several kinds, each with an order of its own
+        if not path or (mixed and self.style.weight_view is None):
             self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer")
             return updated
         node: cst.BaseExpression = updated.value
         for part in path.split("."):
             node = cst.Attribute(node, cst.Name(part))
         self.context.use()
+        if original not in self.symmetric and (original in self.effects.handed.views or (mixed and attr != "bias")):
+            assert self.style.weight_view is not None
+            node = cst.Call(cst.Name(self.context.helper_name(self.style.weight_view)), [cst.Arg(node)])
+            permutation = ()
         straight = list(permutation) == sorted(permutation) or original in self.symmetric
         self.variables[original] = (node, () if straight else permutation)
         if original in self.plain or attr == "bias" or (original in self.peeked and straight):
@@ -472,6 +480,8 @@ class References(Walk):
 
     def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
         """The weight of a layer of unknown class."""
+        if original in self.effects.handed.views and self.kb.helper("weight_view") is not None:
+            return cst.Call(cst.Name(self.context.helper_name("weight_view")), [cst.Arg(updated.value)])
         if original in self.symmetric and self.kb.helper("weight_of") is not None:
             node = cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
             self.variables[original] = (node, ())

@@ -462,7 +462,8 @@ class References(Walk):
         for part in path.split("."):
             node = cst.Attribute(node, cst.Name(part))
         self.context.use()
-        if original not in self.symmetric and (original in self.effects.handed.views or (mixed and attr != "bias")):
+        mixed = mixed and attr != "bias" and original not in self.plain
+        if original not in self.symmetric and (mixed or original in self.effects.handed.views):
             assert self.style.weight_view is not None
             node = cst.Call(cst.Name(self.context.helper_name(self.style.weight_view)), [cst.Arg(node)])
             permutation = ()

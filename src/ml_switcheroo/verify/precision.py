@@ -32,8 +32,8 @@ DOUBLE_TOLERANCE = 1e-6  # of everything, in double precision
 # In single precision, what is right in double precision may differ by ROUGH times its tolerance, or by OWN times what
 # rounding makes of the source: in single precision, and with weights that are off by NOISE of their values.
 ROUGH, OWN, NOISE = 100, 10, 1e-6
-# Some sources amplify even the rounding of double precision beyond its tolerance, by several orders a training step (a
-# batch norm over two nearly equal values does). Their losses may differ by OWN times what this noise makes of them, too.
+# Some sources amplify even the rounding of double precision beyond its tolerance, by several orders a training step
+# (a batch norm over two nearly equal values does). Their losses may also differ by OWN times what this noise does.
 DOUBLE_NOISE = 1e-15
 
 Steps = dict[str, dict[str, Any]]

@@ -63,6 +63,7 @@ class EngineBase:
         self.inlining: dict[FunctionInfo, Values] = {}  # small functions looked at for one call -> what they return
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
+        self.applications: set[cst.CSTNode] = set()  # calls of modules, not of classes that the same name may hold
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
         self.classes: dict[cst.CSTNode, ClassInfo] = {}
         self.sites: dict[tuple[cst.CSTNode, str], Site] = {}

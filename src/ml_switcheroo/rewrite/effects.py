@@ -84,6 +84,7 @@ class Effects:
                 for name, cell in cls.attributes.items():
                     if name in cls.called:
                         found.update(v.node for v in cell.values if isinstance(v, Made))
+        found -= self.engine.applications
 
     def _closures(self) -> set[FunctionInfo]:
         """Nested functions that no code of the project calls: what calls them (`map`, a hook) passes no keys."""

@@ -67,6 +67,8 @@ class Walk(cst.CSTTransformer):
         # weight of a layer -> its variable and order of axes
         self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}
         self.filled = set(context.effects.handed.arguments)  # what is handed to an initialiser
+        self.trained: dict[cst.CSTNode, cst.BaseExpression | None] = {}  # `m.parameters()` of an optimizer -> `m`
+        self.listings: set[cst.CSTNode] = set()  # the calls of parameters() in them
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
@@ -210,6 +212,9 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def kind_api(self, owners: Values, attr: str) -> str | None:
+        raise NotImplementedError
+
+    def project_method(self, owners: Values, name: str) -> bool:
         raise NotImplementedError
 
     def _is_variable(self, node: cst.BaseExpression) -> bool:

@@ -25,6 +25,7 @@ from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .in_place_calls import pure_name, without_data
 from .project_calls import ProjectCalls
+from .trained import Trained
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
 _PYTHON = """
@@ -38,13 +39,14 @@ _MODULE = "to cuda cpu float half double bfloat16 type apply train eval requires
 MODULE_METHODS = frozenset(_MODULE.split())
 
 
-class Calls(ProjectCalls, Walk):
+class Calls(ProjectCalls, Trained, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
         self.callees.add(node.func)
         values = self.facts(node.func)
         self._mark_fills(node)
+        self.mark_trained(node)
         libraries = self.engine.libraries
         if any(
             isinstance(v, Api) and (v.name in libraries or v.name.rpartition(".")[0] + ".*" in libraries)
@@ -97,6 +99,9 @@ class Calls(ProjectCalls, Walk):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)
         func = original_node.func
+        if original_node in self.listings:
+            return updated_node  # with_modules() puts the module in its place
+        updated_node = self.with_modules(original_node, updated_node)
         if isinstance(func, cst.Name) and func.value == "super" and not values:
             return updated_node
         if self.is_direct(func):

@@ -115,3 +115,14 @@ def optimizer_for(model, scale, lr, weight_decay=0, decoupled=False):
     decay = optax.add_decayed_weights(weight_decay)
     parts = (scale, decay) if decoupled else (decay, scale)
     return nnx.Optimizer(model, optax.chain(*parts, optax.scale_by_learning_rate(lr)), wrt=nnx.Param)
+
+
+def clip_grad_norm(grads, max_norm):
+    """Gradients scaled to a norm of at most max_norm, with torch's margin of 1e-6."""
+    scale = jnp.minimum(max_norm / (optax.global_norm(grads) + 1e-6), 1.0)
+    return jax.tree.map(lambda g: g * scale, grads)
+
+
+def clip_grad_value(grads, clip_value):
+    """Gradients cut to the range from -clip_value to clip_value."""
+    return jax.tree.map(lambda g: jnp.clip(g, -clip_value, clip_value), grads)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(slots=True)
@@ -153,3 +153,119 @@ def _bound(target: cst.BaseExpression) -> set[str]:
     names = Names()
     _target(target, names)
     return names.writes
+
+
+# ---- order ---------------------------------------------------------------------------------------------------------
+
+READ, WRITTEN, NEITHER = "read", "written", "neither"  # what code does first with a name
+
+
+def first_use(name: str, nodes: Sequence[cst.CSTNode]) -> str:
+    """Whether statements may read a name before they bind it, surely bind it before, or do neither."""
+    for node in nodes:
+        use = _first_use_in(name, node)
+        if use != NEITHER:
+            return use
+    return NEITHER
+
+
+def _first_use_in(name: str, node: cst.CSTNode) -> str:
+    if isinstance(node, cst.SimpleStatementLine):
+        return first_use(name, node.body)
+    if isinstance(node, cst.If):
+        if name in Names.of(node.test).reads:
+            return READ
+        body = first_use(name, statements_of(node.body))
+        other = _first_use_in(name, node.orelse) if node.orelse is not None else NEITHER
+        return READ if READ in (body, other) else WRITTEN if body == other == WRITTEN else NEITHER
+    if isinstance(node, cst.Else):
+        return first_use(name, statements_of(node.body))
+    if isinstance(node, cst.With):
+        names = Names.of(*node.items)
+        if name in names.reads:
+            return READ
+        return WRITTEN if name in names.writes else first_use(name, statements_of(node.body))
+    if isinstance(node, (cst.For, cst.While)):
+        head = node.iter if isinstance(node, cst.For) else node.test
+        if name in Names.of(head).reads:
+            return READ
+        bound = isinstance(node, cst.For) and name in _bound(node.target)
+        inside = NEITHER if bound else first_use(name, statements_of(node.body))
+        other = _first_use_in(name, node.orelse) if node.orelse is not None else NEITHER
+        return READ if READ in (inside, other) else NEITHER
+    names = Names.of(node)
+    if name in names.reads:
+        return READ
+    certain = not isinstance(node, (cst.Try, cst.TryStar, cst.Match)) and not isinstance(node, cst.BaseExpression)
+    return WRITTEN if name in names.writes and certain else NEITHER
+
+
+def statements_of(suite: cst.CSTNode) -> Sequence[cst.CSTNode]:
+    """The statements of a block."""
+    assert isinstance(suite, (cst.BaseSuite, cst.Module))
+    return suite.body
+
+
+@dataclass(slots=True)
+class Block:
+    """A block of statements, and where it stands in its function."""
+
+    statements: Sequence[cst.CSTNode]
+    outer: Block | None = None
+    at: int = 0  # of the statement of the outer block that it belongs to
+    loop: bool = False
+
+
+class Scope:
+    """The blocks of one function or module."""
+
+    def __init__(self, node: cst.CSTNode) -> None:
+        self.blocks: dict[cst.CSTNode, Block] = {}
+        suite = node if isinstance(node, cst.Module) else getattr(node, "body", node)
+        if isinstance(suite, (cst.Module, cst.BaseSuite)):
+            self._add(suite, None, 0, False)
+        self.inner_reads: set[str] = set()  # names that functions inside read, whenever they run
+        self.shared: set[str] = set()  # names that are global or of an outer function
+        for part in walk(suite):
+            if part is not node and isinstance(part, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+                if not isinstance(node, cst.Module):
+                    self.inner_reads |= Names.of(part).reads
+            elif isinstance(part, (cst.Global, cst.Nonlocal)):
+                self.shared |= {item.name.value for item in part.names}
+
+    def _add(self, suite: cst.CSTNode, outer: Block | None, at: int, loop: bool) -> None:
+        block = Block(statements_of(suite), outer, at, loop)
+        self.blocks[suite] = block
+        for index, statement in enumerate(block.statements):
+            self._add_parts(statement, block, index)
+
+    def _add_parts(self, node: cst.CSTNode, block: Block, index: int) -> None:
+        if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.SimpleStatementLine, cst.BaseSmallStatement)):
+            return
+        for child in node.children:
+            if isinstance(child, cst.BaseSuite):
+                self._add(child, block, index, isinstance(node, (cst.For, cst.While)))
+            elif not isinstance(child, cst.BaseExpression):
+                self._add_parts(child, block, index)
+
+    def is_live(self, name: str, block: Block, after: int) -> bool:
+        """May the value that a name has behind a statement of a block still be read?"""
+        if name in self.inner_reads or name in self.shared:
+            return True
+        use = first_use(name, block.statements[after + 1 :])
+        if use != NEITHER:
+            return use == READ
+        if block.loop and first_use(name, block.statements[: after + 1]) == READ:
+            return True
+        if block.loop and block.outer is not None:
+            loop = block.outer.statements[block.at]
+            if isinstance(loop, cst.While) and name in Names.of(loop.test).reads:
+                return True
+        return block.outer is not None and self.is_live(name, block.outer, block.at)
+
+    def before(self, block: Block, index: int) -> list[cst.CSTNode]:
+        """The statements that come before one, in the same turn of the innermost loop."""
+        found = list(block.statements[:index])
+        if block.outer is not None and not block.loop:
+            found = [*self.before(block.outer, block.at), *found]
+        return found

@@ -25,7 +25,6 @@ from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .in_place_calls import pure_name, without_data
 from .project_calls import ProjectCalls
-from .trained import Trained
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
 _PYTHON = """
@@ -39,7 +38,7 @@ _MODULE = "to cuda cpu float half double bfloat16 type apply train eval requires
 MODULE_METHODS = frozenset(_MODULE.split())
 
 
-class Calls(ProjectCalls, Trained, Walk):
+class Calls(ProjectCalls, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
@@ -101,6 +100,9 @@ class Calls(ProjectCalls, Trained, Walk):
         func = original_node.func
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
+        step = self.training_call(original_node, updated_node)
+        if step is not None:
+            return step
         updated_node = self.with_modules(original_node, updated_node)
         if isinstance(func, cst.Name) and func.value == "super" and not values:
             return updated_node
@@ -131,7 +133,7 @@ class Calls(ProjectCalls, Trained, Walk):
     # ---- the framework's own -----------------------------------------------------------------------------------------
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
-        args = self.arguments(original, updated)
+        args = self.clip_arguments(original, self.arguments(original, updated))
         module_prefix = self.engine.module_type + "."
         if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)
             if name == module_prefix + "__init__":

@@ -1,6 +1,8 @@
 """torch's optimizers, for the trained parameters of a module: functions with torch's arguments."""
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
+import math
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -17,7 +19,7 @@ def SGD(params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False
 def Adam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, decoupled_weight_decay=False):
     """An optimizer for the parameters of a module: Adam, whose weight decay is part of the gradient."""
     if amsgrad:
-        raise NotImplementedError("torch's amsgrad has no counterpart in optax")
+        raise NotImplementedError("amsgrad has no counterpart in optax")
     return optimizer_for(params, optax.scale_by_adam(*betas, eps), lr, weight_decay, decoupled_weight_decay)
 
 
@@ -28,8 +30,8 @@ def AdamW(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsg
 
 def RMSprop(params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False):
     """An optimizer for the parameters of a module: steps divided by the root of the mean squared gradient."""
-    scale = optax.scale_by_stddev if centered else optax.scale_by_rms
-    return optimizer_for(params, optax.chain(scale(alpha, eps, eps_in_sqrt=False), optax.trace(momentum)), lr, weight_decay)
+    scale = (optax.scale_by_stddev if centered else optax.scale_by_rms)(alpha, eps, eps_in_sqrt=False)
+    return optimizer_for(params, optax.chain(scale, optax.trace(momentum)), lr, weight_decay)
 
 
 def Adagrad(params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10):
@@ -87,7 +89,7 @@ def NAdam(
 def RAdam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled_weight_decay=False):
     """An optimizer for the parameters of a module: Adam that leaves its scale out while that is uncertain."""
     b1, b2 = betas
-    longest = 2 / (1 - b2) - 1
+    longest, rate = 2 / (1 - b2) - 1, -math.log(b2)
 
     def init(params):
         zeros = jax.tree.map(jnp.zeros_like, params)
@@ -98,9 +100,11 @@ def RAdam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupl
         count = count + 1
         mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, mu, grads)
         nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, nu, grads)
-        length = longest - 2 * count * b2**count / (1 - b2**count)
+        x = count * rate
+        share = jnp.where(x < 0.1, x / 2 - x**2 / 12 + x**4 / 720, 1 - x / jnp.expm1(x))
+        length = longest - 2 / rate + 2 / rate * share  # longest - 2 * count * b2**count / (1 - b2**count)
         ratio = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-        factor = jnp.sqrt(jnp.where(length > 5, ratio * (1 - b2**count), 1))
+        factor = jnp.sqrt(jnp.where(length > 5, ratio * -jnp.expm1(-x), 1))
 
         def step(m, v):
             return m / (1 - b1**count) * jnp.where(length > 5, factor / (jnp.sqrt(v) + eps), 1)

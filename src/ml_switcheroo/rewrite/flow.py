@@ -248,14 +248,14 @@ class Scope:
             elif not isinstance(child, cst.BaseExpression):
                 self._add_parts(child, block, index)
 
-    def is_live(self, name: str, block: Block, after: int) -> bool:
-        """May the value that a name has behind a statement of a block still be read?"""
+    def is_live(self, name: str, block: Block, at: int, moved: Sequence[cst.CSTNode] = ()) -> bool:
+        """May the value that a name has behind a statement of a block, `moved` before it or not, still be read?"""
         if name in self.inner_reads or name in self.shared:
             return True
-        use = first_use(name, block.statements[after + 1 :])
+        use = first_use(name, [*moved, *block.statements[at + 1 :]])
         if use != NEITHER:
             return use == READ
-        if block.loop and first_use(name, block.statements[: after + 1]) == READ:
+        if block.loop and first_use(name, block.statements[: at + 1]) == READ:  # the next turn
             return True
         if block.loop and block.outer is not None:
             loop = block.outer.statements[block.at]

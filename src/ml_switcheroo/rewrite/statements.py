@@ -240,6 +240,7 @@ _GONE = cst.Pass()  # stands, until its block is left, for a statement that went
 
 
 def is_gone(statement: cst.BaseStatement) -> bool:
+    """Does this stand for a statement that went away?"""
     return isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 and statement.body[0] is _GONE
 
 

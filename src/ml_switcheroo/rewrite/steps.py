@@ -164,11 +164,11 @@ class StepFinder:
         if any(self.code(a.value) not in ("False", "None") for a in backward.args):
             raise RefusedError("the backward pass has arguments: the graph may be used again")
         loss, optimizer = backward.func.value, step.func.value
-        self._check_forgotten(block, ops, start, at, end, optimizer)
         region = [i for i in range(start, at) if ops[i] not in ("optimizer_zero_grad", "module_zero_grad")]
         needed = self._slice(block, region, loss)
         model = self._model(block, needed, loss, optimizer)
         text = self.code(model)
+        self._check_forgotten(block, ops, start, at, end, {self.code(optimizer), text})
         first = next((i for i in needed if self._mentions(block.statements[i], text)), None)
         if first is None and not self._mentions(loss, text):
             raise RefusedError(f"`{text}`, which the optimizer trains, takes no part in the loss of this block")
@@ -181,13 +181,13 @@ class StepFinder:
         others = self._others(inside, loss, text)
         self._check_reach(block, start, first, inside, loss, model, others)
         written = self._written(inside)
-        names = [name for name in written if self.scope.is_live(name, self._behind(block, at, after), 0)]
+        names = [name for name in written if self.scope.is_live(name, block, at, after)]
         value = loss.value if isinstance(loss, cst.Name) else None
         outputs = [name for name in names if name != value]
         inputs = [name for name in written if first_use(name, inside) == READ]
         inputs += [n for n in outputs if n not in inputs and first_use(n, inside) != WRITTEN]
         keeps = value is not None and (
-            value in names if value in written else self.scope.is_live(value, self._behind(block, at, after), 0)
+            value in names if value in written else self.scope.is_live(value, block, at, after)
         )
         if value is not None and value in inputs and first_use(value, inside) == NEITHER:
             inputs.remove(value)
@@ -207,45 +207,31 @@ class StepFinder:
             optimizer,
         )
 
-    def _behind(self, block: Block, at: int, after: Sequence[cst.CSTNode]) -> Block:
-        """The block as it goes on behind the loss function."""
-        rest = [cst.Pass(), *after, *block.statements[at + 1 :]]
-        if not block.loop:
-            return Block(rest, block.outer, block.at, False)
-        turn = [*rest, *block.statements[: at + 1]]  # the next turn of the loop, which binds what it reads anew
-        return Block(turn, block.outer, block.at, False)
-
     # ---- gradients ---------------------------------------------------------------------------------------------------
 
     def _check_forgotten(
-        self, block: Block, ops: Sequence[str | None], start: int, at: int, end: int, optimizer: cst.BaseExpression
+        self, block: Block, ops: Sequence[str | None], start: int, at: int, end: int, owners: set[str]
     ) -> None:
         """Are the gradients of the last step forgotten before this backward pass, and after any other one?"""
-        if any(self._forgets(block.statements[i], ops[i], optimizer) for i in range(start, at)):
+        if any(self._forgets(block.statements[i], ops[i], owners) for i in range(start, at)):
             return
         if start == 0 and not block.loop and block.outer is not None:
             for statement in reversed(self.scope.before(block, 0)):
-                if self._forgets(statement, self.op(call_of(statement)), optimizer):
+                if self._forgets(statement, self.op(call_of(statement)), owners):
                     return
                 if any(isinstance(p, cst.Call) and self.op(p) == "backward" for p in walk(statement)):
                     break
         if start == 0:  # a new turn: what came after the step counts
             for i in range(end + 1, len(ops)):
-                if self._forgets(block.statements[i], ops[i], optimizer) and "backward" not in ops[i:]:
+                if self._forgets(block.statements[i], ops[i], owners) and "backward" not in ops[i:]:
                     return
         raise RefusedError("nothing forgets the gradients between two steps, so that they are added up")
 
-    def _forgets(self, statement: cst.CSTNode, op: str | None, optimizer: cst.BaseExpression) -> bool:
+    def _forgets(self, statement: cst.CSTNode, op: str | None, owners: set[str]) -> bool:
         call = call_of(statement)
         if call is None or not isinstance(call.func, cst.Attribute):
             return False
-        owner = self.code(call.func.value)
-        if op == "optimizer_zero_grad":
-            return owner == self.code(optimizer)
-        if op == "module_zero_grad":
-            made = self._made_for(optimizer)
-            return made is None or owner == self.code(made)
-        return False
+        return op in ("optimizer_zero_grad", "module_zero_grad") and self.code(call.func.value) in owners
 
     def _clips(self, block: Block, at: int, end: int, model: str) -> list[cst.Call]:
         """The calls between backward pass and step that clip the gradients of the model."""
@@ -307,9 +293,7 @@ class StepFinder:
             inside = [block.statements[i] for i in needed if i >= first]
             names = Names.of(*inside)
             own = {root(model), *(root(other) for other in self._modules_in(inside, None))}
-            outer = {
-                name for node in inside for name in self._changes(node, Names.of(node))
-            } - names.writes - own
+            outer = {name for node in inside for name in self._changes(node, Names.of(node))} - names.writes - own
             if not outer:
                 return first
             made = [i for i in region if i < first and i in needed and Names.of(block.statements[i]).writes & outer]
@@ -330,7 +314,9 @@ class StepFinder:
         for statement in inside:
             for part in walk(statement, inner=False):
                 if isinstance(part, (*forbidden, cst.ClassDef, cst.Raise, cst.Break, cst.Continue)):
-                    if not (isinstance(part, (cst.Break, cst.Continue)) and isinstance(statement, (cst.For, cst.While))):
+                    if not (
+                        isinstance(part, (cst.Break, cst.Continue)) and isinstance(statement, (cst.For, cst.While))
+                    ):
                         raise RefusedError("the statements that make the loss leave their block")
                 if isinstance(part, (cst.AssignTarget, cst.AnnAssign, cst.AugAssign)):
                     if isinstance(part.target, cst.Attribute):
@@ -386,7 +372,9 @@ class StepFinder:
                     owner = listings[0].func.value if len(listings) == 1 else None  # type: ignore[attr-defined]
                     made.append(owner if owner is not None and self._means_the_same(owner, optimizer, scope) else None)
         texts = {self.code(owner) if owner is not None else None for owner in made}
-        return made[0] if len(texts) == 1 else None
+        if len(texts) > 1:
+            raise RefusedError("what the optimizer trains is decided when it runs")
+        return made[0] if made else None
 
     def _scopes_of(self, optimizer: cst.BaseExpression) -> list[cst.CSTNode]:
         """Where an optimizer of this name may be made."""
@@ -412,7 +400,9 @@ class StepFinder:
             return root(owner) == self._self_name()
         name = root(owner)
         bound = sum(
-            name in Names.of(part).writes for part in walk(scope, inner=False) if isinstance(part, cst.BaseSmallStatement)
+            name in Names.of(part).writes
+            for part in walk(scope, inner=False)
+            if isinstance(part, cst.BaseSmallStatement)
         )
         here = self.node if self.node is not scope and not isinstance(self.node, cst.Module) else None
         inner = here is not None and getattr(here, "body", None) is not scope
@@ -432,9 +422,7 @@ class StepFinder:
                         break
         return list(found.values())
 
-    def _others(
-        self, inside: Sequence[cst.CSTNode], loss: cst.BaseExpression, model: str
-    ) -> list[cst.BaseExpression]:
+    def _others(self, inside: Sequence[cst.CSTNode], loss: cst.BaseExpression, model: str) -> list[cst.BaseExpression]:
         own = self._self_name()
         found = []
         for module in self._modules_in(inside, loss, STATEFUL):
@@ -451,7 +439,9 @@ class StepFinder:
     def _uses_whole(self, inside: Sequence[cst.CSTNode], loss: cst.BaseExpression, own: str) -> bool:
         """Is `self` used as more than the owner of its attributes?"""
         paths = [p for node in (*inside, loss) for p in _outermost_paths(node) if root(p) == own]
-        return any(isinstance(p, cst.Name) or any(isinstance(v, FunctionRef) for v in self.walker.facts(p)) for p in paths)
+        return any(
+            isinstance(p, cst.Name) or any(isinstance(v, FunctionRef) for v in self.walker.facts(p)) for p in paths
+        )
 
     def _has_state(self, node: cst.BaseExpression, effects: frozenset[str]) -> bool:
         values = self.walker.facts(node)
@@ -466,7 +456,9 @@ class StepFinder:
             return value.op == "Module" or hub is None or bool(effects & set(hub.effects))
         if isinstance(value, Container):
             parts = [v for cell in (value.site.elements, *value.site.named.values()) for v in cell.values]
-            return value.site.kind in MODULE_CONTAINERS and (not parts or any(self._trains(v, seen, effects) for v in parts))
+            return value.site.kind in MODULE_CONTAINERS and (
+                not parts or any(self._trains(v, seen, effects) for v in parts)
+            )
         if isinstance(value, Instance):
             if value.cls in seen:
                 return False
@@ -477,9 +469,7 @@ class StepFinder:
             held = [v for cls in classes for cell in cls.attributes.values() for v in cell.values]
             held += [v for cls in classes for v in cls.children.values]
             return any(
-                v == UNKNOWN
-                or (isinstance(v, Tensor) and v.role == "parameter")
-                or self._trains(v, seen, effects)
+                v == UNKNOWN or (isinstance(v, Tensor) and v.role == "parameter") or self._trains(v, seen, effects)
                 for v in held
             ) or any(cls.attribute_patterns for cls in classes)
         return False

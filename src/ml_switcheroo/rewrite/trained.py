@@ -1,6 +1,6 @@
 """What an optimizer trains: the trained arrays of a module, handed over as the module itself.
 
-    Adam(model.parameters(), lr=1e-3)   ->   Optimizer(model, adam(1e-3))
+Adam(model.parameters(), lr=1e-3)   ->   Optimizer(model, adam(1e-3))
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Training steps: the loss becomes a function of the model, and the step an update by its gradients.
 
-    optimizer.zero_grad()                    def loss_fn(model):
-    loss = criterion(model(x), y)                return criterion(model(x), y)
-    loss.backward()                     ->
-    optimizer.step()                         loss, grads = value_and_grad(loss_fn)(model)
-                                             optimizer.update(model, grads)
+optimizer.zero_grad()                    def loss_fn(model):
+loss = criterion(model(x), y)                return criterion(model(x), y)
+loss.backward()                     ->
+optimizer.step()                         loss, grads = value_and_grad(loss_fn)(model)
+                                         optimizer.update(model, grads)
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ class Training(Trained):
             elif statement in step.after:
                 after += self._translated(statement)
             elif statement is step.backward:
-                gone = list(_lines(body.pop())) if body and is_gone(body[-1]) else []  # comments of what forgot gradients
+                gone = (
+                    list(_lines(body.pop())) if body and is_gone(body[-1]) else []
+                )  # comments of what forgot gradients
                 body += [*self._gradients(step, inside, bool(body), gone), *after]
                 inside, after = [], []
             else:
@@ -126,7 +128,7 @@ class Training(Trained):
     def _translated(self, statement: cst.CSTNode) -> list[cst.BaseStatement]:
         done = statement.visit(self)
         if isinstance(done, cst.FlattenSentinel):
-            return list(done)
+            return [_statement(node) for node in done]
         return [done] if isinstance(done, cst.BaseStatement) else []
 
     def _gradients(

@@ -235,7 +235,7 @@ class Attributes(EngineBase):
         none = frozenset({Const(None)}) if optional else NOTHING
         if head in ("tensor", "scalar_or_tensor"):
             return TENSOR | none
-        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number"):
+        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number", "optimizer"):
             return frozenset({Scalar(head)}) | none
         if head == "dims":
             return INT | SHAPE | none

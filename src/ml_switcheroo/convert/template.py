@@ -255,7 +255,7 @@ def is_whole(node: cst.BaseExpression) -> bool:
 
 
 def _fold(node: cst.BaseExpression) -> cst.BaseExpression:
-    """`1 - 0.1` -> 0.9, `a if True else b` -> a, `w.T.T` -> w, `w[...].shape` -> w.shape; not what would be longer."""
+    """`1 - 0.1` -> 0.9, `a if True else b` -> a, `(a, b)[0]` -> a, `w.T.T` -> w, `w[...].shape` -> w.shape; never longer."""
     if isinstance(node, cst.Attribute):
         inner = node.value
         if isinstance(inner, cst.Attribute) and node.attr.value == inner.attr.value == "T":
@@ -266,6 +266,11 @@ def _fold(node: cst.BaseExpression) -> cst.BaseExpression:
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
         known, value = literal(node.expression)
         return cst.Name(str(not value)) if known else node
+    if isinstance(node, cst.Subscript) and literal(node.value)[0] and len(node.slice) == 1:
+        index = node.slice[0].slice
+        known, at = literal(index.value) if isinstance(index, cst.Index) else (False, None)
+        if known and isinstance(at, int) and isinstance(node.value, (cst.Tuple, cst.List)):
+            return node.value.elements[at].value if 0 <= at < len(node.value.elements) else node
     if isinstance(node, cst.IfExp):
         known, value = literal(node.test)
         return (node.body if value else node.orelse) if known else node

@@ -29,5 +29,10 @@ STYLE = Style(
     ),
     transpose="jnp.transpose({x}, {axes})",
     stop_gradient="lax.stop_gradient({x})",
+    value_and_gradient="nnx.value_and_grad({f}{aux})",
+    gradient="nnx.grad({f}{aux})",
+    gradient_aux=", has_aux=True",
+    gradient_norm="optax.global_norm({grads})",
+    optimizer_update="{optimizer}.update({model}, {grads})",
     needs_super=False,
 )

@@ -34,6 +34,11 @@ class Style:
     index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view
     transpose: str = "{x}.transpose({axes})"
     stop_gradient: str | None = None  # expression with {x}
+    value_and_gradient: str | None = None  # loss and gradients of a function {f}; {aux} is where its option goes
+    gradient: str | None = None  # its gradients alone
+    gradient_aux: str = ""  # the option for functions that return more than the loss
+    gradient_norm: str | None = None  # the norm of all {grads}
+    optimizer_update: str | None = None  # one step of an {optimizer} on a {model} with {grads}
     needs_super: bool = True  # must the constructor of the base module be called?
     imports: tuple[str, ...] = ()  # aliases that these texts use
 

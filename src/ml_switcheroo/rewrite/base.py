@@ -15,6 +15,7 @@ from .context import Context, Finding, fill_style
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
     from ..analysis.values import Values
+    from .steps import Step, StepFinder
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ class Walk(cst.CSTTransformer):
         # weight of a layer -> its variable and order of axes
         self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}
         self.filled = set(context.effects.handed.arguments)  # what is handed to an initialiser
+        self.trained: dict[cst.CSTNode, cst.BaseExpression | None] = {}  # `m.parameters()` of an optimizer -> `m`
+        self.finders: dict[FunctionInfo, StepFinder] = {}  # of training steps
+        self.trainers: dict[FunctionInfo, bool] = {}  # does it train?
+        self.steps: dict[cst.CSTNode, dict[cst.CSTNode, Step]] = {}  # block -> its statements that belong to steps
+        self.refused_steps: dict[cst.CSTNode, str] = {}  # call of a training step that is not converted -> why
+        self.forgotten: set[cst.CSTNode] = set()  # calls that forget gradients, where steps are converted
+        self.clips: set[cst.CSTNode] = set()  # calls that clip gradients, in steps that are converted
+        self.listings: set[cst.CSTNode] = set()  # the calls of parameters() in them
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
@@ -210,6 +219,26 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def kind_api(self, owners: Values, attr: str) -> str | None:
+        raise NotImplementedError
+
+    def project_method(self, owners: Values, name: str) -> bool:
+        raise NotImplementedError
+
+    def mark_trained(self, node: cst.Call) -> None:
+        raise NotImplementedError
+
+    def with_modules(self, original: cst.Call, updated: cst.Call) -> cst.Call:
+        raise NotImplementedError
+
+    def training_call(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression | None:
+        raise NotImplementedError
+
+    def clip_arguments(self, original: cst.Call, args: list[CallArg]) -> list[CallArg]:
+        raise NotImplementedError
+
+    def clip_statement(
+        self, original: cst.Expr | cst.Assign, updated: cst.Expr | cst.Assign
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | None:
         raise NotImplementedError
 
     def _is_variable(self, node: cst.BaseExpression) -> bool:

@@ -225,6 +225,9 @@ class References(Walk):
         if write is None:
             self.context.report(original, "SW2001", f"{name} has no counterpart in the target's knowledge base")
             return updated
+        if original in self.bases and hub.returns == "optimizer":
+            self.context.report(original, "SW6002", f"a class that inherits from {name} cannot be converted")
+            return updated
         if original in self.types or original in self.bases:
             text = write.isinstance if original in self.types else None
             if text is None and write.helper is not None:

@@ -73,6 +73,9 @@ class Stores(Registrations, Walk):
     def leave_Assign(
         self, original_node: cst.Assign, updated_node: cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        clipped = self.clip_statement(original_node, updated_node)
+        if clipped is not None:
+            return clipped
         if len(original_node.targets) == 1:
             target, new_target = original_node.targets[0].target, updated_node.targets[0].target
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
@@ -463,7 +466,10 @@ class Stores(Registrations, Walk):
 
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
-    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        clipped = self.clip_statement(original_node, updated_node)
+        if clipped is not None:
+            return clipped
         if isinstance(original_node.value, cst.Call) and self._unread_backward(original_node.value):
             self.context.findings[self.marks[-1] :] = []
             self.context.report(

@@ -45,6 +45,7 @@ class Calls(ProjectCalls, Walk):
         self.callees.add(node.func)
         values = self.facts(node.func)
         self._mark_fills(node)
+        self.mark_trained(node)
         libraries = self.engine.libraries
         if any(
             isinstance(v, Api) and (v.name in libraries or v.name.rpartition(".")[0] + ".*" in libraries)
@@ -97,6 +98,12 @@ class Calls(ProjectCalls, Walk):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)
         func = original_node.func
+        if original_node in self.listings:
+            return updated_node  # with_modules() puts the module in its place
+        step = self.training_call(original_node, updated_node)
+        if step is not None:
+            return step
+        updated_node = self.with_modules(original_node, updated_node)
         if isinstance(func, cst.Name) and func.value == "super" and not values:
             return updated_node
         if self.is_direct(func):
@@ -126,7 +133,7 @@ class Calls(ProjectCalls, Walk):
     # ---- the framework's own -----------------------------------------------------------------------------------------
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
-        args = self.arguments(original, updated)
+        args = self.clip_arguments(original, self.arguments(original, updated))
         module_prefix = self.engine.module_type + "."
         if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)
             if name == module_prefix + "__init__":

@@ -7,6 +7,7 @@ STYLE = Style(
     stream="rngs",
     stream_type="nnx.Rngs",
     stream_outside="nnx.Rngs(0)",
+    stream_seeded="nnx.Rngs({x})",
     mode="not {self}.deterministic",
     mode_start="{self}.deterministic = False",
     mode_methods=("train", "eval"),

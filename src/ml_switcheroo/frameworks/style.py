@@ -17,6 +17,7 @@ class Style:
     stream: str | None = None  # parameter that carries random keys, None where the framework needs none
     stream_type: str = ""  # its annotation
     stream_outside: str = ""  # expression for it where there is none to pass on (module level)
+    stream_seeded: str = ""  # expression for a new stream with the seed {x}
     stream_attribute: str = "{self}.{stream}"
     mode: str = "{self}.training"  # "is training" as an expression
     mode_start: str | None = None  # statement in the constructor of classes that ask for the mode

@@ -88,6 +88,7 @@ class Walk(cst.CSTTransformer):
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
         self.stream_outside = False  # does code outside functions draw?
+        self.seeds: dict[cst.CSTNode | None, str] = {}  # the seeds that functions (None: the module) were given
         self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read
         self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver
@@ -129,7 +130,7 @@ class Walk(cst.CSTTransformer):
             self.context.use(imports=frozenset(self._aliases(style.stream_outside)))
             if self.classes:
                 return cst.parse_expression(style.stream_outside)
-            self.stream_outside = True
+            self.stream_outside = self.stream_outside or None not in self.seeds
             return cst.Name(self.context.free_name(style.stream))  # made by leave_Module
         return None
 

@@ -109,14 +109,13 @@ class Stores(Registrations, Walk):
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
-        """`x = x`, which `x = x.clone()` becomes where arrays cannot change."""
-        target = updated.targets[0].target
+        """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""
+        names, before = _plain_names(updated.value), _plain_names(original.value)
         return (
             len(updated.targets) == 1
-            and isinstance(target, cst.Name)
-            and isinstance(updated.value, cst.Name)
-            and target.value == updated.value.value
-            and not isinstance(original.value, cst.Name)
+            and bool(names)
+            and names == _plain_names(updated.targets[0].target)
+            and names != before
         )
 
     def _store_items(
@@ -480,6 +479,10 @@ class Stores(Registrations, Walk):
             )
             self.context.changed = True
             return cst.RemoveFromParent()
+        if isinstance(original_node.value, cst.Call) and isinstance(updated_node.value, cst.Call):
+            seeded = self._seed(original_node.value, updated_node.value)
+            if seeded is not None:
+                return seeded
         changed = changed_argument(self, original_node.value) if isinstance(original_node.value, cst.Call) else None
         if changed is not None and not self._failed():
             if isinstance(changed, cst.Name):
@@ -507,6 +510,24 @@ class Stores(Registrations, Walk):
             if self._is_nothing(original_node.value, updated_node.value):
                 return cst.RemoveFromParent()
         return updated_node
+
+    def _seed(self, call: cst.Call, updated: cst.Call) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
+        """A global seed, in code that has a stream of its own: a new stream with this seed takes its place."""
+        rows = self.kb.read(self.context.source_api(self.facts(call.func)) or "")
+        if not rows or rows[0].op != "manual_seed" or len(call.args) != 1 or not self.style.stream_seeded:
+            return None
+        if self.classes or (self.functions and not self.effects.takes_stream(self.functions[-1])):
+            return None
+        self.context.findings[self.marks[-1] :] = []
+        self.context.changed = True
+        seed = bare(updated.args[0].value)
+        place = self.functions[-1].node if self.functions else None
+        text = cst.Module(()).code_for_node(seed)
+        if self.seeds.get(place) == text:  # for another device: there is one stream for all of them
+            return cst.RemoveFromParent()
+        self.seeds[place] = text
+        name = cst.Name(str(self.style.stream) if self.functions else self.context.free_name(str(self.style.stream)))
+        return cst.Assign([cst.AssignTarget(name)], self.style_expression(self.style.stream_seeded, x=seed))
 
     def _fill_arrays(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
         """`init_(x)` of an array: a function that fills variables gives an array back."""
@@ -560,6 +581,12 @@ class Stores(Registrations, Walk):
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""
         return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
+
+
+def _plain_names(node: cst.BaseExpression) -> list[str]:
+    """The names of a tuple that has nothing else in it, or of a name alone."""
+    parts = [e.value for e in node.elements] if isinstance(node, cst.Tuple) else [node]
+    return [p.value for p in parts if isinstance(p, cst.Name)] if all(isinstance(p, cst.Name) for p in parts) else []
 
 
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

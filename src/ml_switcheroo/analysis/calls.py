@@ -350,6 +350,10 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             method = self.find_method(callee.cls, name)
             if method is not None:
                 return self._call_function(method, frozenset({callee}), args, node)
+        for cls in callee.cls.mro() if callee.cls.is_module else ():
+            chosen = self.read(cls.attributes.setdefault(self.forward, Cell()))
+            if chosen:  # `self.forward = self.fast`
+                return self.call(chosen, args, node)
         if callee.cls.container == "Sequential":
             return self._chain(self.container_elements(callee.cls), args, node)
         if callee.cls.layer is not None:

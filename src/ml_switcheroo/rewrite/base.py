@@ -93,6 +93,7 @@ class Walk(cst.CSTTransformer):
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read
         self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver
         self.registered: dict[cst.CSTNode, Registration] = {}
+        self.stored_methods: dict[cst.CSTNode, cst.Attribute] = {}  # `self.fast` in `self.block = self.fast`
         self.with_kinds: dict[cst.CSTNode, list[str | None]] = {}
         self.alias_findings: dict[cst.CSTNode, Finding] = {}
         self.depths: list[int] = []  # function depth at each enclosing class
@@ -240,6 +241,23 @@ class Walk(cst.CSTTransformer):
     def clip_statement(
         self, original: cst.Expr | cst.Assign, updated: cst.Expr | cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        raise NotImplementedError
+
+    def mark_methods(self, target: cst.BaseExpression, value: cst.BaseExpression) -> None:
+        raise NotImplementedError
+
+    def chosen_methods(self, owners: Values, attr: str) -> list[FunctionInfo]:
+        raise NotImplementedError
+
+    def stored_method(
+        self, original: cst.Attribute, updated: cst.Attribute, target: cst.Attribute
+    ) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def with_own_module(self, original: cst.Call, result: cst.BaseExpression) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def with_chosen_forward(self, cls: ClassInfo, node: cst.ClassDef) -> cst.ClassDef:
         raise NotImplementedError
 
     def _is_variable(self, node: cst.BaseExpression) -> bool:

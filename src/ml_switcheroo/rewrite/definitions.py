@@ -220,6 +220,7 @@ class Definitions(Walk):
         """The constructor that a module class of the target needs."""
         self.context.changed = True
         start = self._start_statements(cls)
+        node = self.with_chosen_forward(cls, node)
         body = node.body
         if not isinstance(body, cst.IndentedBlock):
             return node

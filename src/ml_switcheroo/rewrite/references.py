@@ -396,8 +396,15 @@ class References(Walk):
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str, values: Values
     ) -> cst.BaseExpression:
         """An attribute of an object of the project: the value of a variable is read from it."""
+        if attr == self.engine.forward and original in self.safe_stores and self._is_module(owners):
+            self._check_forward(original, owners)
+            return updated
         if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
-            return updated.with_changes(attr=cst.Name(self.style.forward))
+            updated = updated.with_changes(attr=cst.Name(self.style.forward))
+        if original in self.stored_methods:
+            return self.stored_method(original, updated, self.stored_methods[original])
+        if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
+            return updated
         layers = [v.cls.layer for v in owners if isinstance(v, Instance) and v.cls.layer]
         stored = frozenset(v for owner in owners if isinstance(owner, Instance) for v in self._stored(owner, attr))
         if not stored and layers and original not in self.safe_stores:
@@ -418,6 +425,19 @@ class References(Walk):
             if Const(None) in values or not all(isinstance(v, Tensor) for v in values):
                 return updated  # it may be None here; variables can be used like arrays
         return self.style_expression(self.style.variable_read, x=updated)
+
+    def _check_forward(self, original: cst.Attribute, owners: Values) -> None:
+        """`self.forward = self.fast` chooses what a class computes, if it does not define that itself."""
+        if self.style.forward == self.engine.forward:
+            return
+        own = any(isinstance(v, Instance) and self.engine.find_method(v.cls, self.engine.forward) for v in owners)
+        if own or not self.chosen_methods(owners, self.engine.forward):
+            self.context.report(
+                original,
+                "SW5001",
+                "what one module computes cannot be replaced: the target takes it from the class",
+                "choose with if inside the method",
+            )
 
     def _stored(self, owner: Instance, attr: str) -> Values:
         found: Values = frozenset()

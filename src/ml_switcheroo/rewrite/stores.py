@@ -33,6 +33,7 @@ class Stores(Registrations, Walk):
         for target in node.targets:
             self.on_path.add(target.target)
             self._mark_target(target.target)
+            self.mark_methods(target.target, node.value)
             # tying: `self.head.weight = self.embed.weight` shares the variable itself
             if isinstance(target.target, cst.Attribute) and isinstance(node.value, (cst.Attribute, cst.Name)):
                 self.plain.add(node.value)

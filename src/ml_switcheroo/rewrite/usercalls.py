@@ -116,7 +116,7 @@ class Calls(ProjectCalls, Walk):
                 return done
         if isinstance(func, (cst.Call, cst.Subscript, cst.IfExp, cst.BooleanOperation)):
             pass  # the callee was computed; what it may be is in the facts
-        return self.plain_call(original_node, updated_node, values)
+        return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
 
     def arguments(self, original: cst.Call, updated: cst.Call) -> list[CallArg]:
         return [

@@ -255,7 +255,7 @@ def is_whole(node: cst.BaseExpression) -> bool:
 
 
 def _fold(node: cst.BaseExpression) -> cst.BaseExpression:
-    """`1 - 0.1` -> 0.9, `a if True else b` -> a, `(a, b)[0]` -> a, `w.T.T` -> w, `w[...].shape` -> w.shape; never longer."""
+    """`1 - 0.1` -> 0.9, `a if True else b` -> a, `(a, b)[0]` -> a, `w.T.T` -> w, `w[...].shape` -> w.shape."""
     if isinstance(node, cst.Attribute):
         inner = node.value
         if isinstance(inner, cst.Attribute) and node.attr.value == inner.attr.value == "T":

@@ -218,8 +218,7 @@ class Handed:
                 kept = {
                     n
                     for n in names
-                    if n in self.fillers.get(function, ())
-                    or ((function, n) in given and (function, n) not in doubtful)
+                    if n in self.fillers.get(function, ()) or ((function, n) in given and (function, n) not in doubtful)
                 }
                 if kept != names:
                     self.names[function] = kept

@@ -12,7 +12,7 @@ import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS
 from ..analysis.project import dotted
-from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Tensor, Value
+from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Scalar, Tensor, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,9 @@ def placeholders(engine: Engine) -> set[cst.CSTNode]:
 
 
 def is_data(value: Value) -> bool:
-    """A module, a variable, an array, or a container of them."""
+    """A module, a variable, an array, an optimizer, or a container of them."""
+    if value == Scalar("optimizer"):
+        return True
     modules = isinstance(value, Container) and value.site.kind in MODULE_CONTAINERS
     return modules or holds_modules(value) or holds_arrays(value) or isinstance(value, Tensor) or _is_module(value)
 

@@ -7,6 +7,7 @@ import libcst as cst
 from ..analysis.calls import COMMON_METHODS
 from ..analysis.values import (
     UNKNOWN,
+    UNKNOWNS,
     Api,
     ClassRef,
     Const,
@@ -36,6 +37,9 @@ PYTHON_METHODS = frozenset(_PYTHON.split())
 # Methods that modules have as well as tensors.
 _MODULE = "to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_"
 MODULE_METHODS = frozenset(_MODULE.split())
+
+# Ops that only modules have as methods (and optimizers, which are asked for their state alike).
+MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
 
 
 class Calls(ProjectCalls, Walk):
@@ -222,6 +226,11 @@ class Calls(ProjectCalls, Walk):
             and not self.project_method(owners, name)
         ):
             return self._unknown_owner(original, updated, name, func, owners)
+        if owners == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
+            api = f"{self.engine.module_type}.{name}"
+            if any(row.op in MODULE_ONLY for row in self.kb.read(api)):
+                receiver = CallArg(new_func.value, func.value, owners)
+                return self._bound(original, api, self.arguments(original, updated), receiver)
         if (
             owners
             and all(isinstance(v, Tensor) and not v.weak for v in owners)

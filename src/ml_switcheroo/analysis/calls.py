@@ -355,7 +355,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             if chosen:  # `self.forward = self.fast`
                 return self.call(chosen, args, node)
         if callee.cls.container == "Sequential":
-            return self._chain(self.container_elements(callee.cls), args, node)
+            return self._chain(self.own_site(callee.cls), self.container_elements(callee.cls), args, node)
         if callee.cls.layer is not None:
             return self.call(frozenset({Layer(callee.cls.layer)}), args, node)
         return UNKNOWNS
@@ -365,17 +365,25 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             elements = self.read(callee.site.elements)
             for cell in [*callee.site.named.values(), *callee.site.patterns.values()]:
                 elements |= self.read(cell)
-            return self._chain(elements, args, node)
+            return self._chain(callee.site, elements, args, node)
         return UNKNOWNS
 
-    def _chain(self, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
-        """A Sequential: each child gets the argument, or what another child returns."""
+    def _chain(self, site: Site, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
+        """A Sequential: each child gets the argument, or what another child returns.
+
+        One that is made in a loop may hold another one of the same place (`net = Sequential(net, act)`): values that
+        flow into the outer one have met all children already.
+        """
         flowing = args.get(0) or frozenset({Tensor(weak=True)})
+        if site in self.chaining:
+            return flowing
+        self.chaining.add(site)
         for element in elements:
             if isinstance(element, (Instance, FunctionRef, Container)):
                 flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
             elif isinstance(element, Layer):
                 flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
+        self.chaining.discard(site)
         return frozenset(v for v in flowing if v is not UNKNOWN) or frozenset({Tensor(weak=True)})
 
     # ---- framework ops -----------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class MethodCalls(EngineBase):
                 self.fill_children(self.own_site(cls), args)
             return frozenset({Const(None)})
         if name == self.forward and cls.container == "Sequential":
-            return self._chain(self.container_elements(cls), args, node)
+            return self._chain(self.own_site(cls), self.container_elements(cls), args, node)
         if name == self.forward and cls.layer is not None:
             return self.call(frozenset({Layer(cls.layer)}), args, node)
         return self._module_method(frozenset({Instance(cls)}), name, args, node)

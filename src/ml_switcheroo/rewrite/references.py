@@ -475,6 +475,8 @@ class References(Walk):
             return self._weight_of(original, updated) if unknown else updated
         paths = {path for path, _ in found}
         if len(paths) > 1:
+            if all(list(order) == sorted(order) for _, order in found):
+                self.symmetric.add(original)  # whichever it is, its axes stand as in the source
             return self._weight_of(original, updated)
         path, permutation = next(iter(found))
         mixed = len(found) > 1  # layers of several kinds, each with an order of its own

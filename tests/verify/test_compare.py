@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ml_switcheroo.verify.compare import compare
+from ml_switcheroo.verify.precision import explained_by_noise
 from ml_switcheroo.verify.workers.common import flatten, zero_rates
 
 X = np.array([1.0, -4.0, 2.0], np.float32)
@@ -97,3 +98,17 @@ def test_only_dropout_rates_become_zero() -> None:
     assert (norm.p, norm.rate, norm.dropout, norm.dropout_layers) == (2, 0.5, 0.0, 3)
     assert norm.config == Config(0.0, 0.5)
     assert norm.settings == Settings(0.0, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("errors", "own", "explained"),
+    [
+        pytest.param([1e-12, 1e-7, 5e-3, 1e-3], [1e-12, 5e-6, 2e-3, 1e-3], True, id="the source is as unsteady"),
+        pytest.param([1e-12, 1e-7, 5e-3, 1e-3], [1e-12, 1e-9, 1e-8, 1e-8], False, id="the source is steady"),
+        pytest.param([1e-12, 1e-4, 5e-3, 1e-3], [1e-12, 1e-9, 2e-3, 1e-3], False, id="gradients are wrong"),
+        pytest.param([1e-12, 1e-4, 5e-3, 1e-3], [1e-12, 1e-2, 2e-1, 1e-1], False, id="noise would hide gradients"),
+        pytest.param([1e-12, 1e-7, 5e-3, float("nan")], [1e-12, 5e-6, 2e-3, 1e-3], False, id="not a number"),
+    ],
+)
+def test_unsteady_sources(errors: list[float], own: list[float], explained: bool) -> None:
+    assert explained_by_noise(errors, own) is explained

@@ -18,6 +18,12 @@ class Constant:
     def __getitem__(self, index):
         return self.value if index is Ellipsis else self.value[index]
 
+    def __setitem__(self, index, value):
+        self.value = jnp.asarray(value) if index is Ellipsis else self.value.at[index].set(value)
+
+    def __jax_array__(self):
+        return self.value
+
     @property
     def shape(self):
         return self.value.shape

@@ -132,10 +132,16 @@ def set_submodule(module, target, child):
     setattr(owner, name, child)
 
 
+def saved_variables(module):
+    """The variables of a module or an optimizer that belong into a file, under their dotted paths."""
+    left_out = (nnx.RngState, nnx.Cache, *(() if isinstance(module, nnx.Optimizer) else (nnx.OptState,)))
+    flat = nnx.to_flat_state(nnx.state(module, nnx.Not(left_out)))
+    return {".".join(map(str, path)): variable for path, variable in flat}
+
+
 def state_dict(module):
-    """All arrays of a module except its random state, under their dotted paths."""
-    flat = nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))
-    return {".".join(map(str, path)): variable[...] for path, variable in flat}
+    """All arrays of a module or an optimizer except random state, under their dotted paths."""
+    return {path: variable[...] for path, variable in saved_variables(module).items()}
 
 
 class LoadedKeys(NamedTuple):
@@ -147,7 +153,7 @@ class LoadedKeys(NamedTuple):
 
 def load_state_dict(module, state_dict, strict=True):
     """Put arrays into a module by their dotted paths; with strict, the paths must be exactly the module's."""
-    flat = {".".join(map(str, path)): v for path, v in nnx.to_flat_state(nnx.state(module, nnx.Not(nnx.RngState)))}
+    flat = saved_variables(module)
     missing = [path for path in flat if path not in state_dict]
     unexpected = [path for path in state_dict if path not in flat]
     if strict and (missing or unexpected):

@@ -1,5 +1,6 @@
 """Weights of layers whose class is not known, or that two layers share."""
 
+import jax.numpy as jnp
 from flax import nnx
 
 
@@ -38,3 +39,37 @@ class TransposedWeight(nnx.Module):
     @property
     def ndim(self):
         return 2
+
+
+class KernelView:
+    """A layer's kernel as torch orders its axes, (outputs, inputs, ...); what is written goes to the layer."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def __getitem__(self, index):
+        return jnp.moveaxis(self.kernel[...], (-1, -2), (0, 1))[index]
+
+    def __setitem__(self, index, value):
+        self.kernel[...] = jnp.moveaxis(self[...].at[index].set(value), (0, 1), (-1, -2))
+
+    def __jax_array__(self):
+        return self[...]
+
+    @property
+    def shape(self):
+        return self[...].shape
+
+    @property
+    def dtype(self):
+        return self.kernel.dtype
+
+    @property
+    def ndim(self):
+        return self.kernel.ndim
+
+
+def weight_view(module):
+    """The variable that torch calls `weight`, with its axes as torch orders them, whatever kind of layer this is."""
+    weight = weight_of(module)
+    return KernelView(weight) if weight is getattr(module, "kernel", None) else weight

@@ -25,6 +25,7 @@ from .values import (
     FunctionRef,
     Instance,
     Layer,
+    Made,
     MethodRef,
     ModuleRef,
     Partial,
@@ -80,23 +81,35 @@ class Attributes(EngineBase):
             if name in value.site.named and value.site.kind in (*MODULE_CONTAINERS, "tuple"):
                 return self.read(value.site.named[name])
             # A computed child name ("unit*") must not hide the methods of the container, such as add_module.
-            method = hasattr(list, name) or self.kb.is_known_api(f"{self.module_type}.{name}")
+            method = hasattr(list, name) or self._is_of_modules(name)
             if value.site.kind in ("Sequential", "ModuleDict") and not method:
                 found = NOTHING
                 for pattern, cell in list(value.site.patterns.items()):
                     found |= self.read(cell) if glob(pattern, name) else NOTHING
                 if found:
                     return found
-            return frozenset({MethodRef(frozenset({value}), name)})
+            if value.site.kind in MODULE_CONTAINERS:
+                return frozenset({MethodRef(frozenset({value}), name)}) if method else UNKNOWNS
         if isinstance(value, Unknown):
             return UNKNOWNS
         if isinstance(value, Scalar) and value.type in self.kind_types:
             hub = next((self.kb.hub(row.op) for row in self.kb.read(f"{self.kind_types[value.type]}.{name}")), None)
             if hub is not None and hub.kind == "property":
                 return self.typed(hub.returns, None, frozenset({value})) or UNKNOWNS
+            if not self.kb.is_known_api(f"{self.kind_types[value.type]}.{name}") and not hasattr(object, name):
+                return NOTHING
         if isinstance(value, (FunctionRef, Partial, Factory, MethodRef)):
             return UNKNOWNS
+        if isinstance(value, Made) and not self._is_of_modules(name):
+            return UNKNOWNS
+        kind = _python_type(value)
+        if kind is not None and not hasattr(kind, name) and not name.startswith("_"):
+            return NOTHING  # whatever has this attribute, it is not this value
         return frozenset({MethodRef(frozenset({value}), name)})
+
+    def _is_of_modules(self, name: str) -> bool:
+        """Is this an attribute of every module of the framework?"""
+        return self.kb.is_known_api(f"{self.module_type}.{name}")
 
     def _parts_by_name(self, value: Value, name: str, node: cst.CSTNode) -> Values | None:
         """A property that gives the direct parts of a module by name."""
@@ -145,6 +158,8 @@ class Attributes(EngineBase):
             return BOOL
         if value.op == "Module" and name in ("weight", "bias"):
             return frozenset({Tensor("parameter"), Const(None)})
+        if not (self._is_of_modules(name) or hasattr(object, name)):
+            return UNKNOWNS  # an attribute that something else has put there
         return frozenset({MethodRef(frozenset({value}), name)})
 
     def find_method(self, cls: ClassInfo, name: str) -> FunctionInfo | None:
@@ -226,7 +241,7 @@ class Attributes(EngineBase):
             if dtype == "[bool]" or (dtype == "[same]" and is_mask(first)):
                 return MASK | none
             return TENSOR | none
-        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number"):
+        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number", "optimizer"):
             return frozenset({Scalar(head)}) | none
         if head == "dims":
             return INT | SHAPE | none
@@ -273,3 +288,17 @@ def _split_types(text: str) -> list[str]:
             start = index + 1
     last = text[start:].strip()
     return [*parts, last] if last else parts
+
+
+_PYTHON = {kind.__name__: kind for kind in (list, tuple, dict, set, int, float, bool, str, range)}
+
+
+def _python_type(value: Value) -> type | None:
+    """The class of a value that is one of Python's own; what a named tuple has besides starts with an underscore."""
+    if isinstance(value, Const):
+        return type(value.value)
+    if isinstance(value, Scalar):
+        return _PYTHON.get(value.type)
+    if isinstance(value, Container):
+        return _PYTHON.get(value.site.kind)
+    return None

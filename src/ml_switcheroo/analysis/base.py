@@ -6,7 +6,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
-from .values import NOTHING, UNKNOWN, UNKNOWNS, Const, Scalar, Tensor, Unknown, Values
+from .values import (
+    NOTHING,
+    UNKNOWN,
+    UNKNOWNS,
+    Const,
+    FunctionRef,
+    MethodRef,
+    Partial,
+    Scalar,
+    Tensor,
+    Unknown,
+    Values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +73,10 @@ class EngineBase:
         self.final = False  # everything that can be known is known: what is still missing is unknown for good
         self.starved: set[FunctionInfo] = set()  # who met something of which nothing was known yet
         self.inlining: dict[FunctionInfo, Values] = {}  # small functions looked at for one call -> what they return
+        self.chaining: set[Site] = set()  # module chains through which values flow just now
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
+        self.applications: set[cst.CSTNode] = set()  # calls of modules, not of classes that the same name may hold
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
         self.classes: dict[cst.CSTNode, ClassInfo] = {}
         self.sites: dict[tuple[cst.CSTNode, str], Site] = {}
@@ -159,7 +173,7 @@ class EngineBase:
     def fill_children(self, site: Site, args: Arguments) -> None:
         raise NotImplementedError
 
-    def _chain(self, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
+    def _chain(self, site: Site, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
         raise NotImplementedError
 
     def _fitting(self, rows: list[ReadRow], args: Arguments, receiver: Values | None) -> ReadRow:
@@ -291,9 +305,37 @@ def widen(values: Values) -> Values:
                 values = (values - frozenset(constants)) | {Scalar(kind.__name__)}
             elif kind is not str and Scalar(kind.__name__) in values:
                 values -= frozenset(constants)
+    if len(values) > 1:
+        values = _join_bound(values)
     if len(values) > MAX_VALUES:
         return frozenset(v for v in values if not isinstance(v, Const)) | UNKNOWNS
     return values
+
+
+def _join_bound(values: Values) -> Values:
+    """One bound method or partial call stands for all of the same name: each growth of its object would add another."""
+    bound: dict[object, list[MethodRef | Partial | FunctionRef]] = {}
+    for value in values:
+        if isinstance(value, MethodRef):
+            bound.setdefault(value.name, []).append(value)
+        elif isinstance(value, Partial):
+            bound.setdefault(("partial", len(value.args)), []).append(value)
+        elif isinstance(value, FunctionRef) and value.receiver is not None:
+            bound.setdefault(value.function, []).append(value)
+    for same in bound.values():
+        if len(same) > 1:
+            values = (values - frozenset(same)) | {_joined(same)}
+    return values
+
+
+def _joined(same: Sequence[MethodRef | Partial | FunctionRef]) -> Value:
+    first = same[0]
+    if isinstance(first, Partial):
+        partials = [p for p in same if isinstance(p, Partial)]
+        args = tuple(frozenset().union(*column) for column in zip(*(p.args for p in partials), strict=True))
+        return Partial(frozenset().union(*(p.target for p in partials)), args)
+    receiver: Values = frozenset().union(*(v.receiver or NOTHING for v in same if not isinstance(v, Partial)))
+    return MethodRef(receiver, first.name) if isinstance(first, MethodRef) else FunctionRef(first.function, receiver)
 
 
 def mapping(value: object) -> dict[str, str]:

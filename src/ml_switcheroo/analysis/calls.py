@@ -31,6 +31,8 @@ from .values import (
     Scalar,
     Super,
     Tensor,
+    Text,
+    Value,
     Values,
 )
 
@@ -57,6 +59,31 @@ MAX_SMALL = 3  # statements of a function that is looked at anew for each call
 SMALL_STATEMENTS = (cst.SimpleStatementLine, cst.If)
 
 
+def is_application(callees: Values, first: Values) -> bool:
+    """Where an attribute holds modules or classes of modules: is it one of the modules that is applied to a tensor?"""
+    if not any(map(_is_module, callees)) or not any(isinstance(v, Tensor) for v in first):
+        return False
+    # a width, a name or a class may be meant for a constructor
+    return not any(isinstance(v, (Scalar, Const, Text, ClassRef, Api)) and v != Const(None) for v in first)
+
+
+def without_makers(callees: Values) -> Values:
+    """Those of the callees that do not make modules."""
+    return frozenset(v for v in callees if not _makes_modules(v))
+
+
+def _is_module(value: Value) -> bool:
+    if isinstance(value, Container):
+        return value.site.kind in MODULE_CONTAINERS
+    return isinstance(value, Layer) or (isinstance(value, Instance) and value.cls.is_module)
+
+
+def _makes_modules(value: Value) -> bool:
+    if isinstance(value, Partial):
+        return all(map(_makes_modules, value.target))
+    return isinstance(value, (Factory, Made)) or (isinstance(value, ClassRef) and value.cls.is_module)
+
+
 class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
     """Evaluates calls."""
 
@@ -81,10 +108,20 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             cls = self.current.cls
             if cls is not None and self.current.parameters[:1] == [func.value.value]:
                 cls.called.add(func.attr.value)
-        result = self.call(callees, args, node)
-        if UNKNOWN in callees and UNKNOWN in result and self._may_be_factory(func):
+        applies = is_application(callees, args.get(0))
+        result = self.call(without_makers(callees) if applies else callees, args, node)
+        if UNKNOWN in callees and UNKNOWN in result and not applies and self._may_be_factory(func):
             result |= {Made(node)}
         return result
+
+    def settle_calls(self) -> None:
+        """What a call may call, now that all is known of what it is applied to."""
+        for function in self.visits:
+            for call, callees in function.calls.items():
+                if call.args and not call.args[0].star and call.args[0].keyword is None:
+                    if is_application(callees, self.facts.get(call.args[0].value, NOTHING)):
+                        function.calls[call] = self.facts[call.func] = without_makers(callees)
+                        self.applications.add(call)
 
     def _may_be_factory(self, func: cst.BaseExpression) -> bool:
         """Can what is called be a factory of modules? A variable, a table entry, an attribute of self or a class."""
@@ -319,8 +356,12 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             method = self.find_method(callee.cls, name)
             if method is not None:
                 return self._call_function(method, frozenset({callee}), args, node)
+        for cls in callee.cls.mro() if callee.cls.is_module else ():
+            chosen = self.read(cls.attributes.setdefault(self.forward, Cell()))
+            if chosen:  # `self.forward = self.fast`
+                return self.call(chosen, args, node)
         if callee.cls.container == "Sequential":
-            return self._chain(self.container_elements(callee.cls), args, node)
+            return self._chain(self.own_site(callee.cls), self.container_elements(callee.cls), args, node)
         if callee.cls.layer is not None:
             return self.call(frozenset({Layer(callee.cls.layer)}), args, node)
         return UNKNOWNS
@@ -330,17 +371,25 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             elements = self.read(callee.site.elements)
             for cell in [*callee.site.named.values(), *callee.site.patterns.values()]:
                 elements |= self.read(cell)
-            return self._chain(elements, args, node)
+            return self._chain(callee.site, elements, args, node)
         return UNKNOWNS
 
-    def _chain(self, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
-        """A Sequential: each child gets the argument, or what another child returns."""
+    def _chain(self, site: Site, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
+        """A Sequential: each child gets the argument, or what another child returns.
+
+        One that is made in a loop may hold another one of the same place (`net = Sequential(net, act)`): values that
+        flow into the outer one have met all children already.
+        """
         flowing = args.get(0) or frozenset({Tensor(weak=True)})
+        if site in self.chaining:
+            return flowing
+        self.chaining.add(site)
         for element in elements:
             if isinstance(element, (Instance, FunctionRef, Container)):
                 flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
             elif isinstance(element, Layer):
                 flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
+        self.chaining.discard(site)
         return frozenset(v for v in flowing if v is not UNKNOWN) or frozenset({Tensor(weak=True)})
 
     # ---- framework ops -----------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class Engine(Statements, Expressions, Calls):
                 self.enqueue(function)
             self.starved = set()
             self._settle()
+        self.settle_calls()
 
     def _settle(self) -> None:
         while self.queue:

@@ -73,7 +73,7 @@ class MethodCalls(EngineBase):
                 self.fill_children(self.own_site(cls), args)
             return frozenset({Const(None)})
         if name == self.forward and cls.container == "Sequential":
-            return self._chain(self.container_elements(cls), args, node)
+            return self._chain(self.own_site(cls), self.container_elements(cls), args, node)
         if name == self.forward and cls.layer is not None:
             return self.call(frozenset({Layer(cls.layer)}), args, node)
         return self._module_method(frozenset({Instance(cls)}), name, args, node)
@@ -146,10 +146,18 @@ class MethodCalls(EngineBase):
                             self.write(self.own_site(cls).named.setdefault(name.value, Cell()), values)
                     else:
                         pattern = name.pattern if isinstance(name, Text) else "*"
-                        self.write(cls.attribute_patterns.setdefault(pattern, Cell()), values)
+                        if pattern != "*" or self._is_here(cls):  # else it replaces children, whatever their names are
+                            self.write(cls.attribute_patterns.setdefault(pattern, Cell()), values)
                         if cls.container is not None:
                             self.write(self.own_site(cls).patterns.setdefault(pattern, Cell()), values)
                             self.write(self.own_site(cls).elements, values)
+
+    def _is_here(self, cls: ClassInfo) -> bool:
+        """Is this code of the class or of one of its bases?"""
+        here = self.current
+        while here is not None and here.cls is None:
+            here = here.outer
+        return here is not None and here.cls in cls.mro()
 
     def _register(self, owners: Values, name: str, args: Arguments) -> None:
         role = "buffer" if name == "register_buffer" else "parameter"

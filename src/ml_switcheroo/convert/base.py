@@ -122,7 +122,11 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an expression is written: what gives random keys there, and the plugins that may be called."""
+    """Where an expression is written: what gives random keys there, and the plugins that may be called.
+
+    `is_variable` tells whether a name stands for a variable in the source's order of axes.
+    """
 
     rngs: cst.BaseExpression | None = None
     plugins: Mapping[str, Callable[[KnowledgeBase, OpCall, Place], Emission | Misfit]] = field(default_factory=dict)
+    is_variable: Callable[[str], bool] = lambda _: False

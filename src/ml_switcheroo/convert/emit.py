@@ -395,6 +395,8 @@ class _PlainCall:
             for place, param in enumerate(call.open):
                 target = self.by_hub.get(call.row.args.get(param.name, param.name))
                 if target is None:
+                    if arg.star == "**" and any(own.name == param.name for own in self.signature):
+                        continue  # a helper has the source's parameters, also those that the hub does not know
                     if param.name not in seen_keys(arg.values):
                         continue  # should it come all the same, the target will say that it has no such parameter
                     raise UnfitError(f"{arg.star} may hold {param.name}, which the target lacks")

@@ -243,14 +243,34 @@ def is_default(value: cst.BaseExpression, param: ApiParam) -> bool:
     return known and default_known and same(written, default)
 
 
+def is_whole(node: cst.BaseExpression) -> bool:
+    """`x[...]`: all of x."""
+    if not isinstance(node, cst.Subscript) or len(node.slice) != 1:
+        return False
+    index = node.slice[0].slice
+    return isinstance(index, cst.Index) and isinstance(index.value, cst.Ellipsis)
+
+
 # --- arithmetic on literals
 
 
 def _fold(node: cst.BaseExpression) -> cst.BaseExpression:
-    """`1 - 0.1` -> 0.9, `not True` -> False, `a if True else b` -> a. What would become longer stays as it is."""
+    """Arithmetic; `a if True else b` -> a, `(a, b)[0]` -> a, `w.T.T` -> w, `w[...].shape` -> w.shape; never longer."""
+    if isinstance(node, cst.Attribute):
+        inner = node.value
+        if isinstance(inner, cst.Attribute) and node.attr.value == inner.attr.value == "T":
+            return inner.value
+        if node.attr.value in ("shape", "dtype", "ndim") and is_whole(inner):
+            return node.with_changes(value=inner.value)  # type: ignore[attr-defined]
+        return node
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
         known, value = literal(node.expression)
         return cst.Name(str(not value)) if known else node
+    if isinstance(node, cst.Subscript) and literal(node.value)[0] and len(node.slice) == 1:
+        index = node.slice[0].slice
+        known, at = literal(index.value) if isinstance(index, cst.Index) else (False, None)
+        if known and isinstance(at, int) and isinstance(node.value, (cst.Tuple, cst.List)):
+            return node.value.elements[at].value if 0 <= at < len(node.value.elements) else node
     if isinstance(node, cst.IfExp):
         known, value = literal(node.test)
         return (node.body if value else node.orelse) if known else node

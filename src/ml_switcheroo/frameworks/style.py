@@ -17,16 +17,20 @@ class Style:
     stream: str | None = None  # parameter that carries random keys, None where the framework needs none
     stream_type: str = ""  # its annotation
     stream_outside: str = ""  # expression for it where there is none to pass on (module level)
+    stream_seeded: str = ""  # expression for a new stream with the seed {x}
     stream_attribute: str = "{self}.{stream}"
     mode: str = "{self}.training"  # "is training" as an expression
     mode_start: str | None = None  # statement in the constructor of classes that ask for the mode
     mode_methods: tuple[str, ...] = ()  # methods that switch the mode and that a class must not replace
     variable_read: str = "{x}"  # value of a parameter or buffer
     variable_write: str = "{x}"  # where a new value of it is assigned
+    variable_fill: str = ""  # helper that puts a value {value} into a variable, or gives it back where {x} is an array
+    weight_view: str | None = None  # helper through which a layer's weight looks as it does in the source
     module_list: str | None = None  # what a plain list of modules becomes where it is stored in a module
     data: str | None = None  # what is stored in a module as arrays or to be replaced by data, if that has to be said
     constant: str | None = None  # helper that wraps an array which is not part of the state
     concrete: str = ""  # helper that tells whether arrays have values; none where a model is never traced
+    scratch: str | None = None  # class of state that is written in forward passes and is not in checkpoints
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
     index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view
@@ -38,6 +42,11 @@ class Style:
     mask_neutral: tuple[tuple[str, str], ...] = ()  # augmented operator -> array like {x} that it leaves as it is
     transpose: str = "{x}.transpose({axes})"
     stop_gradient: str | None = None  # expression with {x}
+    value_and_gradient: str | None = None  # loss and gradients of a function {f}; {aux} is where its option goes
+    gradient: str | None = None  # its gradients alone
+    gradient_aux: str = ""  # the option for functions that return more than the loss
+    gradient_norm: str | None = None  # the norm of all {grads}
+    optimizer_update: str | None = None  # one step of an {optimizer} on a {model} with {grads}
     needs_super: bool = True  # must the constructor of the base module be called?
     imports: tuple[str, ...] = ()  # aliases that these texts use
 

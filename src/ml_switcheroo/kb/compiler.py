@@ -14,7 +14,7 @@ from .sources import Row, Sources, Spoke
 from .types import TypeTextError, parse_type, split_default
 
 KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace"})
-EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates"})
+EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills"})
 NEEDS = frozenset({"rngs"})
 LADDER = ("emit", "api", "helper", "refuse", "plugin")
 HUB_KEYS = frozenset({"doc", "kind", "params", "returns", "call", "weights", "effects", "where", "layout", "see"})

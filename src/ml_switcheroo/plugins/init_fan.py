@@ -29,7 +29,8 @@ def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit
         and weight.node.attr.value == weight.original.attr.value
     )
     made_by_hand = own and any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
-    if made_by_hand and isinstance(result, Emission) and isinstance(result.node, cst.Call):
+    handed_over = isinstance(weight.original, cst.Name) and place.is_variable(weight.original.value)
+    if (made_by_hand or handed_over) and isinstance(result, Emission) and isinstance(result.node, cst.Call):
         tight = cst.SimpleWhitespace("")
         axes = cst.Arg(cst.parse_expression("(0, 1)"), keyword=cst.Name("axes"), equal=cst.AssignEqual(tight, tight))
         args = list(result.node.args)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
     from ..analysis.values import Values
     from .choices import Choice
+    from .steps import Step, StepFinder
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,9 @@ class Registration:
 
     name: cst.BaseExpression
     value: cst.BaseExpression
+    original: cst.BaseExpression  # the value as it was written
     persistent: bool
     values: Values
-
-
-def _is_transposed(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.Attribute) and node.attr.value == "T"
 
 
 class _Here:
@@ -48,6 +46,9 @@ class _Here:
     @property
     def rngs(self) -> cst.BaseExpression | None:
         return self._walk.stream()
+
+    def is_variable(self, name: str) -> bool:
+        return self._walk.effects.handed.is_variable(self._walk.function, name)
 
 
 class Walk(cst.CSTTransformer):
@@ -68,11 +69,19 @@ class Walk(cst.CSTTransformer):
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
         # weight of a layer -> its variable and order of axes
         self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}
-        self.filled: set[cst.CSTNode] = set()  # what is handed to an initialiser
+        self.filled = set(context.effects.handed.arguments)  # what is handed to an initialiser
+        self.trained: dict[cst.CSTNode, cst.BaseExpression | None] = {}  # `m.parameters()` of an optimizer -> `m`
+        self.finders: dict[FunctionInfo, StepFinder] = {}  # of training steps
+        self.trainers: dict[FunctionInfo, bool] = {}  # does it train?
+        self.steps: dict[cst.CSTNode, dict[cst.CSTNode, Step]] = {}  # block -> its statements that belong to steps
+        self.refused_steps: dict[cst.CSTNode, str] = {}  # call of a training step that is not converted -> why
+        self.forgotten: set[cst.CSTNode] = set()  # calls that forget gradients, where steps are converted
+        self.clips: set[cst.CSTNode] = set()  # calls that clip gradients, in steps that are converted
+        self.listings: set[cst.CSTNode] = set()  # the calls of parameters() in them
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
-        self.arrays: set[cst.CSTNode] = set()  # places that take arrays of any framework, and no variables
+        self.arrays: set[cst.CSTNode] = set()  # places that take arrays: neither variables nor None
         self.alone: set[cst.CSTNode] = set()  # expressions that are whole statements
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered
@@ -81,10 +90,12 @@ class Walk(cst.CSTTransformer):
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
         self.stream_outside = False  # does code outside functions draw?
+        self.seeds: dict[cst.CSTNode | None, str] = {}  # the seeds that functions (None: the module) were given
         self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read
         self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver
         self.registered: dict[cst.CSTNode, Registration] = {}
+        self.stored_methods: dict[cst.CSTNode, cst.Attribute] = {}  # `self.fast` in `self.block = self.fast`
         self.with_kinds: dict[cst.CSTNode, list[str | None]] = {}
         self.alias_findings: dict[cst.CSTNode, Finding] = {}
         self.traced = Traced(context)
@@ -127,7 +138,7 @@ class Walk(cst.CSTTransformer):
             self.context.use(imports=frozenset(self._aliases(style.stream_outside)))
             if self.classes:
                 return cst.parse_expression(style.stream_outside)
-            self.stream_outside = True
+            self.stream_outside = self.stream_outside or None not in self.seeds
             return cst.Name(self.context.free_name(style.stream))  # made by leave_Module
         return None
 
@@ -160,8 +171,6 @@ class Walk(cst.CSTTransformer):
         node = result.node
         if result.helpers & self.context.bound:
             node = self._renamed(node, {name: self.context.free_name(name) for name in result.helpers})
-        if _is_transposed(node) and _is_transposed(node.value):  # type: ignore[attr-defined]
-            node = node.value.value  # type: ignore[attr-defined]
         return self.fitted(original, node)
 
     def _renamed(self, node: cst.BaseExpression, names: dict[str, str]) -> cst.BaseExpression:
@@ -221,6 +230,43 @@ class Walk(cst.CSTTransformer):
     def kind_api(self, owners: Values, attr: str) -> str | None:
         raise NotImplementedError
 
+    def project_method(self, owners: Values, name: str) -> bool:
+        raise NotImplementedError
+
+    def mark_trained(self, node: cst.Call) -> None:
+        raise NotImplementedError
+
+    def with_modules(self, original: cst.Call, updated: cst.Call) -> cst.Call:
+        raise NotImplementedError
+
+    def training_call(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression | None:
+        raise NotImplementedError
+
+    def clip_arguments(self, original: cst.Call, args: list[CallArg]) -> list[CallArg]:
+        raise NotImplementedError
+
+    def clip_statement(
+        self, original: cst.Expr | cst.Assign, updated: cst.Expr | cst.Assign
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        raise NotImplementedError
+
+    def mark_methods(self, target: cst.BaseExpression, value: cst.BaseExpression) -> None:
+        raise NotImplementedError
+
+    def chosen_methods(self, owners: Values, attr: str) -> list[FunctionInfo]:
+        raise NotImplementedError
+
+    def stored_method(
+        self, original: cst.Attribute, updated: cst.Attribute, target: cst.Attribute
+    ) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def with_own_module(self, original: cst.Call, result: cst.BaseExpression) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def with_chosen_forward(self, cls: ClassInfo, node: cst.ClassDef) -> cst.ClassDef:
+        raise NotImplementedError
+
     def _is_variable(self, node: cst.BaseExpression) -> bool:
         raise NotImplementedError
 
@@ -231,6 +277,12 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
+        raise NotImplementedError
+
+    def target_text(self, text: str) -> cst.BaseExpression:
         raise NotImplementedError
 
     def _mark_types(self, node: cst.BaseExpression) -> None:

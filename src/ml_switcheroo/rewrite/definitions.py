@@ -161,6 +161,9 @@ class Definitions(Walk):
     def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:
         """What a function without gradients returns is a constant for the gradient."""
         function = self.function
+        filled = self.returned_fill(original_node, updated_node)
+        if filled is not None:
+            return filled
         if (
             function is None
             or self.style.stop_gradient is None
@@ -238,6 +241,7 @@ class Definitions(Walk):
         """The constructor that a module class of the target needs."""
         self.context.changed = True
         start = self._start_statements(cls)
+        node = self.with_chosen_forward(cls, node)
         body = node.body
         if not isinstance(body, cst.IndentedBlock):
             return node

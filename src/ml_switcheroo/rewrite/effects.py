@@ -29,6 +29,7 @@ from ..analysis.values import (
 from .handed import Handed
 from .placeholders import placeholders
 from .reach import reached
+from .scratch import scratch_buffers
 
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
@@ -70,6 +71,7 @@ class Effects:
         self.reached = reached(engine)  # what runs when a module is called
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
         self.placeholders = placeholders(engine)
+        self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:
@@ -84,6 +86,7 @@ class Effects:
                 for name, cell in cls.attributes.items():
                     if name in cls.called:
                         found.update(v.node for v in cell.values if isinstance(v, Made))
+        found -= self.engine.applications
 
     def _closures(self) -> set[FunctionInfo]:
         """Nested functions that no code of the project calls: what calls them (`map`, a hook) passes no keys."""

@@ -1,9 +1,12 @@
 """Parameters of functions that stand for variables of modules: what the function changes or stores is the variable.
 
 A function may fill its argument (`weight.uniform_(-w, w)`) or make it the weight of a layer
-(`self.decoder.weight = weight`). Where every caller in the project passes a parameter or buffer of a module, callers
-hand over the variable itself, and the function reads and writes its value. So does what they hand over from their own
-callers. A weight that the target stores in another order of axes is no such argument.
+(`self.decoder.weight = weight`). Callers hand over the variable itself then, and the function reads and writes its
+value; so do functions that pass their own argument on to such a function.
+
+A function that replaces all values of its argument (an initialiser) is meant for variables whoever calls it, unless
+everybody who can be seen calls it with arrays. One that changes its argument otherwise takes variables only if that
+is what every caller passes.
 """
 
 from __future__ import annotations
@@ -22,8 +25,12 @@ if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import FunctionInfo
     from ..analysis.values import Values
+    from ..kb.model import HubOp
 
     Handover = tuple[FunctionInfo, FunctionInfo, str, cst.BaseExpression]  # caller, callee, parameter, argument
+
+# What may be asked of a weight in any order of its axes.
+ORDERLESS = frozenset({"dtype", "device", "ndim", "dim", "numel", "nelement", "requires_grad", "is_floating_point"})
 
 
 class Handed:
@@ -34,6 +41,9 @@ class Handed:
         self.kb = kb
         self.names: dict[FunctionInfo, set[str]] = {}
         self.arguments: set[cst.CSTNode] = set()
+        self.views: set[cst.CSTNode] = set()  # arguments that must look as they do in the source
+        self.fillers: dict[FunctionInfo, set[str]] = {}
+        self._uses: dict[FunctionInfo, _Uses] = {}
         for function in engine.visits:
             if isinstance(function.node, cst.FunctionDef) and function.parameters:
                 self._look(function, function.node)
@@ -41,8 +51,14 @@ class Handed:
             return
         calls = list(self._calls())
         self._pass_on(calls)
+        self._find_fillers(calls)
         self._keep_certain(calls)
-        self.arguments = {arg for _, callee, name, arg in calls if name in self.names.get(callee, ())}
+        even = self._even(calls)
+        for caller, callee, name, arg in calls:
+            if name in self.names.get(callee, ()) and (kind := self._kind(caller, arg)) is not None:
+                self.arguments |= {arg, without_data(arg)}
+                if kind == "weight" and name not in even.get(callee, ()):
+                    self.views.add(without_data(arg))
 
     def is_variable(self, function: FunctionInfo | None, name: str) -> bool:
         """Does a name stand for a variable in this function?"""
@@ -52,29 +68,93 @@ class Handed:
             function = function.outer
         return False
 
+    def filled_arrays(self, caller: FunctionInfo, call: cst.Call, callees: Values) -> list[cst.BaseExpression]:
+        """The arguments of a call that the callee fills, and that are arrays here: they get the result."""
+        found = []
+        for callee, bound in self._callees(callees):
+            for _, _, name, arg in self._arguments(caller, call, callee, bound):
+                values = self.engine.facts.get(without_data(arg), NOTHING)
+                if name in self.fillers.get(callee, ()) and self._kind(caller, arg) is None and arg not in found:
+                    if any(isinstance(v, Tensor) and v.role == "value" for v in values) or _is_part(arg, values):
+                        found.append(arg)
+        return found
+
+    def gives_back(self, callees: Values) -> bool:
+        """Do these functions return what they fill?"""
+        return all(
+            any(self._returns(callee, name) for name in self.fillers.get(callee, ()))
+            for callee, _ in self._callees(callees)
+        )
+
+    def takes_arrays(self, function: FunctionInfo | None, name: str) -> bool:
+        """Is this the argument of an initialiser that fills a variable, and gives back an array where it has one?"""
+        return function is not None and name in self.fillers.get(function, ()) and self._returns(function, name)
+
+    def passed_on(self, caller: FunctionInfo, call: cst.Call, callees: Values) -> str | None:
+        """The argument of an initialiser which this call fills, and whose result is the argument."""
+        names = {
+            arg.value
+            for callee, bound in self._callees(callees)
+            for _, _, name, arg in self._arguments(caller, call, callee, bound)
+            if isinstance(arg, cst.Name) and name in self.fillers.get(callee, ()) and self._returns(callee, name)
+        }
+        if any("mutates" in hub.effects for hub in self.called_hubs(call)):
+            first = without_data(call.args[0].value) if call.args else None
+            names |= {first.value} if isinstance(first, cst.Name) else set()
+        return next((name for name in sorted(names) if self.takes_arrays(caller, name)), None)
+
+    def _returns(self, function: FunctionInfo, name: str, depth: int = 5) -> bool:
+        """Does every return of a function give this argument, or what another function makes of it?"""
+        returned = self._uses[function].returned if function in self._uses else []
+        if not returned or depth == 0:
+            return False
+        for value in returned:
+            if isinstance(value, cst.Call) and any(
+                isinstance(arg.value, cst.Name) and arg.value.value == name for arg in value.args
+            ):
+                callees = [callee for callee, _ in self._callees(function.calls.get(value, NOTHING))]
+                if callees:
+                    if all(self._returns(c, n, depth - 1) for c in callees for n in self.fillers.get(c, ())):
+                        continue
+                    return False
+                if any(self._fills(hub) for hub in self.called_hubs(value)):
+                    continue
+            root: cst.BaseExpression = value
+            while isinstance(root, cst.Call) and isinstance(root.func, cst.Attribute) and self._is_in_place(root.func):
+                root = root.func.value
+            if not (isinstance(root, cst.Name) and root.value == name):
+                return False
+        return True
+
     # ---- functions ---------------------------------------------------------------------------------------------------
 
     def _look(self, function: FunctionInfo, node: cst.FunctionDef) -> None:
-        finder = _Finder(self, set(function.parameters))
-        node.body.visit(finder)
-        found = finder.found - finder.bound
+        uses = _Uses(self, set(function.parameters))
+        node.body.visit(uses)
+        self._uses[function] = uses
+        found = uses.found - uses.bound
         if found:
             self.names[function] = found
+        if filled := uses.filled - uses.bound:
+            self.fillers[function] = filled
 
     def _calls(self) -> Iterator[Handover]:
         """Every argument of every call of a function of the project; an argument that cannot be seen is an Ellipsis."""
         for caller in self.engine.visits:
             for call, callees in caller.calls.items():
                 for callee, bound in self._callees(callees):
-                    parameters = callee.parameters[bound:]
-                    for index, arg in enumerate(call.args):
-                        if arg.star:
-                            yield from ((caller, callee, name, cst.Ellipsis()) for name in parameters)
-                            break
-                        if arg.keyword is not None:
-                            yield caller, callee, arg.keyword.value, arg.value
-                        elif index < len(parameters):
-                            yield caller, callee, parameters[index], arg.value
+                    yield from self._arguments(caller, call, callee, bound)
+
+    def _arguments(self, caller: FunctionInfo, call: cst.Call, callee: FunctionInfo, bound: int) -> Iterator[Handover]:
+        parameters = callee.parameters[bound:]
+        for index, arg in enumerate(call.args):
+            if arg.star:
+                yield from ((caller, callee, name, cst.Ellipsis()) for name in parameters)
+                break
+            if arg.keyword is not None:
+                yield caller, callee, arg.keyword.value, arg.value
+            elif index < len(parameters):
+                yield caller, callee, parameters[index], arg.value
 
     def _callees(self, callees: Values) -> Iterator[tuple[FunctionInfo, int]]:
         """The functions that may be called, and how many parameters the call itself fills."""
@@ -88,40 +168,101 @@ class Handed:
                     yield init, 1
 
     def _pass_on(self, calls: list[Handover]) -> None:
+        """What a function passes on to a changed parameter is changed too, and filled if that one is filled."""
         changed = True
         while changed:
             changed = False
             for caller, callee, name, arg in calls:
-                if name not in self.names.get(callee, ()) or not isinstance(arg, cst.Name):
+                if not isinstance(arg, cst.Name) or arg.value not in caller.parameters:
                     continue
-                known = self.names.setdefault(caller, set())
-                if arg.value in caller.parameters and arg.value not in known and not _is_bound(caller, arg.value):
-                    known.add(arg.value)
-                    changed = True
+                if self._binds(caller, arg.value):
+                    continue
+                lost = self._uses[caller].returned and not self._returns(callee, name)  # it returns the old values
+                for table in (self.names,) if lost else (self.names, self.fillers):
+                    known = table.get(caller, set())
+                    if name in table.get(callee, ()) and arg.value not in known:
+                        table[caller] = known | {arg.value}
+                        changed = True
 
-    def _keep_certain(self, calls: list[Handover]) -> None:
-        """Leaves out what some caller fills with something else, or nobody fills."""
+    def _binds(self, function: FunctionInfo, name: str) -> bool:
+        return function not in self._uses or name in self._uses[function].bound
+
+    def _find_fillers(self, calls: list[Handover]) -> None:
+        """Leaves out the initialisers that everybody calls with arrays: those are plain functions of arrays."""
         changed = True
         while changed:
             changed = False
-            filled = {(callee, name) for _, callee, name, _ in calls}
+            kinds: dict[tuple[FunctionInfo, str], set[str | None]] = {}
+            for caller, callee, name, arg in calls:
+                if name in self.fillers.get(callee, ()):
+                    kinds.setdefault((callee, name), set()).add(self._kind(caller, arg))
+            for (function, name), found in kinds.items():
+                if found == {None}:
+                    self.fillers[function] = self.fillers[function] - {name}
+                    changed = True
+        for function, names in self.fillers.items():
+            self.names.setdefault(function, set()).update(names)
+
+    def _keep_certain(self, calls: list[Handover]) -> None:
+        """Leaves out what some caller gives something else, or nobody gives anything; initialisers stay."""
+        changed = True
+        while changed:
+            changed = False
+            given = {(callee, name) for _, callee, name, _ in calls}
             doubtful = {
                 (callee, name)
                 for caller, callee, name, arg in calls
-                if name in self.names.get(callee, ()) and not self._hands_over(caller, arg)
+                if name in self.names.get(callee, ()) and not self._is_natural_variable(caller, arg)
             }
             for function, names in self.names.items():
-                kept = {n for n in names if (function, n) in filled and (function, n) not in doubtful}
+                kept = {
+                    n
+                    for n in names
+                    if n in self.fillers.get(function, ()) or ((function, n) in given and (function, n) not in doubtful)
+                }
                 if kept != names:
                     self.names[function] = kept
                     changed = True
 
-    def _hands_over(self, caller: FunctionInfo, arg: cst.BaseExpression) -> bool:
-        if isinstance(arg, cst.Name):
-            return arg.value == "None" or arg.value in self.names.get(caller, ())
-        return isinstance(arg, cst.Attribute) and self.stored_as_it_is(arg)
+    def _even(self, calls: list[Handover]) -> dict[FunctionInfo, set[str]]:
+        """The filled parameters for which the order of their axes makes no difference."""
+        even = {f: {n for n in names if n not in self._uses[f].by_axes} for f, names in self.fillers.items()}
+        changed = True
+        while changed:
+            changed = False
+            for caller, callee, name, arg in calls:
+                known = even.get(caller, set())
+                if isinstance(arg, cst.Name) and arg.value in known and name not in even.get(callee, ()):
+                    known.discard(arg.value)
+                    changed = True
+        return even
 
-    # ---- variables ---------------------------------------------------------------------------------------------------
+    # ---- arguments ---------------------------------------------------------------------------------------------------
+
+    def _is_natural_variable(self, caller: FunctionInfo, arg: cst.BaseExpression) -> bool:
+        return self._kind(caller, arg) == "variable" and arg is without_data(arg)
+
+    def _kind(self, caller: FunctionInfo, arg: cst.BaseExpression) -> str | None:
+        """A variable in the source's order of axes, the weight of a layer in whatever order, or none of them."""
+        arg = without_data(arg)
+        values = self.engine.facts.get(arg, NOTHING)
+        if isinstance(arg, cst.Name):
+            roles = {v.role if isinstance(v, Tensor) else "" for v in values}
+            stands = arg.value == "None" or arg.value in self.names.get(caller, ())
+            return "variable" if stands or (roles and roles <= {"parameter", "buffer"}) else None
+        if not isinstance(arg, cst.Attribute):
+            return None
+        if self.stored_as_it_is(arg):
+            return "variable"
+        owners = self.engine.facts.get(arg.value, NOTHING)
+        ops = layer_ops(owners) - {"Module"}
+        own = any(isinstance(v, Instance) and any(arg.attr.value in c.attributes for c in v.cls.mro()) for v in owners)
+        if own:
+            return None
+        if ops:
+            rules = [self._rule(op, arg.attr.value) for op in ops]
+            return "weight" if rules and all(isinstance(rule, str) for rule in rules) else None
+        return "weight" if arg.attr.value in ("weight", "bias") and not isinstance(arg.value, cst.Call) else None
 
     def stored_as_it_is(self, node: cst.Attribute) -> bool:
         """Is this a variable of a module that the target keeps in the source's order of axes?"""
@@ -143,25 +284,46 @@ class Handed:
         return True
 
     def _is_natural(self, op: str, attr: str) -> bool:
-        write = self.kb.write(op)
-        rule = write.weights.get(attr) if write is not None else None
+        rule = self._rule(op, attr)
         return isinstance(rule, str) and "->" not in rule
+
+    def _rule(self, op: str, attr: str) -> object:
+        write = self.kb.write(op)
+        return write.weights.get(attr) if write is not None else None
 
     def is_weight(self, target: cst.Attribute) -> bool:
         """Is this the weight of a layer?"""
         ops = layer_ops(self.engine.facts.get(target.value, NOTHING))
         return bool(ops) and all((w := self.kb.write(op)) is not None and target.attr.value in w.weights for op in ops)
 
+    # ---- ops ---------------------------------------------------------------------------------------------------------
 
-class _Finder(cst.CSTVisitor):
-    """The parameters that a function stores as weights or changes in place, and those that it binds anew."""
+    def called_hubs(self, call: cst.Call) -> list[HubOp]:
+        """The ops that a call of the framework's functions may mean."""
+        names = [getattr(v, "name", "") for v in self.engine.facts.get(call.func, NOTHING)]
+        return [hub for name in names for row in self.kb.read(name) if (hub := self.kb.hub(row.op)) is not None]
+
+    def _fills(self, hub: HubOp) -> bool:
+        return hub.kind in ("function", "inplace") and "fills" in hub.effects
+
+    def _is_in_place(self, func: cst.Attribute) -> bool:
+        name, suffix = func.attr.value, self.engine.inplace_suffix
+        return bool(suffix) and name.endswith(suffix) and name in self.engine.tensor_methods
+
+
+class _Uses(cst.CSTVisitor):
+    """What a function does with its parameters: those that it changes or makes weights, fills, or binds anew."""
 
     def __init__(self, handed: Handed, parameters: set[str]) -> None:
         super().__init__()
         self.handed = handed
         self.parameters = parameters
         self.found: set[str] = set()
+        self.filled: set[str] = set()
         self.bound: set[str] = set()
+        self.by_axes: set[str] = set()  # used in a way for which the order of the axes matters
+        self.returned: list[cst.BaseExpression] = []
+        self.plain: set[cst.CSTNode] = set()  # uses for which it does not
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         return False
@@ -186,21 +348,78 @@ class _Finder(cst.CSTVisitor):
             self._changed(node.value)
         return True
 
-    def visit_Expr(self, node: cst.Expr) -> bool:
-        call = node.value
-        if not isinstance(call, cst.Call):
-            return True
-        suffix = self.handed.engine.inplace_suffix
-        if isinstance(call.func, cst.Attribute):
-            name = call.func.attr.value
-            if suffix and name.endswith(suffix) and name in self.handed.engine.tensor_methods:
-                self._changed(call.func.value)
+    def visit_Return(self, node: cst.Return) -> bool:
+        if node.value is not None:
+            self.returned.append(node.value)
+            self.plain.add(node.value)
+            self._in_place(node.value)
         return True
+
+    def visit_Expr(self, node: cst.Expr) -> bool:
+        self._in_place(node.value)
+        return True
+
+    def visit_Attribute(self, node: cst.Attribute) -> bool:
+        if node.attr.value in ORDERLESS:
+            self.plain.add(without_data(node.value))
+        return True
+
+    def visit_Call(self, node: cst.Call) -> bool:
+        hubs = self.handed.called_hubs(node)
+        first = without_data(node.args[0].value) if node.args else None
+        if isinstance(first, cst.Name) and first.value in self.parameters and hubs:
+            if any("mutates" in hub.effects for hub in hubs):
+                self.filled.add(first.value)
+                self.found.add(first.value)
+            if all("fills" in hub.effects for hub in hubs):
+                self.plain.add(first)
+        # What functions of the project make of it is seen there.
+        if not hubs and any(isinstance(v, FunctionRef) for v in self.handed.engine.facts.get(node.func, NOTHING)):
+            self.plain |= {argument.value for argument in node.args}
+        return True
+
+    def visit_Name(self, node: cst.Name) -> bool:
+        if node.value in self.parameters and node not in self.plain:
+            self.by_axes.add(node.value)
+        return True
+
+    def _in_place(self, node: cst.BaseExpression) -> None:
+        """`weight.uniform_(-w, w).mul_(2)`: every method of the chain changes the name at its start."""
+        chain: list[cst.Call] = []
+        while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            if not self.handed._is_in_place(node.func):
+                return
+            chain.append(node)
+            node = without_data(node.func.value)
+        if not isinstance(node, cst.Name) or not chain:
+            return
+        self._changed(node)
+        kb, engine = self.handed.kb, self.handed.engine
+        hubs = []
+        for call in chain:
+            assert isinstance(call.func, cst.Attribute)
+            rows = kb.read(f"{engine.tensor_type}.{call.func.attr.value}")
+            hubs += [hub for row in rows if (hub := kb.hub(row.op)) is not None]
+        if any("fills" in hub.effects for hub in hubs) and node.value in self.parameters:
+            self.filled.add(node.value)
+        arrays = any(
+            isinstance(v, Tensor)
+            for call in chain
+            for argument in call.args
+            for v in engine.facts.get(argument.value, NOTHING)
+        )
+        if not arrays:
+            self.plain.add(node)
 
     def _changed(self, node: cst.BaseExpression) -> None:
         node = without_data(node)
         if isinstance(node, cst.Name) and node.value in self.parameters:
             self.found.add(node.value)
+
+
+def _is_part(node: cst.BaseExpression, values: Values) -> bool:
+    """A slice of a variable or array: `self.weight[:3]`."""
+    return isinstance(node, cst.Subscript) and any(isinstance(v, Tensor) for v in values)
 
 
 def layer_ops(owners: Iterable[object]) -> set[str]:
@@ -215,26 +434,3 @@ def _names(target: cst.BaseExpression) -> set[str]:
     if isinstance(target, (cst.Tuple, cst.List)):
         return {name for element in target.elements for name in _names(element.value)}
     return set()
-
-
-class _Binder(cst.CSTVisitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def visit_AssignTarget(self, node: cst.AssignTarget) -> bool:
-        self.names |= _names(node.target)
-        return True
-
-    def visit_AugAssign(self, node: cst.AugAssign) -> bool:
-        self.names |= _names(node.target)
-        return True
-
-
-def _is_bound(function: FunctionInfo, name: str) -> bool:
-    """Does a function give the name a new value?"""
-    if not isinstance(function.node, cst.FunctionDef):
-        return True
-    binder = _Binder()
-    function.node.body.visit(binder)
-    return name in binder.names

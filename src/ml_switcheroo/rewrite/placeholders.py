@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS
-from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Tensor, Value
+from ..analysis.project import dotted
+from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Scalar, Tensor, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def placeholders(engine: Engine) -> set[cst.CSTNode]:
     for cls in engine.classes.values():
         if cls.is_module:
             family = [*cls.mro(), *_below(cls)]
-            stores = [store for member in family for store in _stores(member)]
+            stores = [store for member in family for store in _stores(engine, member)]
             own = {store.value for method in cls.methods.values() for store in stores if store.method is method}
             for store in stores:
                 if store.value in own and _is_constant(engine, store):
@@ -50,7 +51,9 @@ def placeholders(engine: Engine) -> set[cst.CSTNode]:
 
 
 def is_data(value: Value) -> bool:
-    """A module, a variable, an array, or a container of them."""
+    """A module, a variable, an array, an optimizer, or a container of them."""
+    if value == Scalar("optimizer"):
+        return True
     modules = isinstance(value, Container) and value.site.kind in MODULE_CONTAINERS
     return modules or holds_modules(value) or holds_arrays(value) or isinstance(value, Tensor) or _is_module(value)
 
@@ -90,11 +93,14 @@ def _below(cls: ClassInfo) -> Iterator[ClassInfo]:
         yield from _below(other)
 
 
-def _stores(cls: ClassInfo) -> Iterator[_Store]:
+def _stores(engine: Engine, cls: ClassInfo) -> Iterator[_Store]:
     for method in cls.methods.values():
         if isinstance(method.node, cst.FunctionDef) and method.parameters:
-            numbered = enumerate(_assignments(method.node.body, ()))
-            for order, (node, path) in numbered:
+            for order, (node, path) in enumerate(_assignments(method.node.body, ())):
+                if isinstance(node, cst.Call):
+                    if (name := _registered(engine, node, method.parameters[0])) is not None:
+                        yield _Store(node.args[1].value, name, method, order, path)
+                    continue
                 for target in node.targets if isinstance(node, cst.Assign) else [node]:
                     place = target.target
                     if (
@@ -106,10 +112,25 @@ def _stores(cls: ClassInfo) -> Iterator[_Store]:
                         yield _Store(node.value, place.attr.value, method, order, path)
 
 
-def _assignments(node: cst.CSTNode, path: Path) -> Iterator[tuple[cst.Assign | cst.AnnAssign, Path]]:
-    """The assignments in a block in their order, each with the branches that lead to it."""
+def _registered(engine: Engine, call: cst.Call, owner: str) -> str | None:
+    """The attribute that a call registers: `self.register_buffer("mask", None)`."""
+    if not isinstance(call.func, cst.Attribute) or dotted(call.func.value) != owner:
+        return None
+    rows = engine.kb.read(f"{engine.module_type}.{call.func.attr.value}")
+    name = call.args[0].value
+    if not rows or rows[0].op not in ("register_buffer", "register_parameter"):
+        return None
+    return str(name.evaluated_value) if isinstance(name, cst.SimpleString) else None
+
+
+def _assignments(node: cst.CSTNode, path: Path) -> Iterator[tuple[cst.Assign | cst.AnnAssign | cst.Call, Path]]:
+    """The assignments and registrations in a block in their order, each with the branches that lead to it."""
     if isinstance(node, (cst.Assign, cst.AnnAssign)):
         yield node, path
+    elif isinstance(node, cst.Expr):
+        call = node.value
+        if isinstance(call, cst.Call) and len(call.args) > 1 and isinstance(call.args[0].value, cst.SimpleString):
+            yield call, path
     elif isinstance(node, cst.If):
         yield from _assignments(node.body, (*path, (node, 0)))
         if node.orelse is not None:

@@ -72,6 +72,8 @@ class References(Walk):
     def visit_Return(self, node: cst.Return) -> bool:
         if node.value is not None:
             self.safe.add(node.value)
+        if isinstance(node.value, cst.Name) and self.effects.handed.is_variable(self.function, node.value.value):
+            self.plain.add(node.value)
         return True
 
     def visit_Index(self, node: cst.Index) -> bool:
@@ -82,10 +84,15 @@ class References(Walk):
         self.safe.add(node.value)
         return True
 
+    def visit_BinaryOperation(self, node: cst.BinaryOperation) -> bool:
+        self.arrays.update((node.left, node.right))
+        return True
+
     def visit_Attribute(self, node: cst.Attribute) -> bool:
         self.on_path.add(node.value)
         if node.attr.value in SHAPELESS:
             self.peeked.add(node.value)
+        self.arrays.add(node.value)  # None has none of an array's attributes
         return True
 
     def visit_Subscript(self, node: cst.Subscript) -> bool:
@@ -218,6 +225,9 @@ class References(Walk):
         if write is None:
             self.context.report(original, "SW2001", f"{name} has no counterpart in the target's knowledge base")
             return updated
+        if original in self.bases and hub.returns == "optimizer":
+            self.context.report(original, "SW6002", f"a class that inherits from {name} cannot be converted")
+            return updated
         if original in self.types or original in self.bases:
             text = write.isinstance if original in self.types else None
             if text is None and write.helper is not None:
@@ -290,9 +300,10 @@ class References(Walk):
             name = self.context.source_api(values)
             if name is not None:
                 return self.reference(original_node, updated_node, name)
-        if not owners:
-            return updated_node
         attr = original_node.attr.value
+        if all(isinstance(v, Unknown) for v in owners):
+            weight = attr == "weight" and original_node in self.effects.handed.arguments
+            return self._weight_of(original_node, updated_node) if weight else updated_node
         if attr == self.engine.training and self._is_module(owners) and original_node in self.safe_stores:
             self.context.report(
                 original_node,
@@ -385,8 +396,15 @@ class References(Walk):
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str, values: Values
     ) -> cst.BaseExpression:
         """An attribute of an object of the project: the value of a variable is read from it."""
+        if attr == self.engine.forward and original in self.safe_stores and self._is_module(owners):
+            self._check_forward(original, owners)
+            return updated
         if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
-            return updated.with_changes(attr=cst.Name(self.style.forward))
+            updated = updated.with_changes(attr=cst.Name(self.style.forward))
+        if original in self.stored_methods:
+            return self.stored_method(original, updated, self.stored_methods[original])
+        if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
+            return updated
         layers = [v.cls.layer for v in owners if isinstance(v, Instance) and v.cls.layer]
         stored = frozenset(v for owner in owners if isinstance(owner, Instance) for v in self._stored(owner, attr))
         if not stored and layers and original not in self.safe_stores:
@@ -407,6 +425,19 @@ class References(Walk):
             if Const(None) in values or not all(isinstance(v, Tensor) for v in values):
                 return updated  # it may be None here; variables can be used like arrays
         return self.style_expression(self.style.variable_read, x=updated)
+
+    def _check_forward(self, original: cst.Attribute, owners: Values) -> None:
+        """`self.forward = self.fast` chooses what a class computes, if it does not define that itself."""
+        if self.style.forward == self.engine.forward:
+            return
+        own = any(isinstance(v, Instance) and self.engine.find_method(v.cls, self.engine.forward) for v in owners)
+        if own or not self.chosen_methods(owners, self.engine.forward):
+            self.context.report(
+                original,
+                "SW5001",
+                "what one module computes cannot be replaced: the target takes it from the class",
+                "choose with if inside the method",
+            )
 
     def _stored(self, owner: Instance, attr: str) -> Values:
         found: Values = frozenset()
@@ -444,15 +475,23 @@ class References(Walk):
             return self._weight_of(original, updated) if unknown else updated
         paths = {path for path, _ in found}
         if len(paths) > 1:
+            if all(list(order) == sorted(order) for _, order in found):
+                self.symmetric.add(original)  # whichever it is, its axes stand as in the source
             return self._weight_of(original, updated)
         path, permutation = next(iter(found))
-        if not path:
+        mixed = len(found) > 1  # layers of several kinds, each with an order of its own
+        if not path or (mixed and self.style.weight_view is None):
             self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer")
             return updated
         node: cst.BaseExpression = updated.value
         for part in path.split("."):
             node = cst.Attribute(node, cst.Name(part))
         self.context.use()
+        mixed = mixed and attr != "bias" and original not in self.plain
+        if original not in self.symmetric and (mixed or original in self.effects.handed.views):
+            assert self.style.weight_view is not None
+            node = cst.Call(cst.Name(self.context.helper_name(self.style.weight_view)), [cst.Arg(node)])
+            permutation = ()
         straight = list(permutation) == sorted(permutation) or original in self.symmetric
         self.variables[original] = (node, () if straight else permutation)
         if original in self.plain or attr == "bias" or (original in self.peeked and straight):
@@ -467,6 +506,8 @@ class References(Walk):
 
     def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
         """The weight of a layer of unknown class."""
+        if original in self.effects.handed.views and self.kb.helper("weight_view") is not None:
+            return cst.Call(cst.Name(self.context.helper_name("weight_view")), [cst.Arg(updated.value)])
         if original in self.symmetric and self.kb.helper("weight_of") is not None:
             node = cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
             self.variables[original] = (node, ())

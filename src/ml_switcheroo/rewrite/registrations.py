@@ -35,14 +35,19 @@ class Registrations(Walk):
         owner = self.receivers[call]
         none = values == frozenset({Const(None)})
         if op == "register_buffer" and not none:
-            helper = "Buffer" if persistent else self.style.constant
-            if helper is not None:
-                wrapper = cst.Name(self.context.helper_name(helper))
-                wrapped: cst.BaseExpression = cst.Call(wrapper, [cst.Arg(bare(value))])
+            if persistent:
+                kind: str | None = "Buffer"
+            else:
+                scratch = not isinstance(name, cst.SimpleString) or name.evaluated_value in self.effects.scratch
+                kind = self.style.scratch if scratch else self.style.constant
+            if kind is not None:
+                wrapped: cst.BaseExpression = cst.Call(self.target_text(kind), [cst.Arg(bare(value))])
                 if Const(None) in values:
                     test = cst.Comparison(value.deep_clone(), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
                     wrapped = cst.IfExp(test=test, body=cst.Name("None"), orelse=wrapped)
                 value = wrapped
+        elif self.style.data is not None and given.original in self.effects.placeholders:
+            value = self.style_expression(self.style.data, x=bare(value))
         if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
             attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
             return cst.Assign([cst.AssignTarget(attribute)], bare(value))

@@ -283,7 +283,8 @@ class StatementEdits(Walk):
 _GONE = cst.Pass()  # stands, until its block is left, for a statement that went away
 
 
-def _is_gone(statement: cst.BaseStatement) -> bool:
+def is_gone(statement: cst.BaseStatement) -> bool:
+    """Does this stand for a statement that went away?"""
     return isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 and statement.body[0] is _GONE
 
 
@@ -291,13 +292,13 @@ def _closed_up(
     body: Sequence[cst.BaseStatement],
 ) -> tuple[Sequence[cst.BaseStatement], list[cst.EmptyLine]]:
     """The statements without those that went away, whose comments and blank lines the next one takes; what is left."""
-    if not any(_is_gone(s) for s in body):
+    if not any(is_gone(s) for s in body):
         return body, []
     kept: list[cst.BaseStatement] = []
     lines: list[cst.EmptyLine] = []
     for statement in body:
         own = list(getattr(statement, "leading_lines", ()))
-        if _is_gone(statement):
+        if is_gone(statement):
             lines = _joined(lines, own)
         elif lines and hasattr(statement, "leading_lines"):
             own = _joined(lines, own)

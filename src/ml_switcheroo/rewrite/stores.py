@@ -8,9 +8,10 @@ import libcst as cst
 
 from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
 from ..convert.precedence import OBJECT, TERM, bare, fit
+from ..convert.template import is_whole
 from .base import Walk
 from .handed import layer_ops
-from .in_place_calls import changed_argument
+from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
 from .placeholders import holds_arrays, holds_modules
 from .registrations import Registrations
@@ -33,6 +34,7 @@ class Stores(Registrations, Walk):
         for target in node.targets:
             self.on_path.add(target.target)
             self._mark_target(target.target)
+            self.mark_methods(target.target, node.value)
             # tying: `self.head.weight = self.embed.weight` shares the variable itself
             if isinstance(target.target, cst.Attribute) and isinstance(node.value, (cst.Attribute, cst.Name)):
                 self.plain.add(node.value)
@@ -73,6 +75,9 @@ class Stores(Registrations, Walk):
     def leave_Assign(
         self, original_node: cst.Assign, updated_node: cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        clipped = self.clip_statement(original_node, updated_node)
+        if clipped is not None:
+            return clipped
         if len(original_node.targets) == 1:
             target, new_target = original_node.targets[0].target, updated_node.targets[0].target
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
@@ -107,14 +112,13 @@ class Stores(Registrations, Walk):
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
-        """`x = x`, which `x = x.clone()` becomes where arrays cannot change."""
-        target = updated.targets[0].target
+        """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""
+        names, before = _plain_names(updated.value), _plain_names(original.value)
         return (
             len(updated.targets) == 1
-            and isinstance(target, cst.Name)
-            and isinstance(updated.value, cst.Name)
-            and target.value == updated.value.value
-            and not isinstance(original.value, cst.Name)
+            and bool(names)
+            and names == _plain_names(updated.targets[0].target)
+            and names != before
         )
 
     def _store_items(
@@ -148,7 +152,7 @@ class Stores(Registrations, Walk):
         if (
             not self.stopped
             or self.style.stop_gradient is None
-            or not any(isinstance(v, Tensor) for v in self.facts(original))
+            or not any(isinstance(v, Tensor) and v.role == "value" for v in self.facts(original))
         ):
             return value
         if any(f.name == "__init__" or f.builds for f in self.functions):
@@ -239,10 +243,8 @@ class Stores(Registrations, Walk):
     def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""
         if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
-            target = self.style_expression(self.style.variable_write, x=cst.Name(original.value))
-            return self.style_expression(self.style.variable_read, x=cst.Name(original.value)), lambda v: cst.Assign(
-                [_target(target)], v
-            )
+            name = original.value
+            return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(name, v)
         if isinstance(original, cst.Name):
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
@@ -252,7 +254,7 @@ class Stores(Registrations, Walk):
                 )
                 return self._storable(original.value, inner)
             variable = updated
-            if isinstance(updated, cst.Subscript) and _is_ellipsis(updated):
+            if isinstance(updated, cst.Subscript) and is_whole(updated):
                 variable = updated.value
             weight, axes = self.variables.get(original, (None, ()))
             if weight is not None and axes:  # stored in another order of axes: back into that order
@@ -281,6 +283,29 @@ class Stores(Registrations, Walk):
                 )
             return updated, lambda v: cst.Assign([_target(updated.deep_clone())], v)
         return None
+
+    def _fill(self, name: str, value: cst.BaseExpression) -> cst.Assign:
+        """A new value for an argument that is a variable, or an array where some caller has no variable."""
+        if not self.effects.handed.takes_arrays(self.function, name):
+            place = self.style_expression(self.style.variable_write, x=cst.Name(name))
+            return cst.Assign([_target(place)], value)
+        return cst.Assign([cst.AssignTarget(cst.Name(name))], self._filled(name, value))
+
+    def _filled(self, name: str, value: cst.BaseExpression) -> cst.Call:
+        helper = cst.Name(self.context.helper_name(self.style.variable_fill))
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        return cst.Call(helper, [cst.Arg(cst.Name(name), comma=comma), cst.Arg(bare(value))])
+
+    def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
+        """`return tensor.clamp_(-2, 2)` in a function that fills its argument."""
+        root = original.value
+        while root is not None and (receiver := self._inplace_receiver(root)) is not None:
+            root = without_data(receiver)
+        if not isinstance(root, cst.Name) or root is original.value or updated.value is None:
+            return None
+        if not self.effects.handed.takes_arrays(self.function, root.value):
+            return None
+        return updated.with_changes(value=self._filled(root.value, updated.value))
 
     def _is_variable(self, node: cst.BaseExpression) -> bool:
         """Does this attribute hold a variable of a module (parameter, buffer, weight of a layer)?"""
@@ -327,7 +352,7 @@ class Stores(Registrations, Walk):
         owners = self.facts(target.value)
         if target.attr.value == "data" and any(isinstance(v, Tensor) for v in owners):  # p.data = v
             new_owner = new.value
-            if isinstance(new_owner, cst.Subscript) and _is_ellipsis(new_owner):
+            if isinstance(new_owner, cst.Subscript) and is_whole(new_owner):
                 new_owner = new_owner.value
             place = self.style_expression(self.style.variable_write, x=new_owner)
             return updated.with_changes(targets=[_target(place)])
@@ -477,7 +502,10 @@ class Stores(Registrations, Walk):
 
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
-    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        clipped = self.clip_statement(original_node, updated_node)
+        if clipped is not None:
+            return clipped
         if isinstance(original_node.value, cst.Call) and self._unread_backward(original_node.value):
             self.context.findings[self.marks[-1] :] = []
             self.context.report(
@@ -488,6 +516,10 @@ class Stores(Registrations, Walk):
             )
             self.context.changed = True
             return cst.RemoveFromParent()
+        if isinstance(original_node.value, cst.Call) and isinstance(updated_node.value, cst.Call):
+            seeded = self._seed(original_node.value, updated_node.value)
+            if seeded is not None:
+                return seeded
         changed = changed_argument(self, original_node.value) if isinstance(original_node.value, cst.Call) else None
         if changed is not None and not self._failed():
             if isinstance(changed, cst.Name):
@@ -498,6 +530,10 @@ class Stores(Registrations, Walk):
                 "this changes a value in place, which the target cannot",
                 "assign the result of the call",
             )
+        if isinstance(original_node.value, cst.Call) and self.functions and not self._failed():
+            filled = self._fill_arrays(original_node.value, updated_node)
+            if filled is not None:
+                return filled
         receiver = self._inplace_receiver(original_node.value)
         if receiver is not None and not self._failed():
             return self._store_inplace(original_node, updated_node, receiver)
@@ -511,6 +547,46 @@ class Stores(Registrations, Walk):
             if self._is_nothing(original_node.value, updated_node.value):
                 return cst.RemoveFromParent()
         return updated_node
+
+    def _seed(self, call: cst.Call, updated: cst.Call) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
+        """A global seed, in code that has a stream of its own: a new stream with this seed takes its place."""
+        rows = self.kb.read(self.context.source_api(self.facts(call.func)) or "")
+        if not rows or rows[0].op != "manual_seed" or len(call.args) != 1 or not self.style.stream_seeded:
+            return None
+        if self.classes or (self.functions and not self.effects.takes_stream(self.functions[-1])):
+            return None
+        self.context.findings[self.marks[-1] :] = []
+        self.context.changed = True
+        seed = bare(updated.args[0].value)
+        place = self.functions[-1].node if self.functions else None
+        text = cst.Module(()).code_for_node(seed)
+        if self.seeds.get(place) == text:  # for another device: there is one stream for all of them
+            return cst.RemoveFromParent()
+        self.seeds[place] = text
+        name = cst.Name(str(self.style.stream) if self.functions else self.context.free_name(str(self.style.stream)))
+        return cst.Assign([cst.AssignTarget(name)], self.style_expression(self.style.stream_seeded, x=seed))
+
+    def _fill_arrays(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
+        """`init_(x)` of an array: a function that fills variables gives an array back."""
+        callees = self.facts(call.func)
+        passed = self.effects.handed.passed_on(self.functions[-1], call, callees)
+        if passed is not None:
+            return cst.Assign([cst.AssignTarget(cst.Name(passed))], bare(updated.value))
+        arrays = self.effects.handed.filled_arrays(self.functions[-1], call, callees)
+        if not arrays or not isinstance(updated.value, cst.Call):
+            return None
+        new = next((n.value for o, n in zip(call.args, updated.value.args, strict=False) if o.value is arrays[0]), None)
+        given_back = len(arrays) == 1 and self.effects.handed.gives_back(callees)
+        place = self._storable(without_data(arrays[0]), new) if given_back and new is not None else None
+        if place is None:
+            self.context.report(
+                call,
+                "SW4002",
+                "this function fills its argument, which is no variable here, so that the new values would be lost",
+                "let the function return what it fills, and assign its result",
+            )
+            return None
+        return place[1](bare(updated.value))
 
     def _failed(self) -> bool:
         return any(f.severity == "error" for f in self.new_findings())
@@ -544,6 +620,12 @@ class Stores(Registrations, Walk):
         return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
 
 
+def _plain_names(node: cst.BaseExpression) -> list[str]:
+    """The names of a tuple that has nothing else in it, or of a name alone."""
+    parts = [e.value for e in node.elements] if isinstance(node, cst.Tuple) else [node]
+    return [p.value for p in parts if isinstance(p, cst.Name)] if all(isinstance(p, cst.Name) for p in parts) else []
+
+
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """A node and all that is in it."""
     yield node
@@ -563,11 +645,3 @@ def _attribute(owner: cst.BaseExpression, path: str) -> cst.Attribute:
     for part in rest:
         node = cst.Attribute(node, cst.Name(part))
     return node
-
-
-def _is_ellipsis(node: cst.Subscript) -> bool:
-    return (
-        len(node.slice) == 1
-        and isinstance(node.slice[0].slice, cst.Index)
-        and isinstance(node.slice[0].slice.value, cst.Ellipsis)
-    )

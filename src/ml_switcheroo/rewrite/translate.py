@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from .definitions import Definitions
+from .own_methods import OwnMethods
 from .references import References
 from .statements import StatementEdits
 from .stores import Stores
+from .training import Training
 from .usercalls import Calls
 
 if TYPE_CHECKING:
     from .context import Context
 
 
-class Translator(Definitions, StatementEdits, Stores, Calls, References):
+class Translator(OwnMethods, Definitions, Training, StatementEdits, Stores, Calls, References):
     """All edits of round 2: facts are those of the original nodes, new text is built from the updated children."""
 
 

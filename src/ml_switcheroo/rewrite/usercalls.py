@@ -7,6 +7,7 @@ import libcst as cst
 from ..analysis.calls import COMMON_METHODS
 from ..analysis.values import (
     UNKNOWN,
+    UNKNOWNS,
     Api,
     ClassRef,
     Const,
@@ -37,6 +38,9 @@ PYTHON_METHODS = frozenset(_PYTHON.split())
 _MODULE = "to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_"
 MODULE_METHODS = frozenset(_MODULE.split())
 
+# Ops that only modules have as methods (and optimizers, which are asked for their state alike).
+MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
+
 
 class Calls(ProjectCalls, Walk):
     """Replaces calls."""
@@ -45,6 +49,7 @@ class Calls(ProjectCalls, Walk):
         self.callees.add(node.func)
         values = self.facts(node.func)
         self._mark_fills(node)
+        self.mark_trained(node)
         libraries = self.engine.libraries
         if any(
             isinstance(v, Api) and (v.name in libraries or v.name.rpartition(".")[0] + ".*" in libraries)
@@ -60,6 +65,9 @@ class Calls(ProjectCalls, Walk):
         ):
             self.on_path.add(node.args[0].value)
         names = [v.name for v in values if isinstance(v, Api)]
+        if any(self._joins(name) for name in names):
+            parts = [a.value.elements for a in node.args if isinstance(a.value, (cst.Tuple, cst.List))]
+            self.arrays.update(element.value for elements in parts for element in elements)
         if "builtins.isinstance" in names or "builtins.issubclass" in names:
             if len(node.args) == 2:
                 self.plain.add(node.args[0].value)
@@ -86,9 +94,20 @@ class Calls(ProjectCalls, Walk):
         hub = self.kb.hub(rows[0].op) if rows else None
         return hub is not None and hub.kind == "function" and "mutates" in hub.effects
 
+    def _joins(self, name: str) -> bool:
+        """Does a function take a list of arrays?"""
+        hubs = [self.kb.hub(row.op) for row in self.kb.read(name)]
+        return any(p.type == "list[tensor]" for hub in hubs if hub is not None for p in hub.params.values())
+
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)
         func = original_node.func
+        if original_node in self.listings:
+            return updated_node  # with_modules() puts the module in its place
+        step = self.training_call(original_node, updated_node)
+        if step is not None:
+            return step
+        updated_node = self.with_modules(original_node, updated_node)
         if isinstance(func, cst.Name) and func.value == "super" and not values:
             return updated_node
         if self.is_direct(func):
@@ -101,7 +120,7 @@ class Calls(ProjectCalls, Walk):
                 return done
         if isinstance(func, (cst.Call, cst.Subscript, cst.IfExp, cst.BooleanOperation)):
             pass  # the callee was computed; what it may be is in the facts
-        return self.plain_call(original_node, updated_node, values)
+        return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
 
     def arguments(self, original: cst.Call, updated: cst.Call) -> list[CallArg]:
         return [
@@ -118,7 +137,7 @@ class Calls(ProjectCalls, Walk):
     # ---- the framework's own -----------------------------------------------------------------------------------------
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
-        args = self.arguments(original, updated)
+        args = self.clip_arguments(original, self.arguments(original, updated))
         module_prefix = self.engine.module_type + "."
         if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)
             if name == module_prefix + "__init__":
@@ -207,6 +226,11 @@ class Calls(ProjectCalls, Walk):
             and not self.project_method(owners, name)
         ):
             return self._unknown_owner(original, updated, name, func, owners)
+        if owners == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
+            api = f"{self.engine.module_type}.{name}"
+            if any(row.op in MODULE_ONLY for row in self.kb.read(api)):
+                receiver = CallArg(new_func.value, func.value, owners)
+                return self._bound(original, api, self.arguments(original, updated), receiver)
         if (
             owners
             and all(isinstance(v, Tensor) and not v.weak for v in owners)
@@ -341,7 +365,7 @@ class Calls(ProjectCalls, Walk):
         name, value = given[order[0]], given[order[1]]
         persistent = given.get("persistent")
         keep = persistent is None or persistent.values != frozenset({Const(False)})
-        self.registered[original] = Registration(name.node, value.node, keep, value.values)
+        self.registered[original] = Registration(name.node, value.node, value.original, keep, value.values)
         return True
 
     def _super_call(self, original: cst.Call, updated: cst.Call, name: str, owners: Values) -> cst.BaseExpression:

@@ -54,7 +54,9 @@ def main(worker: Worker) -> None:
     if "jit" in outputs:
         try:
             with worker.step("jit"):
-                worker.save("jit.npz", nnx.jit(call)(model, _tensors(args, kwargs)))
+                traced = nnx.jit(call)
+                worker.save("jit.npz", traced(model, _tensors(args, kwargs)))
+                traced(model, _tensors(args, kwargs))  # what tracing left behind in the model would show now
         except StepError:
             compiled = False  # what follows can still be told apart, eagerly
     transform: Callable[..., Any] = nnx.jit if compiled else lambda function: function
@@ -107,8 +109,11 @@ def _takes_rngs(function: Any, outermost: bool, given: Mapping[str, Any]) -> boo
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """The model's state without random streams: dotted path -> variable. Bare arrays are what a call left behind."""
-    flat = nnx.to_flat_state(nnx.state(model, nnx.All(nnx.Variable, nnx.Not(nnx.RngState))))
+    """The part of the model's state that a checkpoint holds: dotted path -> variable.
+
+    Random streams and caches are no part of it, and bare arrays are what a call left behind.
+    """
+    flat = nnx.to_flat_state(nnx.state(model, nnx.All(nnx.Variable, nnx.Not((nnx.RngState, nnx.Cache)))))
     return {".".join(str(p) for p in path): leaf for path, leaf in flat}
 
 
@@ -129,8 +134,9 @@ def load(model: Any, path: Path, *, double: bool = False) -> int:
             raise ValueError(f"{name}: shape {tuple(new.shape)} in the migrated file, {shape} in the model")
     state = nnx.state(model)
     for path_, leaf in nnx.to_flat_state(state):
-        if isinstance(leaf, nnx.Variable) and not isinstance(leaf, nnx.RngState):
-            new = jnp.asarray(loaded[".".join(str(p) for p in path_)]).astype(leaf[...].dtype)
+        name = ".".join(str(p) for p in path_)
+        if name in expected:
+            new = jnp.asarray(loaded[name]).astype(leaf[...].dtype)
             leaf.set_value(_wide(new) if double else new)
     nnx.update(model, state)
     for _, child in nnx.iter_modules(model) if double else ():

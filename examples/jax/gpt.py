@@ -331,7 +331,7 @@ class GPT(nnx.Module):
                 idx_next = jnp.argmax(logits, axis=-1, keepdims=True)
             else:
                 v, _ = topk_with_index(logits, min(top_k, logits.shape[-1]))
-                logits = logits.at[logits < v[:, [-1]]].set(-float("inf"))
+                logits = jnp.where(logits < v[:, [-1]], -float("inf"), logits)
                 probs = jax.nn.softmax(logits)
                 idx_next = draw_multinomial(probs, num_samples=1, rngs=self.rngs)
             idx = jnp.concatenate((idx, idx_next), axis=1)

@@ -1,4 +1,4 @@
-"""What the conversion makes fit for tracing computes the same as the source: eagerly, compiled, and in its gradients."""
+"""What the conversion makes fit for tracing computes the same as the source: eagerly, compiled, and in gradients."""
 
 from __future__ import annotations
 

@@ -220,6 +220,9 @@ class Stores(Registrations, Walk):
         index = new.slice[axis].slice
         assert isinstance(index, cst.Index)
         old = self.alone_value.get(target)
+        if not op and self._chooses(target, old):
+            self.context.changed = True
+            return self.style_expression(self.style.choose, test=bare(index.value), x=bare(value), other=base)
         args = [base, bare(index.value), bare(value)]
         name = self.style.mask_write
         if not op and not axis and isinstance(value, cst.Subscript) and isinstance(old, cst.Subscript):
@@ -239,6 +242,15 @@ class Stores(Registrations, Walk):
             return call
         operator = getattr(cst, op.removesuffix("Assign"))()
         return cst.BinaryOperation(base.deep_clone(), operator, call)
+
+    def _chooses(self, target: cst.Subscript, value: cst.BaseExpression | None) -> bool:
+        """`x[x < low] = 0`: the mask has the shape of x, and any dtype holds the number: a plain choice is the same."""
+        index = target.slice[0].slice
+        if value is None or len(target.slice) > 1 or not isinstance(index, cst.Index) or not self.style.choose:
+            return False
+        mask = index.value
+        own = isinstance(mask, cst.Comparison) and mask.left.deep_equals(target.value)
+        return own and _fits_any_dtype(value)
 
     def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""
@@ -645,3 +657,14 @@ def _attribute(owner: cst.BaseExpression, path: str) -> cst.Attribute:
     for part in rest:
         node = cst.Attribute(node, cst.Name(part))
     return node
+
+
+def _fits_any_dtype(node: cst.BaseExpression) -> bool:
+    """Is a number an integer, or infinite, so that no dtype in which it can be stored would round it?"""
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
+        return _fits_any_dtype(node.expression)
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and len(node.args) == 1:
+        text = node.args[0].value
+        infinite = isinstance(text, cst.SimpleString) and text.raw_value.lower().lstrip("+-") in ("inf", "infinity")
+        return node.func.value == "float" and infinite
+    return isinstance(node, cst.Integer)

@@ -47,7 +47,7 @@ class Definitions(Walk):
         for statement, finding in scanned.findings:
             if runs:
                 finding.keeps = True
-            elif finding.message == BRANCH:
+            elif finding.message.startswith(BRANCH):
                 finding.code, finding.severity = "SW4004", "warning"
             else:
                 continue

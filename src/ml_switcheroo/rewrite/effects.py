@@ -30,6 +30,7 @@ from .handed import Handed
 from .placeholders import placeholders
 from .reach import reached
 from .scratch import scratch_buffers
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
@@ -68,7 +69,8 @@ class Effects:
         self._close()
         self._containers()
         self._constants()
-        self.reached = reached(engine)  # what runs when a module is called
+        self.settings = Settings(engine)
+        self.reached = reached(engine, self.settings)  # what runs when a module is called
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
         self.placeholders = placeholders(engine)
         self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write

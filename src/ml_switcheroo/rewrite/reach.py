@@ -8,6 +8,7 @@ import libcst as cst
 
 from ..analysis.project import dotted
 from ..analysis.values import NOTHING, ClassRef, FunctionRef, Instance, Partial
+from .settings import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo
     from ..analysis.values import Values
+    from .settings import Settings
 
 # What only tells somebody something: methods of loggers, and Python's own.
 _TELLING = "warn warning warning_once info debug error exception critical log print"
 TELLING = frozenset(_TELLING.split())
 
 
-def reached(engine: Engine) -> set[FunctionInfo]:
-    """The functions that calling a module of the project runs: its forward, and what that calls."""
+def reached(engine: Engine, settings: Settings) -> set[FunctionInfo]:
+    """The functions that calling a module of the project runs with its default settings: forward, and what it calls."""
     nested: dict[FunctionInfo, list[FunctionInfo]] = {}
     for function in engine.functions.values():
         if function.outer is not None:
@@ -41,7 +43,7 @@ def reached(engine: Engine) -> set[FunctionInfo]:
             continue
         found.add(function)
         waiting += nested.get(function, ())
-        spared = _spared(engine, function)
+        spared = _spared(settings, function)
         for call, callees in function.calls.items():
             if call not in spared:
                 waiting += called(engine, callees)
@@ -71,9 +73,9 @@ def called(engine: Engine, callees: Values) -> Iterator[FunctionInfo]:
             yield method
 
 
-def _spared(engine: Engine, function: FunctionInfo) -> set[cst.CSTNode]:
-    """Calls that a compiled model does not need: in checks, and in branches for other compilers."""
-    spared = _Spared(engine)
+def _spared(settings: Settings, function: FunctionInfo) -> set[cst.CSTNode]:
+    """Calls that a compiled model does not need: in checks, in branches for other compilers or for other settings."""
+    spared = _Spared(settings, function)
     body = getattr(function.node, "body", None)
     if isinstance(body, cst.BaseSuite):
         spared.block(body)
@@ -83,14 +85,19 @@ def _spared(engine: Engine, function: FunctionInfo) -> set[cst.CSTNode]:
 class _Spared:
     """Walks the statements of a function; expressions are looked into only where all of it is spared."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, settings: Settings, function: FunctionInfo) -> None:
+        self.settings = settings
+        self.function = function
         self.calls: set[cst.CSTNode] = set()
 
     def block(self, suite: cst.BaseSuite) -> None:
-        for statement in suite.body:
+        for place, statement in enumerate(suite.body):
             if isinstance(statement, cst.If):
                 self._if(statement)
+                if self.settings.usual(statement.test, self.function) is True and leaves(statement.body):
+                    for rest in suite.body[place + 1 :]:
+                        self._spare(rest)
+                    return
             elif isinstance(statement, cst.SimpleStatementLine):
                 for small in statement.body:
                     if isinstance(small, cst.Assert):
@@ -106,7 +113,7 @@ class _Spared:
                     self.block(handler.body)
 
     def _if(self, node: cst.If) -> None:
-        outcome = self.engine.decide(node.test)
+        outcome = self.settings.usual(node.test, self.function)
         if only_complains(node.body):
             self._spare(node.test)
             self._spare(node.body)

@@ -34,6 +34,7 @@ from .choices import Choice, find_choice, only_callee
 from .context import Finding
 from .masks import mask_axis, masks
 from .reach import called, only_complains
+from .settings import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +62,7 @@ class Traced:
         self.context = context
         self.engine = context.engine
         self.kb = context.kb
+        self.settings = context.effects.settings
         self.origins: dict[FunctionInfo, dict[str, list[cst.BaseExpression]]] = {}
         self.blocking: dict[FunctionInfo, bool] = {}
         self.lenient = False  # in checks: what may be an array counts as one
@@ -212,10 +214,25 @@ class _Scanner(cst.CSTVisitor):
         self.called: list[FunctionInfo] = []
         self.stored: dict[cst.CSTNode, str] = {}  # what is written -> the augmented operator
         self.tested: set[cst.CSTNode] = set()
+        self.optional = False  # in what runs with other settings than the defaults only
 
     def _report(self, node: cst.CSTNode, message: str, hint: str) -> None:
         statement = self.statements[-1] if self.statements else node
-        self.findings.append((statement, Finding(node, "SW4005", message, hint)))
+        if self.optional:
+            finding = Finding(node, "SW4004", f"{message} (not with the default settings)", hint, "warning")
+        else:
+            finding = Finding(node, "SW4005", message, hint)
+        self.findings.append((statement, finding))
+
+    def _usual(self, test: cst.BaseExpression) -> bool | None:
+        return self.traced.settings.usual(test, self.function)
+
+    def _visit(self, node: cst.CSTNode, usual: bool) -> None:
+        """Look at a part that runs with the default settings, or not."""
+        before = self.optional
+        self.optional = before or not usual
+        node.visit(self)
+        self.optional = before
 
     # ---- statements --------------------------------------------------------------------------------------------------
 
@@ -247,10 +264,20 @@ class _Scanner(cst.CSTVisitor):
             self._test(node.test)
             node.test.visit(self)
         self.statements.pop()
+        usual = self._usual(node.test)
         if outcome is not False and not (complains and guarded):
-            node.body.visit(self)
+            self._visit(node.body, usual is not False)
         if outcome is not True and node.orelse is not None and not (other and guarded and not complains):
-            node.orelse.visit(self)
+            self._visit(node.orelse, usual is not True)
+        return False
+
+    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> bool:
+        before = self.optional
+        for statement in node.body:
+            statement.visit(self)
+            if isinstance(statement, cst.If) and self._usual(statement.test) is True and leaves(statement.body):
+                self.optional = True  # what follows runs with other settings only
+        self.optional = before
         return False
 
     def visit_Assert(self, node: cst.Assert) -> bool:
@@ -294,15 +321,27 @@ class _Scanner(cst.CSTVisitor):
 
     # ---- truth values ------------------------------------------------------------------------------------------------
 
-    def visit_IfExp(self, node: cst.IfExp) -> None:
+    def visit_IfExp(self, node: cst.IfExp) -> bool:
         self._test(node.test)
+        node.test.visit(self)
+        usual = self._usual(node.test)
+        self._visit(node.body, usual is not False)
+        self._visit(node.orelse, usual is not True)
+        return False
 
     def visit_CompIf(self, node: cst.CompIf) -> None:
         self._test(node.test)
 
-    def visit_BooleanOperation(self, node: cst.BooleanOperation) -> None:
+    def visit_BooleanOperation(self, node: cst.BooleanOperation) -> bool:
         if node not in self.tested:
             self._test(node.left)
+        node.left.visit(self)
+        self._visit(node.right, not self._ends(node))
+        return False
+
+    def _ends(self, node: cst.BooleanOperation) -> bool:
+        """Is the right side of `and` or `or` not asked for with the default settings?"""
+        return self._usual(node.left) is isinstance(node.operator, cst.Or)
 
     def visit_UnaryOperation(self, node: cst.UnaryOperation) -> None:
         if isinstance(node.operator, cst.Not) and node not in self.tested:
@@ -321,7 +360,10 @@ class _Scanner(cst.CSTVisitor):
             yield from self._leaves(test.expression)
         elif isinstance(test, cst.BooleanOperation):
             yield from self._leaves(test.left)
+            before = self.optional
+            self.optional = before or self._ends(test)
             yield from self._leaves(test.right)
+            self.optional = before
         elif isinstance(test, cst.Comparison):
             if self._compares_arrays(test):
                 yield test

@@ -63,6 +63,14 @@ def holds_modules(value: Value) -> bool:
     return isinstance(value, Container) and value.site.kind in ("list", "tuple") and any(map(_is_module, _parts(value)))
 
 
+def nests_modules(value: Value) -> bool:
+    """A plain dictionary with modules in it, or a plain container of such things and of lists of modules."""
+    if not isinstance(value, Container) or value.site.kind not in ("list", "tuple", "dict"):
+        return False
+    modules = value.site.kind == "dict" and any(map(_is_module, _parts(value)))
+    return modules or any(holds_modules(part) or nests_modules(part) for part in _parts(value) if part is not value)
+
+
 def holds_arrays(value: Value) -> bool:
     """A plain list, tuple or dictionary with arrays in it."""
     return (

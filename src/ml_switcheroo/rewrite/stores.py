@@ -13,7 +13,7 @@ from .base import Walk
 from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
-from .placeholders import holds_arrays, holds_modules
+from .placeholders import holds_arrays, holds_modules, nests_modules
 from .registrations import Registrations
 
 if TYPE_CHECKING:
@@ -374,7 +374,7 @@ class Stores(Registrations, Walk):
             return self._store_weight(original, updated, target, new, owners)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
-        arrays = bool(instances) and any(map(holds_arrays, values))
+        arrays = bool(instances) and (any(map(holds_arrays, values)) or any(map(nests_modules, values)))
         if self.style.data is not None and (arrays or original.value in self.effects.placeholders):
             return updated.with_changes(value=self.style_expression(self.style.data, x=bare(value)))
         if not instances or not any(isinstance(v, Tensor) for v in values):

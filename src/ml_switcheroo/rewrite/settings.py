@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..analysis.engine import Engine
-    from ..analysis.model import FunctionInfo
+    from ..analysis.model import ClassInfo, FunctionInfo
 
 _COMPARE: dict[type[cst.CSTNode], Callable[[Any, Any], bool]] = {
     cst.Equal: lambda a, b: a == b,
@@ -84,13 +84,29 @@ class Settings:
             cls = function.cls
             if cls is None or owner is None or function.parameters[:1] != [owner]:
                 return []
-            writers = set().union(*(c.writers.get(node.attr.value, ()) for c in (*cls.mro(), *cls.subclasses)))
-            if writers != {"__init__"}:
+            family = (*cls.mro(), *cls.subclasses)
+            writers = set().union(*(c.writers.get(node.attr.value, ()) for c in family))
+            if "__init__" not in writers:
                 return []
+            if len(writers) > 1:  # switches for others: `def enable(self): self.on = True`
+                switched = not any(writers & c.called for c in family) and self.engine.forward not in writers
+                return self._initial(node.attr.value, cls) if switched else []
         elif not isinstance(node, (cst.Integer, cst.Float, cst.SimpleString)):
             return []
         suits = (isinstance(v, (Const, Scalar, Unknown)) or (isinstance(v, Tensor) and v.weak) for v in values)
         return constants if all(suits) else []
+
+    def _initial(self, name: str, cls: ClassInfo) -> list[object]:
+        """The literal that the constructor gives an attribute."""
+        for owner in cls.mro():
+            constructor = owner.methods.get("__init__")
+            if constructor is not None and name in owner.attributes and isinstance(constructor.node, cst.FunctionDef):
+                reader = _Stored(constructor.parameters[0], name)
+                constructor.node.body.visit(reader)
+                if len(reader.found) == 1:
+                    values = self.engine.facts.get(reader.found[0], NOTHING)
+                    return [value.value for value in values if isinstance(value, Const)] if len(values) == 1 else []
+        return []
 
     def _bound(self, function: FunctionInfo) -> dict[str, list[cst.BaseExpression | None]]:
         """What gives the names of a function their values: None for what is no plain assignment."""
@@ -100,6 +116,22 @@ class Settings:
             function.node.visit(reader)
             found = self.bound[function] = reader.found
         return found
+
+
+class _Stored(cst.CSTVisitor):
+    """What is assigned to an attribute of the object itself."""
+
+    def __init__(self, owner: str, name: str) -> None:
+        super().__init__()
+        self.path = (owner, name)
+        self.found: list[cst.BaseExpression] = []
+
+    def visit_Assign(self, node: cst.Assign) -> None:
+        for target in node.targets:
+            part = target.target
+            if isinstance(part, cst.Attribute) and isinstance(part.value, cst.Name):
+                if (part.value.value, part.attr.value) == self.path:
+                    self.found.append(node.value)
 
 
 class _Bindings(cst.CSTVisitor):

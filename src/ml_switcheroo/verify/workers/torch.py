@@ -112,12 +112,11 @@ def _gradients(
     worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any, weights: dict[str, NDArray[Any]]
 ) -> None:
     """Save the gradients as if they were a checkpoint: the migration script then maps them to the target's paths."""
-    for parameter in model.parameters():
-        parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
-        parameter.grad = None
+    model.zero_grad(set_to_none=True)
     before = {name: value.clone() for name, value in model.state_dict().items() if torch.is_tensor(value)}
     loss = _reduce(flatten(model(*args, **kwargs)), weights)
-    loss.backward()
+    if loss.requires_grad:  # else nothing of the model is trained
+        loss.backward()
     named = {n: p.grad for n, p in model.named_parameters(remove_duplicate=False)}
     found = {
         n: named[n] if named.get(n) is not None else torch.zeros_like(v) if n in named else v for n, v in before.items()
@@ -154,7 +153,8 @@ def _training(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) ->
         if step == STEPS:
             break
         model.zero_grad(set_to_none=True)
-        loss.backward()
+        if loss.requires_grad:
+            loss.backward()
         with torch.no_grad():
             moved = [p for p in model.parameters() if p.grad is not None]
             if not step:

@@ -217,7 +217,8 @@ class _Emitter:
             raise UnfitError(f"{missing[0]} is needed in the target and has no value here")
         self.check_ignored(filled.used | mentioned)
         node = filled.node
-        if isinstance(node, cst.Call) and not node.lpar:
+        built = isinstance(node, cst.Call) and len(node.args) == len(filled.origins)  # else it is an argument itself
+        if isinstance(node, cst.Call) and built and not node.lpar:
             node = lay_out(node, filled.origins, self.call.source)
         helpers = frozenset(name for name in filled.free if self.kb.helper(name) is not None)
         return Emission(node, filled.free - helpers, helpers)

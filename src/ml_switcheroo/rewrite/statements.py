@@ -45,9 +45,7 @@ class StatementEdits(Walk):
                 return original_node.with_changes(leading_lines=lines)
             return self._comment_out(original_node, errors)
         if not updated_node.body:
-            if not original_node.leading_lines:
-                return cst.RemoveFromParent()
-            return cst.SimpleStatementLine([_GONE], leading_lines=original_node.leading_lines)  # see _closed_up
+            return gone(original_node.leading_lines)
         if len(updated_node.body) > len(original_node.body):
             # one statement became two: each on a line of its own
             first, *rest = updated_node.body
@@ -281,6 +279,13 @@ class StatementEdits(Walk):
 
 
 _GONE = cst.Pass()  # stands, until its block is left, for a statement that went away
+
+
+def gone(lines: Sequence[cst.EmptyLine]) -> cst.SimpleStatementLine | cst.RemovalSentinel:
+    """What stays of a statement that goes away: its comments, for the next one (see _closed_up)."""
+    if not lines:
+        return cst.RemoveFromParent()
+    return cst.SimpleStatementLine([_GONE], leading_lines=lines)
 
 
 def is_gone(statement: cst.BaseStatement) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from .dead import DeadBranches
 from .definitions import Definitions
 from .own_methods import OwnMethods
 from .references import References
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .context import Context
 
 
-class Translator(OwnMethods, Definitions, Training, StatementEdits, Stores, Calls, References):
+class Translator(DeadBranches, OwnMethods, Definitions, Training, StatementEdits, Stores, Calls, References):
     """All edits of round 2: facts are those of the original nodes, new text is built from the updated children."""
 
 

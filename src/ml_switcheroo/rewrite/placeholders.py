@@ -5,6 +5,7 @@ A target that sorts attributes into data and settings when they are first set ha
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo
+
+_MAKES = re.compile(r"(\w+\.)*[A-Z]\w*\(")  # the construction of an object
 
 # The branches that lead to a statement: each `if` with the number of its branch.
 Path = tuple[tuple[cst.CSTNode, int], ...]
@@ -48,6 +51,40 @@ def placeholders(engine: Engine) -> set[cst.CSTNode]:
                     if first and any(_follows(other, store) for other in data):
                         found.add(store.value)
     return found
+
+
+def shared_places(engine: Engine) -> set[cst.CSTNode]:
+    """The layers in assignments to attributes that also hold modules with parts, before or after: `self.act = ReLU()`.
+
+    Where such an attribute is data, a plain function in the place of the layer would not be.
+    """
+    found: set[cst.CSTNode] = set()
+    for cls in engine.classes.values():
+        if not cls.is_module:
+            continue
+        family = [*cls.mro(), *_below(cls)]
+        stores = [store for member in family for store in _stores(engine, member)]
+        for store in stores:
+            others = [s for s in stores if s.name == store.name and (_follows(s, store) or _follows(store, s))]
+            if any(_gives_data(engine, other) for other in others):
+                found.update(_choices(store.value))
+    return found
+
+
+def _choices(value: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    if isinstance(value, cst.IfExp):
+        yield from _choices(value.body)
+        yield from _choices(value.orelse)
+    else:
+        yield value
+
+
+def _is_object(engine: Engine, value: Value) -> bool:
+    """Data, other than a layer that the target may write as a function."""
+    if isinstance(value, Layer):
+        row = engine.kb.write(value.op)
+        return row is not None and all(form.emit is None or _MAKES.match(form.emit) for form in row.forms)
+    return is_data(value)
 
 
 def is_data(value: Value) -> bool:
@@ -163,4 +200,5 @@ def _is_constant(engine: Engine, store: _Store) -> bool:
 
 def _gives_data(engine: Engine, store: _Store) -> bool:
     values = engine.facts.get(store.value, NOTHING)
-    return any(is_data(value) for value in values)
+    looked_up = isinstance(store.value, cst.Call) and dotted(store.value.func) is None  # a class from a table
+    return any(is_data(value) if looked_up else _is_object(engine, value) for value in values)

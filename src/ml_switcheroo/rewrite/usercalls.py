@@ -161,7 +161,8 @@ class Calls(ProjectCalls, Walk):
             result = (
                 emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
             )
-            if call.op.name in self.effects.as_modules and isinstance(result, Emission) and not _makes(result.node):
+            stays = call.op.name in self.effects.as_modules or original in self.effects.objects
+            if stays and call.op.kind == "layer" and isinstance(result, Emission) and not _makes(result.node):
                 helper = emit_helper_call(self.kb, call, self.place())
                 result = result if isinstance(helper, Misfit) else helper
             if not isinstance(result, Misfit):

@@ -13,7 +13,7 @@ import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS
 from ..analysis.project import dotted
-from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Scalar, Tensor, Value
+from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Made, Scalar, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,5 +200,9 @@ def _is_constant(engine: Engine, store: _Store) -> bool:
 
 def _gives_data(engine: Engine, store: _Store) -> bool:
     values = engine.facts.get(store.value, NOTHING)
-    looked_up = isinstance(store.value, cst.Call) and dotted(store.value.func) is None  # a class from a table
-    return any(is_data(value) if looked_up else _is_object(engine, value) for value in values)
+    if isinstance(store.value, cst.Call):
+        path = dotted(store.value.func) or ""
+        if not path or path.split(".")[0] == store.method.parameters[0]:  # a class of a table, or one handed in
+            called = store.method.cls is not None and store.name in store.method.cls.called
+            return any(map(is_data, values)) or (called and all(isinstance(v, (Made, Unknown)) for v in values))
+    return any(_is_object(engine, value) for value in values)

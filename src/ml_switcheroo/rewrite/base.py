@@ -86,6 +86,7 @@ class Walk(cst.CSTTransformer):
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered
         self.dropped: set[cst.CSTNode] = set()  # statements that go away
+        self.reads_gradients: bool | None = None  # does anything in the file use gradients?
         self.chained: set[cst.CSTNode] = set()  # `elif` parts
         self.ends: dict[cst.CSTNode, cst.If] = {}  # a return that always comes -> the `if` in which it stood
         self.stopped = 0  # depth of blocks without gradients

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     # The current value of a place, and what makes a statement that stores a new one.
     Storable: TypeAlias = tuple[cst.BaseExpression, Callable[[cst.BaseExpression], cst.BaseSmallStatement]]
 
+# What uses the gradients of a backward pass, or may do so.
+GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
+
 
 class Stores(Registrations, Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
@@ -492,25 +495,16 @@ class Stores(Registrations, Walk):
         return node.func.value
 
     def _unread_backward(self, call: cst.Call) -> bool:
-        """`y.sum().backward()` in a function that never reads a gradient nor steps an optimiser: it has no effect."""
-        if not isinstance(call.func, cst.Attribute) or not self.functions:
+        """`y.sum().backward()` in a file that never reads a gradient nor steps an optimiser: it has no effect."""
+        if not isinstance(call.func, cst.Attribute):
             return False
         rows = self.kb.read(f"{self.engine.tensor_type}.{call.func.attr.value}")
         if not rows or rows[0].op != "backward":
             return False
-        function = self.functions[-1]
-        readers = {"grad", "step", "zero_grad", "clip_grad_norm_"}
-        for other in function.calls:
-            names = (
-                {other.func.attr.value}
-                if isinstance(other.func, cst.Attribute)
-                else {other.func.value}
-                if isinstance(other.func, cst.Name)
-                else set()
-            )
-            if names & readers:
-                return False
-        return not any(isinstance(node, cst.Attribute) and node.attr.value == "grad" for node in walk(function.node))
+        if self.reads_gradients is None:
+            names = (node.attr if isinstance(node, cst.Attribute) else node for node in walk(self.context.module.tree))
+            self.reads_gradients = any(isinstance(name, cst.Name) and name.value in GRADIENT_USERS for name in names)
+        return not self.reads_gradients
 
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr

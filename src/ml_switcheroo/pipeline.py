@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,6 +172,8 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
     )
     tree = tidy(translate(module.tree, context), context, compat)
     code = tree.code if context.changed or context.findings else text
+    if code is not text and not _is_python(code) and _is_python(text):
+        raise AssertionError("the conversion is no valid Python")
     return Conversion(
         code,
         _diagnostics(context, path),
@@ -179,6 +182,14 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
         tuple(sorted(context.helpers)),
         _decisions(context),
     )
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _decisions(context: Context) -> list[str]:

@@ -142,3 +142,20 @@ def test_names_of_files(tmp_path: Path) -> None:
     tree(tmp_path, a__="", a__b__="", a__b__c="")
     assert module_of(tmp_path / "a/b/c.py") == (tmp_path.resolve(), "a.b.c")
     assert module_of(tmp_path / "a/b/__init__.py") == (tmp_path.resolve(), "a.b")
+
+
+def test_all_files_that_are_used_of_a_package_that_the_tree_replaces(tmp_path: Path) -> None:
+    """Files of another package that do not use the framework would not be found behind those that do."""
+    net = "import lib.data\nfrom lib.model import Model\nimport other.data\nlib.data.NAMES\n"
+    model = "import torch\nfrom .names import NAMES\nclass Model: ...\n"
+    tree(tmp_path, pkg__="", pkg__net=net, lib__="", lib__model=model, lib__names="NAMES = []\n",
+         lib__data="NAMES = []\n", other__="", other__data="")  # fmt: skip
+    found = texts(closure(tmp_path, "pkg/net.py"))
+    assert set(found) == {
+        "pkg/__init__.py",
+        "pkg/net.py",
+        "lib/__init__.py",
+        "lib/model.py",
+        "lib/names.py",
+        "lib/data.py",
+    }

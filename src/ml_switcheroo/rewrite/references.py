@@ -506,6 +506,8 @@ class References(Walk):
 
     def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
         """The weight of a layer of unknown class."""
+        if original in self.safe_stores:  # which _store_weight refuses
+            return updated
         if original in self.effects.handed.views and self.kb.helper("weight_view") is not None:
             return cst.Call(cst.Name(self.context.helper_name("weight_view")), [cst.Arg(updated.value)])
         if original in self.symmetric and self.kb.helper("weight_of") is not None:

@@ -95,6 +95,9 @@ class Stores(Registrations, Walk):
                 stored = self._store_item(target, new_target, updated_node.value, "")
                 if stored is not None:
                     return stored
+            data = self._store_data(original_node, updated_node, target, new_target)
+            if data is not None:
+                return data
             if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
                 return self._store_attribute(original_node, updated_node, target, new_target)
             receiver = self._inplace_receiver(original_node.value)
@@ -113,6 +116,25 @@ class Stores(Registrations, Walk):
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
+
+    def _store_data(
+        self, original: cst.Assign, updated: cst.Assign, target: cst.BaseExpression, new: cst.BaseExpression
+    ) -> cst.BaseSmallStatement | None:
+        """`layer.weight.data = v`: a new value for a variable, whatever order of axes it has."""
+        if not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Attribute):
+            return None
+        if target.attr.value != "data" or not any(isinstance(v, Tensor) for v in self.facts(target.value)):
+            return None
+        known = target.value in self.variables or self._is_variable(target.value)
+        place = self._storable(target, new) if known else None
+        if place is not None:
+            return place[1](bare(self._without_gradient(original.value, updated.value)))
+        if isinstance(new, cst.Call):
+            self.context.report(
+                original.value, "SW5003", "this weight cannot be replaced", "fill it with a function of nn.init instead"
+            )
+            return updated.with_changes(targets=original.targets)
+        return None
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
         """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""
@@ -373,7 +395,9 @@ class Stores(Registrations, Walk):
             return updated.with_changes(targets=[_target(place)])
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
         own = any(target.attr.value in cls.attributes for v in instances for cls in v.cls.mro())
-        if layer_ops(owners) and not own:
+        trained = any(isinstance(v, Tensor) and v.role == "parameter" for v in values)
+        unknown = trained and target.attr.value == "weight" and not any(isinstance(v, Instance) for v in owners)
+        if (layer_ops(owners) or unknown) and not own:
             return self._store_weight(original, updated, target, new, owners)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
@@ -443,11 +467,13 @@ class Stores(Registrations, Walk):
         rows = (
             self.kb.read(self.context.source_api(self.facts(value.func)) or "") if isinstance(value, cst.Call) else []
         )
-        if rows and rows[0].op == "Parameter" and isinstance(made, cst.Call) and len(made.args) == 1:
+        if rows and rows[0].op == "Parameter" and isinstance(made, cst.Call) and made.args:
             before, _, after = order.partition("->")
             axes = tuple(before.index(axis) for axis in after)
             argument = made.args[0].with_changes(value=bare(self.reordered(fit(made.args[0].value, OBJECT), axes)))
-            return updated.with_changes(targets=[_target(new)], value=made.with_changes(args=[argument]))
+            return updated.with_changes(
+                targets=[_target(new)], value=made.with_changes(args=[argument, *made.args[1:]])
+            )
         self.context.report(
             original,
             "SW5003",

@@ -108,8 +108,29 @@ class Traced:
             if not found:
                 return True
             return any(self.is_array(origin, function, seen | {node.value}) for origin in found)
-        parts = _parts(node)
+        parts = _parts(node) or (self._combined(node) if isinstance(node, cst.Call) else None)
         return not parts or any(self.is_array(part, function, seen) for part in parts)
+
+    def _combined(self, call: cst.Call) -> list[cst.BaseExpression] | None:
+        """The arguments from which a one-line function (`return n % d == 0`) makes its result; None for other calls."""
+        callee = only_callee(self.engine.facts.get(call.func, NOTHING))
+        if not isinstance(callee, FunctionRef) or callee.receiver or any(arg.star for arg in call.args):
+            return None
+        result = _only_return(callee.function)
+        names = callee.function.parameters
+        given = {names[i]: arg.value for i, arg in enumerate(call.args[: len(names)]) if arg.keyword is None}
+        given |= {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+        found: list[cst.BaseExpression] = []
+        waiting = [result] if result is not None and callee.function.star is None else [call]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, cst.Name) and node.value in given:
+                found.append(given[node.value])
+            elif parts := _parts(node):
+                waiting += parts
+            elif not isinstance(node, (cst.BaseNumber, cst.SimpleString)):
+                return None
+        return found
 
     def holds_arrays(self, node: cst.BaseExpression, function: FunctionInfo) -> bool:
         """Is an expression an array, or a list or tuple of arrays?"""
@@ -158,6 +179,15 @@ def _parts(node: cst.BaseExpression) -> list[cst.BaseExpression]:
     if isinstance(node, cst.NamedExpr):
         return [node.value]
     return []
+
+
+def _only_return(function: FunctionInfo) -> cst.BaseExpression | None:
+    """What a function gives that does nothing else."""
+    body = function.node.body if isinstance(function.node, cst.FunctionDef) else None
+    last = body.body[-1] if body is not None and len(body.body) == 1 else None
+    if isinstance(last, cst.SimpleStatementLine):
+        last = last.body[-1] if len(last.body) == 1 else None
+    return last.value if isinstance(last, cst.Return) else None
 
 
 class _Origins(cst.CSTVisitor):

@@ -182,7 +182,10 @@ class _Walker:
     def __init__(self, finder: _Finder, entry: Module, frameworks: frozenset[str], stop: frozenset[str]) -> None:
         self.finder = finder
         self.entry = entry
-        self.own = entry.name.partition(".")[0]
+        self.own = {
+            entry.name.partition(".")[0]
+        }  # packages that the tree replaces: all that is used of them is followed
+        self.left: set[str] = set()  # packages of which something was not followed
         self.frameworks = frameworks
         self.stop = stop
         self.todo: list[Module] = []
@@ -190,12 +193,18 @@ class _Walker:
         self.used_packages: set[str] = set()
 
     def run(self) -> None:
+        """Follow all imports; those of a package that the tree turns out to replace once more, all of them."""
         while self.todo:
             module = self.todo.pop()
             if module.whole:
                 self._follow_whole(module)
             else:
                 self._follow_names(module)
+            if not self.todo:
+                there = [m for m in self.finder.cache.values() if m is not None and (m.whole or m.wanted)]
+                replaced = ({m.name.partition(".")[0] for m in there} & self.left) - self.own
+                self.own |= replaced
+                self.todo += there if replaced else []
 
     def want(self, module: Module, names: set[str]) -> None:
         """Note that `names` of a module are wanted; an ordinary file is always wanted whole."""
@@ -340,12 +349,15 @@ class _Walker:
         top = name.partition(".")[0]
         if top in self.stop or top in sys.stdlib_module_names:
             return False
-        if top == self.own:
+        if top in self.own:
             return True
         module = self.finder.load(name)
         if module is None:
             return self.finder.is_namespace(name)
-        return self._touches_framework(module, set())
+        if self._touches_framework(module, set()):
+            return True
+        self.left.add(top)
+        return False
 
     def _touches_framework(self, module: Module, seen: set[str]) -> bool:
         """Whether a file of another package imports the source framework, itself or through its own package."""

@@ -13,7 +13,7 @@ from .base import Walk
 from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
-from .placeholders import holds_arrays, holds_modules
+from .placeholders import holds_arrays, holds_modules, is_setting
 from .registrations import Registrations
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ class Stores(Registrations, Walk):
                 stored = self._store_item(target, new_target, updated_node.value, "")
                 if stored is not None:
                     return stored
+            if isinstance(target, cst.Attribute) and target.attr.value == "data":
+                if any(isinstance(v, Tensor) for v in self.facts(target.value)):
+                    return self._store_data(original_node, updated_node, target, new_target)
             if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
                 return self._store_attribute(original_node, updated_node, target, new_target)
             receiver = self._inplace_receiver(original_node.value)
@@ -355,6 +358,22 @@ class Stores(Registrations, Walk):
             return updated_node.with_changes(value=stored.value)  # which keeps its annotation
         return stored
 
+    def _store_data(
+        self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.BaseExpression
+    ) -> cst.BaseSmallStatement:
+        """`p.data = v`: a new value for a variable."""
+        value = self._without_gradient(original.value, updated.value)
+        place = new.value if isinstance(new, cst.Attribute) and new.attr.value == "data" else new
+        if isinstance(place, cst.Subscript) and is_whole(place):
+            place = place.value
+        weight, axes = self.variables.get(target.value, (None, ()))
+        if weight is not None and axes:  # stored in another order of axes: back into that order
+            place, back = weight.deep_clone(), tuple(axes.index(axis) for axis in range(len(axes)))
+            value = bare(self.reordered(fit(value, OBJECT), back))
+        return updated.with_changes(
+            targets=[_target(self.style_expression(self.style.variable_write, x=place))], value=value
+        )
+
     def _store_attribute(
         self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute
     ) -> cst.BaseSmallStatement:
@@ -362,19 +381,13 @@ class Stores(Registrations, Walk):
         value = self._without_gradient(original.value, updated.value)
         updated = updated.with_changes(value=value)
         owners = self.facts(target.value)
-        if target.attr.value == "data" and any(isinstance(v, Tensor) for v in owners):  # p.data = v
-            new_owner = new.value
-            if isinstance(new_owner, cst.Subscript) and is_whole(new_owner):
-                new_owner = new_owner.value
-            place = self.style_expression(self.style.variable_write, x=new_owner)
-            return updated.with_changes(targets=[_target(place)])
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
         own = any(target.attr.value in cls.attributes for v in instances for cls in v.cls.mro())
         if layer_ops(owners) and not own:
             return self._store_weight(original, updated, target, new, owners)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
-        arrays = bool(instances) and any(map(holds_arrays, values))
+        arrays = bool(instances) and any(map(holds_arrays, values)) and not any(map(is_setting, values))
         if self.style.data is not None and (arrays or original.value in self.effects.placeholders):
             return updated.with_changes(value=self.style_expression(self.style.data, x=bare(value)))
         if not instances or not any(isinstance(v, Tensor) for v in values):
@@ -406,6 +419,7 @@ class Stores(Registrations, Walk):
         attr = target.attr.value
         ops = layer_ops(owners)
         rules = {op: (w.weights.get(attr) if (w := self.kb.write(op)) is not None else None) for op in ops}
+        rules = {op: rule for op, rule in rules.items() if rule is not None or not self._is_refused(op)} or rules
         if len(rules) != 1 or not isinstance(next(iter(rules.values())), str):
             if attr in ("weight", "bias") and any(isinstance(v, Tensor) for v in self.facts(original.value)):
                 self.context.report(
@@ -419,6 +433,7 @@ class Stores(Registrations, Walk):
         path, _, order = rule.partition(" ")
         values = self.facts(original.value)
         if isinstance(original.value, cst.Attribute) and (other := layer_ops(self.facts(original.value.value))):
+            other = {op for op in other if not self._is_refused(op)} or other
             found = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op))}
             orders = {rule.partition(" ")[2] for rule in found}
             if orders != {order}:
@@ -426,6 +441,11 @@ class Stores(Registrations, Walk):
         elif order and any(isinstance(v, Tensor) for v in values):
             return self._replace_weight(original, updated, _attribute(new.value, path), order)
         return updated.with_changes(targets=[_target(_attribute(new.value, path))])
+
+    def _is_refused(self, op: str) -> bool:
+        """A layer that the target cannot have: where it is made, that was said."""
+        write = self.kb.write(op)
+        return write is not None and write.helper is None and all(form.refuse for form in write.forms)
 
     def _replace_weight(
         self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, order: str

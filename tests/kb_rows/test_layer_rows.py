@@ -697,6 +697,28 @@ def test_state_goes_out_and_in() -> None:
         H.load_state_dict(other, {**state, "scale": np.ones(3)})
 
 
+def test_state_of_one_module_at_a_time() -> None:
+    ours, other = Net(rngs=nnx.Rngs(0)), Net(rngs=nnx.Rngs(1))
+    saved = {**H.state_dict(ours), "unknown": np.ones(2), "blocks.1.other": np.ones(2)}
+    missing: list[str] = []
+    unexpected: list[str] = []
+    errors: list[str] = []
+
+    def load(state: dict[str, Any], module: Any, prefix: str = "") -> None:
+        H.load_own_state(module, state, prefix, {}, True, missing, unexpected, errors)
+        for name, child in H.named_children(module):
+            load(state, child, f"{prefix}{name}.")
+
+    load(saved, other)
+    assert (missing, unexpected, errors) == ([], ["unknown", "blocks.1.other"], [])
+    assert all((np.asarray(v) == np.asarray(saved[k])).all() for k, v in H.state_dict(other).items())
+    del saved["blocks.1.layers.0.kernel"]
+    load({**saved, "scale": np.ones(3)}, other)
+    assert missing == ["blocks.1.0.kernel"]
+    assert len(errors) == 1
+    assert errors[0].startswith("scale has shape (3,), the module needs ")
+
+
 def test_modes_casts_and_registration() -> None:
     net = Net(rngs=nnx.Rngs(0))
     assert H.eval_mode(net) is net

@@ -26,7 +26,7 @@ LAYERS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "Embedding": ({"weight": "NE"}, {"weight": "embedding"}),
     "Conv2d": ({"weight": "OIHW", "bias": "O?"}, {"weight": "kernel OIHW->HWIO", "bias": "bias"}),
     "BatchNorm2d": (
-        {"weight": "O", "bias": "O?", "running_mean": "O", "running_var": "O", "num_batches_tracked": "?"},
+        {"weight": "O", "bias": "O?", "running_mean": "O", "running_var": "O", "num_batches_tracked": ""},
         {
             "weight": "scale",
             "bias": "bias",

@@ -46,8 +46,35 @@ class Net(nn.Module):
 """
     found = classes(tmp_path, body)["Net"]
     assert sorted(found["proj"]) == ["layer Conv2d", "layer Linear"]
-    assert found["token"] == found["kept"] == ["tensor"]
+    assert found["token"] == found["kept"] == ["tensor 1"]
     assert not {"size", "drop", "gone"} & set(found)
+
+
+def test_numbers_of_axes(tmp_path: Path) -> None:
+    body = """
+class Net(nn.Module):
+    def __init__(self, n, shape, flag, **kw):
+        super().__init__()
+        size = 2
+        self.a = nn.Parameter(torch.empty(n, 3 * size, **kw))
+        self.b = nn.Parameter(torch.zeros((1, n, 1)) * 0.5)
+        self.c = nn.Parameter(torch.ones(shape))
+        self.d = nn.Parameter(torch.ones(4)) if flag else None
+        self.e = nn.Parameter(torch.randn(*shape))
+        self.register_buffer("f", torch.full((2, 2), 1.0))
+        self.register_parameter("g", None)
+        if flag:
+            self.g = nn.Parameter(torch.ones(2, 2))
+        self.h = nn.Parameter(torch.ones(2, 2)) if flag else nn.Parameter(torch.ones(2))
+        self.i = nn.Parameter(torch.ones(2))
+        self.i.data = torch.ones(2, 2)
+        self.j = nn.Parameter(torch.full((2, 3), n))
+"""
+    found = classes(tmp_path, body)["Net"]
+    assert {name: children for name, (children,) in found.items()} == {
+        "a": "tensor 2", "b": "tensor 3", "c": "tensor", "d": "tensor", "e": "tensor", "f": "tensor 2",
+        "g": "tensor 2", "h": "tensor", "i": "tensor", "j": "tensor 2",
+    }  # fmt: skip
 
 
 def test_computed_names_and_grown_containers(tmp_path: Path) -> None:

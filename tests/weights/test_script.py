@@ -106,6 +106,25 @@ def test_shapes_decide_between_possibilities(tmp_path: Path) -> None:
     assert set(found) == {"a.kernel", "b.scale", "b.bias"}
 
 
+def test_a_tensor_with_a_usual_number_of_axes(tmp_path: Path) -> None:
+    made = script(
+        tmp_path,
+        {"Net": {"a": ["class Experts", "layer Conv2d"], "b": ["class Experts", "layer Conv2d"], "c": "class Experts"},
+         "Experts": {"weight": "tensor 2"}},
+    )  # fmt: skip
+    tensors = state(a__weight=(4, 3, 1, 1), b__weight=(4, 3), c__weight=(1, 4, 3))
+    assert set(migrate(tmp_path, made, tensors)) == {"a.kernel", "b.weight", "c.weight"}
+
+
+def test_counted_batches_tell_a_norm_from_a_frozen_one(tmp_path: Path) -> None:
+    frozen = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), "tensor 1")
+    made = script(tmp_path, {"Net": {"a b": ["class Frozen", "layer BatchNorm2d"]}, "Frozen": frozen})
+    tensors = state(**{f"{name}__{key}": (4,) for name in "ab" for key in frozen})
+    tensors["b.num_batches_tracked"] = np.array(7)
+    found = migrate(tmp_path, made, tensors)
+    assert set(found) == {f"a.{name}" for name in frozen} | {"b.scale", "b.bias", "b.mean", "b.var"}
+
+
 def test_embedding_or_linear_is_never_guessed(tmp_path: Path) -> None:
     made = script(tmp_path, {"Net": {"proj": ["layer Embedding", "layer Linear"]}})
     said = refused(tmp_path, made, state(proj__weight=(4, 3)))

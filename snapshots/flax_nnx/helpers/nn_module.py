@@ -2,6 +2,7 @@
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import math
+import re
 from typing import NamedTuple
 
 import jax
@@ -165,6 +166,29 @@ def load_state_dict(module, state_dict, strict=True):
                 raise ValueError(f"{path} has shape {value.shape}, the module needs {variable.shape}")
             variable.set_value(value.astype(variable.dtype))
     return LoadedKeys(missing_keys=missing, unexpected_keys=unexpected)
+
+
+def load_own_state(
+    module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+):
+    """Put arrays into a module, without its parts, by their dotted paths; what does not fit goes into the lists."""
+    if not isinstance(module, nnx.Module):
+        return
+    own = {path: variable for path, variable in saved_variables(module).items() if "." not in path}
+    parts = {name for name, _ in named_children(module)}
+    # The parts of a Sequential count among its `layers` in paths, and not in the names of parts.
+    prefix, keys = re.sub(r"\blayers\.(?=\d)", "", prefix), {re.sub(r"\blayers\.(?=\d)", "", k): k for k in state_dict}
+    for name, variable in own.items():
+        key = keys.get(prefix + name)
+        if key is None:
+            missing_keys.extend([prefix + name] if strict else [])
+        elif (value := jnp.asarray(state_dict[key])).shape == variable.shape:
+            variable.set_value(value.astype(variable.dtype))
+        else:
+            error_msgs.append(f"{key} has shape {value.shape}, the module needs {variable.shape}")
+    for name, key in keys.items() if strict else ():
+        if name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] not in (*own, *parts):
+            unexpected_keys.append(key)
 
 
 def train_mode(module, mode=True):

@@ -76,6 +76,7 @@ class EngineBase:
         self.chaining: set[Site] = set()  # module chains through which values flow just now
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
+        self.replaced: set[cst.CSTNode] = set()  # `try` whose handler imports the framework's own version (imports.py)
         self.applications: set[cst.CSTNode] = set()  # calls of modules, not of classes that the same name may hold
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
         self.classes: dict[cst.CSTNode, ClassInfo] = {}
@@ -141,6 +142,9 @@ class EngineBase:
         raise NotImplementedError
 
     def imported(self, source: str, name: str) -> Values:
+        raise NotImplementedError
+
+    def is_replaced(self, node: cst.Try) -> bool:
         raise NotImplementedError
 
     def resolve(self, values: Values) -> Values:

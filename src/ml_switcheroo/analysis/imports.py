@@ -59,6 +59,24 @@ class Imports(EngineBase):
             )
             self.store_name(bound, frozenset({value}))
 
+    def is_replaced(self, node: cst.Try) -> bool:
+        """Does a handler import from the framework what `try` imports from elsewhere?
+
+        `try: from fast import FusedNorm as Norm`, `except ImportError: from framework import LayerNorm as Norm`: what
+        stands for a layer of the framework belongs to the framework, too, and is of no use elsewhere.
+        """
+        assert self.current is not None
+        if node.orelse is not None or len(node.handlers) != 1:
+            return False
+        tried, instead = _imports(node.body), _imports(node.handlers[0].body)
+        if not tried or tried.keys() - instead.keys() or len(tried) != len(node.body.body):
+            return False
+        sources = {import_source(found, self.current.module) for found, _ in tried.values()}
+        if any(self.finder.locate(name) or name.split(".")[0] in self.roots for name in sources):
+            return False
+        names = [self.kb.canonical(f"{dotted(instead[name][0].module)}.{instead[name][1]}") for name in tried]
+        return all(self.kb.is_known_api(name) for name in names)
+
     def resolve(self, values: Values) -> Values:
         """Values with what was imported but not looked at replaced by what it is."""
         for value in values:
@@ -103,3 +121,16 @@ class Imports(EngineBase):
         for name, cell in list(module.globals.items()):
             if not name.startswith("_"):
                 self.store_name(name, self.read(cell))
+
+
+def _imports(block: cst.BaseSuite) -> dict[str, tuple[cst.ImportFrom, str]]:
+    """The names that the import statements of a block bind: each with its statement, and its name there."""
+    found: dict[str, tuple[cst.ImportFrom, str]] = {}
+    for line in block.body:
+        for small in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            if isinstance(small, cst.ImportFrom) and not isinstance(small.names, cst.ImportStar):
+                for alias in small.names:
+                    renamed = alias.asname.name if alias.asname is not None else None
+                    name = dotted(alias.name)
+                    found[renamed.value if isinstance(renamed, cst.Name) else name] = (small, name)
+    return found

@@ -207,6 +207,12 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
         self._suite(node.body)
 
     def _try(self, node: cst.Try) -> None:
+        if self.is_replaced(node):
+            self.replaced.add(node)
+            self._suite(node.handlers[0].body)
+            if node.finalbody is not None:
+                self._suite(node.finalbody.body)
+            return
         before, was_dead = dict(self.env), self.dead
         self._suite(node.body)
         if node.orelse is not None and not self.dead:

@@ -13,7 +13,20 @@ import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS
 from ..analysis.project import dotted
-from ..analysis.values import NOTHING, Const, Container, Instance, Layer, Made, Scalar, Tensor, Unknown, Value
+from ..analysis.values import (
+    NOTHING,
+    Const,
+    Container,
+    Instance,
+    Layer,
+    Made,
+    Scalar,
+    Tensor,
+    Text,
+    Unknown,
+    Value,
+    Values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,18 +122,35 @@ def nests_modules(value: Value) -> bool:
 
 
 def holds_arrays(value: Value) -> bool:
-    """A plain list, tuple or dictionary with arrays in it."""
+    """A plain list, tuple or dictionary with something in it that is an array, and not just one of many things."""
     return (
         isinstance(value, Container)
         and value.site.kind in ("list", "tuple", "dict")
-        and any(isinstance(v, Tensor) and v.role == "value" for v in _parts(value))
+        and any(
+            any(isinstance(v, Tensor) and v.role == "value" for v in part) and not any(map(is_setting, part))
+            for part in _cells(value)
+        )
         and not any(map(_is_module, _parts(value)))
     )
+
+
+def is_setting(value: Value) -> bool:
+    """A number, text, type or the like: what a target keeps outside of its data."""
+    return isinstance(value, (Scalar, Text)) or (isinstance(value, Const) and value.value is not None)
 
 
 def _parts(value: Container) -> Iterator[Value]:
     for cell in (value.site.elements, *value.site.named.values(), *value.site.patterns.values()):
         yield from cell.values
+
+
+def _cells(value: Container) -> Iterator[Values]:
+    """What each place of a container may hold, as far as places are told apart."""
+    site = value.site
+    cells = site.ordered if site.ordered is not None else [site.elements]
+    if site.kind == "dict":
+        cells = [*site.named.values(), *site.patterns.values()] or cells
+    yield from (cell.values for cell in cells)
 
 
 def _is_module(value: Value) -> bool:

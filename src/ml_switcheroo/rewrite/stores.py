@@ -13,7 +13,7 @@ from .base import Walk
 from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
-from .placeholders import holds_arrays, holds_modules, nests_modules
+from .placeholders import holds_arrays, holds_modules, is_setting, nests_modules
 from .registrations import Registrations
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ class Stores(Registrations, Walk):
                 stored = self._store_item(target, new_target, updated_node.value, "")
                 if stored is not None:
                     return stored
-            data = self._store_data(original_node, updated_node, target, new_target)
-            if data is not None:
-                return data
+            if isinstance(target, cst.Attribute) and target.attr.value == "data":
+                if any(isinstance(v, Tensor) for v in self.facts(target.value)):
+                    return self._store_data(original_node, updated_node, target, new_target)
             if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
                 return self._store_attribute(original_node, updated_node, target, new_target)
             receiver = self._inplace_receiver(original_node.value)
@@ -116,25 +116,6 @@ class Stores(Registrations, Walk):
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
-
-    def _store_data(
-        self, original: cst.Assign, updated: cst.Assign, target: cst.BaseExpression, new: cst.BaseExpression
-    ) -> cst.BaseSmallStatement | None:
-        """`layer.weight.data = v`: a new value for a variable, whatever order of axes it has."""
-        if not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Attribute):
-            return None
-        if target.attr.value != "data" or not any(isinstance(v, Tensor) for v in self.facts(target.value)):
-            return None
-        known = target.value in self.variables or self._is_variable(target.value)
-        place = self._storable(target, new) if known else None
-        if place is not None:
-            return place[1](bare(self._without_gradient(original.value, updated.value)))
-        if isinstance(new, cst.Call):
-            self.context.report(
-                original.value, "SW5003", "this weight cannot be replaced", "fill it with a function of nn.init instead"
-            )
-            return updated.with_changes(targets=original.targets)
-        return None
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
         """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""
@@ -380,6 +361,26 @@ class Stores(Registrations, Walk):
             return updated_node.with_changes(value=stored.value)  # which keeps its annotation
         return stored
 
+    def _store_data(
+        self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.BaseExpression
+    ) -> cst.BaseSmallStatement:
+        """`p.data = v`: a new value for a variable, whatever order of axes it has."""
+        value = self._without_gradient(original.value, updated.value)
+        if target.value in self.variables or self._is_variable(target.value):
+            place = self._storable(target, new)
+            if place is not None:
+                return place[1](bare(value))
+        if isinstance(new, cst.Call):
+            self.context.report(
+                original.value, "SW5003", "this weight cannot be replaced", "fill it with a function of nn.init instead"
+            )
+            return updated.with_changes(targets=original.targets)
+        owner = new.value if isinstance(new, cst.Attribute) and new.attr.value == "data" else new
+        if isinstance(owner, cst.Subscript) and is_whole(owner):
+            owner = owner.value
+        place_text = self.style_expression(self.style.variable_write, x=owner)
+        return updated.with_changes(targets=[_target(place_text)], value=value)
+
     def _store_attribute(
         self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute
     ) -> cst.BaseSmallStatement:
@@ -387,12 +388,6 @@ class Stores(Registrations, Walk):
         value = self._without_gradient(original.value, updated.value)
         updated = updated.with_changes(value=value)
         owners = self.facts(target.value)
-        if target.attr.value == "data" and any(isinstance(v, Tensor) for v in owners):  # p.data = v
-            new_owner = new.value
-            if isinstance(new_owner, cst.Subscript) and is_whole(new_owner):
-                new_owner = new_owner.value
-            place = self.style_expression(self.style.variable_write, x=new_owner)
-            return updated.with_changes(targets=[_target(place)])
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
         own = any(target.attr.value in cls.attributes for v in instances for cls in v.cls.mro())
         trained = any(isinstance(v, Tensor) and v.role == "parameter" for v in values)
@@ -401,7 +396,8 @@ class Stores(Registrations, Walk):
             return self._store_weight(original, updated, target, new, owners)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
-        arrays = bool(instances) and (any(map(holds_arrays, values)) or any(map(nests_modules, values)))
+        arrays = any(map(holds_arrays, values)) and not any(map(is_setting, values))
+        arrays = bool(instances) and (arrays or any(map(nests_modules, values)))
         if self.style.data is not None and (arrays or original.value in self.effects.placeholders):
             return updated.with_changes(value=self.style_expression(self.style.data, x=bare(value)))
         if not instances or not any(isinstance(v, Tensor) for v in values):
@@ -433,6 +429,7 @@ class Stores(Registrations, Walk):
         attr = target.attr.value
         ops = layer_ops(owners)
         rules = {op: (w.weights.get(attr) if (w := self.kb.write(op)) is not None else None) for op in ops}
+        rules = {op: rule for op, rule in rules.items() if rule is not None or not self._is_refused(op)} or rules
         if len(rules) != 1 or not isinstance(next(iter(rules.values())), str):
             if attr in ("weight", "bias") and any(isinstance(v, Tensor) for v in self.facts(original.value)):
                 self.context.report(
@@ -446,6 +443,7 @@ class Stores(Registrations, Walk):
         path, _, order = rule.partition(" ")
         values = self.facts(original.value)
         if isinstance(original.value, cst.Attribute) and (other := layer_ops(self.facts(original.value.value))):
+            other = {op for op in other if not self._is_refused(op)} or other
             found = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op))}
             orders = {rule.partition(" ")[2] for rule in found}
             if orders != {order}:
@@ -453,6 +451,11 @@ class Stores(Registrations, Walk):
         elif order and any(isinstance(v, Tensor) for v in values):
             return self._replace_weight(original, updated, _attribute(new.value, path), order)
         return updated.with_changes(targets=[_target(_attribute(new.value, path))])
+
+    def _is_refused(self, op: str) -> bool:
+        """A layer that the target cannot have: where it is made, that was said."""
+        write = self.kb.write(op)
+        return write is not None and write.helper is None and all(form.refuse for form in write.forms)
 
     def _replace_weight(
         self, original: cst.Assign, updated: cst.Assign, new: cst.Attribute, order: str

@@ -136,8 +136,21 @@ class Calls(ProjectCalls, Walk):
 
     # ---- the framework's own -----------------------------------------------------------------------------------------
 
+    def _with_values(self, original: cst.Call, updated: cst.Call) -> cst.Call:
+        """`pad(m.bias.data)` hands over an array, although `m.bias` may be a variable or None."""
+        args = [
+            new.with_changes(value=self.style_expression(self.style.variable_read, x=new.value))
+            if without_data(old.value) is not old.value
+            and without_data(old.value) in self.variables
+            and old.value not in self.filled
+            and isinstance(new.value, cst.Attribute)
+            else new
+            for old, new in zip(original.args, updated.args, strict=True)
+        ]
+        return updated.with_changes(args=args)
+
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
-        args = self.clip_arguments(original, self.arguments(original, updated))
+        args = self.clip_arguments(original, self.arguments(original, self._with_values(original, updated)))
         module_prefix = self.engine.module_type + "."
         if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)
             if name == module_prefix + "__init__":

@@ -8,20 +8,34 @@ import libcst as cst
 
 from ..analysis import values as v
 from ..analysis.project import dotted
-from .grammar import ANYTHING, CALLABLE, TENSOR, ClassRule, ContainerRule, Grammar, container, instance, layer
+from .grammar import (
+    ANYTHING,
+    CALLABLE,
+    TENSOR,
+    ClassRule,
+    ContainerRule,
+    Grammar,
+    container,
+    instance,
+    is_tensor,
+    layer,
+    tensor,
+)
+from .ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..analysis.base import EngineBase
     from ..analysis.model import ClassInfo, ModuleInfo, Site
 
 NONE = v.Const(None)
 MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 
-def grammar_of(modules: Iterable[ModuleInfo]) -> Grammar:
+def grammar_of(modules: Iterable[ModuleInfo], engine: EngineBase) -> Grammar:
     """The grammar of the module classes of these files, and of the classes elsewhere that they contain."""
-    return _Collector().collect(modules)
+    return _Collector(Ranks(engine)).collect(modules)
 
 
 def ties_of(cls: ClassInfo) -> list[tuple[str, str]]:
@@ -69,7 +83,8 @@ class _Aliases(cst.CSTVisitor):
 
 
 class _Collector:
-    def __init__(self) -> None:
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks = ranks
         self.grammar = Grammar()
         self.names: dict[ClassInfo, str] = {}
         self.sites: dict[int, str] = {}
@@ -117,10 +132,12 @@ class _Collector:
     def rule(self, cls: ClassInfo) -> ClassRule:
         rule = ClassRule(comment=cls.module.name)
         called = {name for owner in cls.mro() for name in owner.called}
+        ranks = self.ranks.of(cls.mro())
         for owner in cls.mro():
             for table in (owner.attributes, owner.attribute_patterns):
                 for name, cell in table.items():
                     found = self.children(cell.values, owner.persistent.get(name, True))
+                    found = [tensor(ranks.get(name)) if child == TENSOR else child for child in found]
                     # '*' is kept for the names that a base may have of which nothing is known.
                     self.add(rule.children, "**" if name == "*" else name, found, name in called)
             if owner.layer is not None:
@@ -133,7 +150,7 @@ class _Collector:
         for owner in cls.mro():
             ties = [tie for tie in (*owner.ties, *ties_of(owner)) if self._may_share(rule.children, tie)]
             rule.ties += [tie for tie in ties if tie not in rule.ties]
-            always = [name for name in always_set(owner) if rule.children.get(name) == [TENSOR]]
+            always = [name for name in always_set(owner) if all(map(is_tensor, rule.children.get(name, [""])))]
             rule.needed += [name for name in always if NONE not in cls.attribute(name)]
         return rule
 

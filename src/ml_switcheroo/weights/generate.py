@@ -77,7 +77,7 @@ def gen_weight_script(
     if project is None:
         project = _analysed(Path(path), text, source, target)
     base = project.kb
-    grammar = grammar_of(sorted(project.engine.targets, key=lambda module: module.name))
+    grammar = grammar_of(sorted(project.engine.targets, key=lambda module: module.name), project.engine)
     hub = {op: known for op in base.ops() if (known := base.hub(op)) is not None}
     write = {op: row for op in hub if (row := base.write(op)) is not None}
     # `self.head.weight = self.embed.weight` is written with a helper where one stores it with its axes swapped.

@@ -1,8 +1,8 @@
 """What may sit where in the modules of a project, free of the analysis that found it out.
 
 A *child* is a word: `layer Conv2d` (a layer of the framework, by hub name), `class Block` (a class of the project),
-`container 3` (a Sequential, ModuleList, ...), `tensor` (a parameter or buffer), `anything` (a module from outside) and
-`anything callable` (one that is called, so no list).
+`container 3` (a Sequential, ModuleList, ...), `tensor` (a parameter or buffer; `tensor 2` usually has two axes),
+`anything` (a module from outside) and `anything callable` (one that is called, so no list).
 """
 
 from __future__ import annotations
@@ -12,6 +12,16 @@ from dataclasses import dataclass, field
 TENSOR = "tensor"
 ANYTHING = "anything"
 CALLABLE = "anything callable"
+
+
+def tensor(rank: int | None = None) -> str:
+    """The child that is a parameter or buffer, with its number of axes where that is known."""
+    return TENSOR if rank is None else f"{TENSOR} {rank}"
+
+
+def is_tensor(child: object) -> bool:
+    """Is this child a parameter or buffer?"""
+    return isinstance(child, str) and child.partition(" ")[0] == TENSOR
 
 
 def layer(op: str) -> str:
@@ -73,18 +83,19 @@ class Grammar:
 
     def prune(self, with_tensors: set[str]) -> None:
         """Removes what never holds tensors: layers outside `with_tensors`, classes and containers of nothing else."""
-        full = {layer(op) for op in with_tensors} | {TENSOR, ANYTHING, CALLABLE}
+        full = {layer(op) for op in with_tensors} | {ANYTHING, CALLABLE}
         size = -1
         while len(full) != size:  # grows until nothing new turns out to hold tensors
             size = len(full)
             for name, rule in self.classes.items():
-                if any(child in full for children in (*rule.children.values(), rule.itself) for child in children):
+                groups = (*rule.children.values(), rule.itself)
+                if any(child in full or is_tensor(child) for children in groups for child in children):
                     full.add(instance(name))
             for name, box in self.containers.items():
-                if any(child in full for children in box.children.values() for child in children):
+                if any(child in full or is_tensor(child) for group in box.children.values() for child in group):
                     full.add(container(name))
         for children in self.children():
-            children[:] = [child for child in children if child in full]
+            children[:] = [child for child in children if child in full or is_tensor(child)]
         holders: list[ClassRule | ContainerRule] = [*self.classes.values(), *self.containers.values()]
         for holder in holders:
             holder.children = {name: children for name, children in holder.children.items() if children}

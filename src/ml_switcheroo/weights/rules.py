@@ -81,5 +81,4 @@ def uniform(key: str, value: object, layouts: Mapping[str, str]) -> object:
 
 def needed_tensors(rules: Row, layouts: Mapping[str, str]) -> list[str]:
     """The tensors that a layer has in every configuration that is met in practice; the others end in '?' in the hub."""
-    plain = [name for name in rules if re.fullmatch(r"[\w.]+", name) and not layouts.get(name, "?").endswith("?")]
-    return [name for name in plain if not (isinstance(rules[name], dict) and "drop" in rules[name])]
+    return [name for name in rules if re.fullmatch(r"[\w.]+", name) and not layouts.get(name, "?").endswith("?")]

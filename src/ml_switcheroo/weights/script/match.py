@@ -244,7 +244,9 @@ class Matcher:
             return self._guess(node, called=name == "callable")
         if kind == "tensor":
             below = [unfit(child, f"{node.path} is a tensor") for child in node.children.values()]
-            return joined([Match((Move(node.path, node.tensor.key, ()),) if node.tensor else ()), *below])
+            moves = (Move(node.path, node.tensor.key, ()),) if node.tensor else ()
+            rare = (node.path,) if node.tensor and name and len(node.tensor.shape) != int(name) else ()
+            return joined([Match(moves, unusual=rare), *below])
         if kind == "container":
             return self.match(node, self.grammar.containers[name])
         if node.tensor is not None:
@@ -273,7 +275,7 @@ class Matcher:
         found, own = [], Node(node.path)
         for part, child in node.children.items():
             candidates = _look_up(attributes, part)
-            computed = part not in attributes and child.tensor is not None and "tensor" not in candidates
+            computed = part not in attributes and child.tensor is not None and not any(map(_is_tensor, candidates))
             if "" in attributes and (not candidates or candidates is attributes.get("*") or computed):
                 own.children[part] = child
             elif candidates is attributes.get("*") and part.isdigit():
@@ -469,6 +471,10 @@ def _look_up(children: dict[str, list[Any]], name: str) -> list[Any]:
         if pattern != "*" and "*" in pattern and _glob(pattern).fullmatch(name):
             found += [candidate for candidate in candidates if candidate not in found]
     return found or children.get("*", [])
+
+
+def _is_tensor(candidate: Any) -> bool:
+    return isinstance(candidate, str) and candidate.partition(" ")[0] == "tensor"
 
 
 @cache

@@ -115,10 +115,16 @@ def holds_modules(value: Value) -> bool:
 
 def nests_modules(value: Value) -> bool:
     """A plain dictionary with modules in it, or a plain container of such things and of lists of modules."""
-    if not isinstance(value, Container) or value.site.kind not in ("list", "tuple", "dict"):
-        return False
-    modules = value.site.kind == "dict" and any(map(_is_module, _parts(value)))
-    return modules or any(holds_modules(part) or nests_modules(part) for part in _parts(value) if part is not value)
+    waiting, seen = [value], set()
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Container) and part.site.kind in ("list", "tuple", "dict") and part.site not in seen:
+            seen.add(part.site)
+            nested = part is not value or part.site.kind == "dict"
+            if nested and any(map(_is_module, _parts(part))):
+                return True
+            waiting += _parts(part)
+    return False
 
 
 def holds_arrays(value: Value) -> bool:

@@ -27,7 +27,7 @@ from ..analysis.values import (
     Values,
 )
 from .handed import Handed
-from .placeholders import placeholders, shared_places
+from .placeholders import all_stores, placeholders, shared_places
 from .reach import reached
 from .scratch import scratch_buffers
 from .settings import Settings
@@ -72,8 +72,9 @@ class Effects:
         self.settings = Settings(engine)
         self.reached = reached(engine, self.settings)  # what runs when a module is called
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
-        self.placeholders = placeholders(engine)
-        self.objects = shared_places(engine)  # layers that must stay objects, since others take their place
+        stores = all_stores(engine)
+        self.placeholders = placeholders(engine, stores)
+        self.objects = shared_places(engine, stores)  # layers that must stay objects, since others take their place
         self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 

@@ -49,13 +49,15 @@ class _Store:
     path: Path
 
 
-def placeholders(engine: Engine) -> set[cst.CSTNode]:
+Stores = dict["ClassInfo", list[_Store]]
+
+
+def placeholders(engine: Engine, known: Stores) -> set[cst.CSTNode]:
     """The constants in assignments to attributes that data may follow."""
     found: set[cst.CSTNode] = set()
     for cls in engine.classes.values():
         if cls.is_module:
-            family = [*cls.mro(), *_below(cls)]
-            stores = [store for member in family for store in _stores(engine, member)]
+            stores = _family_stores(cls, known)
             own = {store.value for method in cls.methods.values() for store in stores if store.method is method}
             for store in stores:
                 if store.value in own and _is_constant(engine, store):
@@ -66,7 +68,7 @@ def placeholders(engine: Engine) -> set[cst.CSTNode]:
     return found
 
 
-def shared_places(engine: Engine) -> set[cst.CSTNode]:
+def shared_places(engine: Engine, known: Stores) -> set[cst.CSTNode]:
     """The layers in assignments to attributes that also hold modules with parts, before or after: `self.act = ReLU()`.
 
     Where such an attribute is data, a plain function in the place of the layer would not be.
@@ -75,8 +77,7 @@ def shared_places(engine: Engine) -> set[cst.CSTNode]:
     for cls in engine.classes.values():
         if not cls.is_module:
             continue
-        family = [*cls.mro(), *_below(cls)]
-        stores = [store for member in family for store in _stores(engine, member)]
+        stores = _family_stores(cls, known)
         for store in stores:
             others = [s for s in stores if s.name == store.name and (_follows(s, store) or _follows(store, s))]
             if any(_gives_data(engine, other) for other in others):
@@ -172,6 +173,16 @@ def _below(cls: ClassInfo) -> Iterator[ClassInfo]:
     for other in cls.subclasses:
         yield other
         yield from _below(other)
+
+
+def all_stores(engine: Engine) -> Stores:
+    """What each class of modules stores on itself, by its own methods."""
+    return {cls: list(_stores(engine, cls)) for cls in engine.classes.values()}
+
+
+def _family_stores(cls: ClassInfo, known: Stores) -> list[_Store]:
+    """The stores of a class, of its bases and of those that inherit from it."""
+    return [store for member in (*cls.mro(), *_below(cls)) for store in known.get(member, ())]
 
 
 def _stores(engine: Engine, cls: ClassInfo) -> Iterator[_Store]:

@@ -89,7 +89,8 @@ class Stores(Registrations, Walk):
                     return parts
             if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
                 self.alone_value[target] = original_node.value
-                stored = self._store_item(target, new_target, updated_node.value, "")
+                value = self.constant(original_node.value, updated_node.value)
+                stored = self._store_item(target, new_target, value, "")
                 if stored is not None:
                     return stored
             data = self._store_data(original_node, updated_node, target, new_target)
@@ -104,7 +105,7 @@ class Stores(Registrations, Walk):
                 and isinstance(receiver, cst.Name)
                 and receiver.value != target.value
             ):
-                value = self._without_gradient(original_node.value, updated_node.value)
+                value = self.constant(original_node.value, updated_node.value)
                 first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
                 return cst.FlattenSentinel([first, updated_node.with_changes(value=cst.Name(receiver.value))])
         if self._says_nothing(original_node, updated_node):
@@ -112,7 +113,7 @@ class Stores(Registrations, Walk):
         if self.functions and isinstance(updated_node.value, cst.Name) and updated_node.value.value == "None":
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
-        return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
+        return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
 
     def _store_data(
         self, original: cst.Assign, updated: cst.Assign, target: cst.BaseExpression, new: cst.BaseExpression
@@ -125,7 +126,7 @@ class Stores(Registrations, Walk):
         known = target.value in self.variables or self._is_variable(target.value)
         place = self._storable(target, new) if known else None
         if place is not None:
-            return place[1](bare(self._without_gradient(original.value, updated.value)))
+            return place[1](bare(self.constant(original.value, updated.value)))
         if isinstance(new, cst.Call):
             self.context.report(
                 original.value, "SW5003", "this weight cannot be replaced", "fill it with a function of nn.init instead"
@@ -169,24 +170,13 @@ class Stores(Registrations, Walk):
         first = updated.with_changes(targets=[cst.AssignTarget(new.with_changes(elements=elements))])
         return cst.FlattenSentinel([first, *stores])
 
-    def _without_gradient(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
-        """What is computed in a block without gradients is a constant for the gradient."""
-        if (
-            not self.stopped
-            or self.style.stop_gradient is None
-            or not any(isinstance(v, Tensor) and v.role == "value" for v in self.facts(original))
-        ):
-            return value
-        if any(f.name == "__init__" or f.builds for f in self.functions):
-            return value
-        return self.style_expression(self.style.stop_gradient, x=value)
-
     def _is_alias_of_framework(self, node: cst.Assign) -> bool:
         """`F = torch.nn.functional`: the alias goes with the import."""
         name = self.context.source_api(self.facts(node.value))
         return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and self.is_framework_module(name)
 
     def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:
+        updated_node = updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
         target, new_target = original_node.target, updated_node.target
         if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
             stored = self._store_item(target, new_target, updated_node.value, type(original_node.operator).__name__)
@@ -381,7 +371,7 @@ class Stores(Registrations, Walk):
         self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute
     ) -> cst.BaseSmallStatement:
         values = self.facts(original.value)
-        value = self._without_gradient(original.value, updated.value)
+        value = self.constant(original.value, updated.value)
         updated = updated.with_changes(value=value)
         owners = self.facts(target.value)
         if target.attr.value == "data" and any(isinstance(v, Tensor) for v in owners):  # p.data = v
@@ -584,6 +574,9 @@ class Stores(Registrations, Walk):
                 return cst.RemoveFromParent()
             if self._is_nothing(original_node.value, updated_node.value):
                 return cst.RemoveFromParent()
+            if isinstance(updated_node.value, cst.Call):
+                kept = self.constant_arguments(original_node.value, updated_node.value)
+                return updated_node if kept is updated_node.value else updated_node.with_changes(value=kept)
         return updated_node
 
     def _seed(self, call: cst.Call, updated: cst.Call) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
@@ -651,11 +644,21 @@ class Stores(Registrations, Walk):
                         "assign the value to a name first",
                     )
                 return updated
-        return place[1](bare(updated.value))
+        value = bare(updated.value)
+        if any(isinstance(v, Tensor) and v.role == "buffer" for v in self.facts(without_data(root_of(receiver)))):
+            value = self.constant_array(value)
+        return place[1](value)
 
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""
         return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
+
+
+def root_of(receiver: cst.BaseExpression) -> cst.BaseExpression:
+    """`x` of `x.mul_(2)`, which another in-place method is called on."""
+    while isinstance(receiver, cst.Call) and isinstance(receiver.func, cst.Attribute):
+        receiver = receiver.func.value
+    return receiver
 
 
 def _plain_names(node: cst.BaseExpression) -> list[str]:

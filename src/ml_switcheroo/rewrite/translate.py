@@ -8,6 +8,7 @@ import libcst as cst
 
 from .definitions import Definitions
 from .own_methods import OwnMethods
+from .recording import Recording
 from .references import References
 from .statements import StatementEdits
 from .stores import Stores
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .context import Context
 
 
-class Translator(OwnMethods, Definitions, Training, StatementEdits, Stores, Calls, References):
+class Translator(OwnMethods, Definitions, Training, Recording, StatementEdits, Stores, Calls, References):
     """All edits of round 2: facts are those of the original nodes, new text is built from the updated children."""
 
 

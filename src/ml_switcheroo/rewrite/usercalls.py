@@ -137,6 +137,8 @@ class Calls(ProjectCalls, Walk):
     # ---- the framework's own -----------------------------------------------------------------------------------------
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
+        if original.func in self.switched:
+            return self.switch_call(original, updated)
         args = self.clip_arguments(original, self.arguments(original, updated))
         module_prefix = self.engine.module_type + "."
         if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)

@@ -78,6 +78,7 @@ class Walk(cst.CSTTransformer):
         self.forgotten: set[cst.CSTNode] = set()  # calls that forget gradients, where steps are converted
         self.clips: set[cst.CSTNode] = set()  # calls that clip gradients, in steps that are converted
         self.listings: set[cst.CSTNode] = set()  # the calls of parameters() in them
+        self.bound_keywords: dict[cst.CSTNode, list[str]] = {}  # function of a partial() -> the keywords it is given
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes

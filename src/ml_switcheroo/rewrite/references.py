@@ -40,6 +40,15 @@ def _for_values(rows: Sequence[ReadRow]) -> list[ReadRow]:
     return [row for row in rows if row.when is None] or list(rows)
 
 
+def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence[str]) -> bool:
+    """Is an expression a call that takes these arguments as they are?"""
+    if not isinstance(node, cst.Call):
+        return False
+    names = [a.value.value if isinstance(a.value, cst.Name) else "" for a in node.args]
+    given = [(a.keyword.value if a.keyword else None, name) for a, name in zip(node.args, names, strict=True)]
+    return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
+
+
 class References(Walk):
     """Replaces what is read without being called."""
 
@@ -277,12 +286,27 @@ class References(Walk):
             return cst.Name(self.context.helper_name(general))
         required = [p.name for p in hub.params.values() if p.default is None]
         args = {p: Bound(cst.Name(p), cst.Name(p), frozenset({Unknown()}), True) for p in required}
+        keywords = []
+        for keyword in self.bound_keywords.get(original, ()):
+            name = row.args.get(keyword, keyword)
+            if name in hub.params and hub.params[name].default is not None:
+                args[name] = Bound(cst.Name(keyword), cst.Name(keyword), frozenset({Unknown()}), True)
+                keywords.append(keyword)
         result = emit(self.kb, OpCall(hub, row, args), self.place())
         if isinstance(result, Misfit):
             self.fail(original, result)
             return updated
         self.context.use(result.imports, result.helpers)
         node = result.node
+        if keywords and not _keeps(node, required, keywords):
+            named = cst.Parameters(
+                params=[cst.Param(cst.Name(p)) for p in required],
+                star_arg=cst.ParamStar(),
+                kwonly_params=[cst.Param(cst.Name(p)) for p in keywords],
+            )
+            return self.fitted(original, cst.Lambda(params=named, body=node))
+        if keywords and isinstance(node, cst.Call):
+            return node.func
         if (
             isinstance(node, cst.Call)
             and [a.value.value if isinstance(a.value, cst.Name) and a.keyword is None else None for a in node.args]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import libcst as cst
 
 from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
-from ..convert.precedence import OBJECT, TERM, bare, fit
+from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
 from .base import Walk
 from .handed import layer_ops
@@ -645,8 +645,16 @@ class Stores(Registrations, Walk):
                     )
                 return updated
         value = bare(updated.value)
-        if any(isinstance(v, Tensor) and v.role == "buffer" for v in self.facts(without_data(root_of(receiver)))):
+        root = without_data(root_of(receiver))
+        roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
+        if "buffer" in roles:
             value = self.constant_array(value)
+        elif "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
+            # The gradient is that of the variable with its new value.
+            change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(place[0].deep_clone(), SUM + 1))
+            stopped = self.constant_array(change)
+            if stopped is not change:
+                value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
         return place[1](value)
 
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:

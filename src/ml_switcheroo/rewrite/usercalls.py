@@ -50,6 +50,8 @@ class Calls(ProjectCalls, Walk):
         values = self.facts(node.func)
         self._mark_fills(node)
         self.mark_trained(node)
+        if node.args and any(isinstance(v, Api) and v.name == "functools.partial" for v in values):
+            self.bound_keywords[node.args[0].value] = [a.keyword.value for a in node.args[1:] if a.keyword is not None]
         libraries = self.engine.libraries
         if any(
             isinstance(v, Api) and (v.name in libraries or v.name.rpartition(".")[0] + ".*" in libraries)

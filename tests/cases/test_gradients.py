@@ -17,6 +17,31 @@ HEAD = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n"
 
 # a function f of arrays, and the shapes of its arguments
 SOURCES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
+    "blocks without gradients": (
+        """
+from contextlib import nullcontext
+
+def pair(x, y):
+    return x * y, [x + y, {"b": x, "a": y * 2}]
+
+def f(x, y):
+    outs = []
+    with torch.no_grad():
+        a, rest = pair(x, y)
+        outs.append(x * x)
+        with torch.enable_grad():
+            b = x * 3
+    for step in range(3):
+        context = nullcontext if step == 1 else torch.no_grad
+        with context():
+            b, c = b * x, pair(x, y)[1][1]["a"]
+            b = b + y if step else b
+    with torch.set_grad_enabled(False):
+        d = y.exp()
+    return a * x + rest[0] * y + rest[1]["a"] + outs[0] * x + b + c + d * x
+""",
+        [(2, 3), (2, 3)],
+    ),
     "a wrong gradient stays as wrong as it was": (
         """
 class Clipped(torch.autograd.Function):

@@ -85,3 +85,55 @@ def test_the_same_steps(call: str, as_value: bool) -> None:
         converted.update(model, nnx.State({"w": nnx.Param(jnp.asarray(gradient))}))
         # float32 powers of the betas near 1 differ in their last digits: 1 - 0.999 ** n loses four of them
         np.testing.assert_allclose(model.w[...], parameter.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+SCHEDULES = """
+    LambdaLR(lambda t: 3 / max(t / 2, 1.0))
+    StepLR(3)
+    StepLR(2, gamma=0.5)
+    MultiStepLR([1, 4, 5], gamma=0.3)
+    ExponentialLR(0.7)
+    ConstantLR()
+    ConstantLR(factor=0.2, total_iters=3)
+    LinearLR()
+    LinearLR(start_factor=0.1, end_factor=0.6, total_iters=4)
+    CosineAnnealingLR(6)
+    CosineAnnealingLR(T_max=4, eta_min=0)
+"""
+SCHEDULED = """
+    SGD(lr=0.1, momentum=0.9)
+    AdamW(lr=0.1)
+    RMSprop(lr=0.1, momentum=0.9)
+    Adadelta(lr=0.5)
+"""
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize("call", [line.strip() for line in SCHEDULED.strip().splitlines()])
+@pytest.mark.parametrize("schedule", [line.strip() for line in SCHEDULES.strip().splitlines()])
+def test_the_same_steps_with_a_schedule(schedule: str, call: str, compiled: bool) -> None:
+    if compiled and call.startswith(("RMSprop", "Adadelta")):
+        pytest.skip("nothing of its own")
+    name, _, options = call.partition("(")
+    kind, _, settings = schedule.partition("(")
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((4, 3), dtype=np.float32)
+
+    parameter = torch.nn.Parameter(torch.tensor(start))
+    optimizer = eval(f"torch.optim.{name}([parameter], {options}", {"torch": torch, "parameter": parameter})
+    theirs = eval(f"torch.optim.lr_scheduler.{kind}(optimizer, {settings}", {"torch": torch, "optimizer": optimizer})
+    model = Net(start)
+    lines = f"    optimizer = torch.optim.{name}(model.parameters(), {options}\n"
+    lines += f"    return optimizer, torch.optim.lr_scheduler.{kind}(optimizer, {settings}\n"
+    converted, ours = made(lines)(model)
+    update = nnx.jit(nnx.Optimizer.update) if compiled else nnx.Optimizer.update
+    for _ in range(10):
+        gradient = rng.standard_normal((4, 3), dtype=np.float32)
+        parameter.grad = torch.tensor(gradient)
+        optimizer.step()
+        theirs.step()
+        update(converted, model, nnx.State({"w": nnx.Param(jnp.asarray(gradient))}))
+        ours.step()
+        np.testing.assert_allclose(model.w[...], parameter.detach().numpy(), rtol=1e-4, atol=1e-5)
+        rate = optimizer.defaults["lr"] * float(ours.scale[...])
+        np.testing.assert_allclose(rate, theirs.get_last_lr()[0], rtol=1e-5, atol=1e-8)

@@ -130,3 +130,72 @@ def clip_grad_norm(grads, max_norm):
 def clip_grad_value(grads, clip_value):
     """Gradients cut to the range from -clip_value to clip_value."""
     return jax.tree.map(lambda g: jnp.clip(g, -clip_value, clip_value), grads)
+
+
+class LRScheduler:
+    """Scales the steps of an optimizer, and so its learning rate: by factor(n) after n calls of step()."""
+
+    def __init__(self, optimizer, factor):
+        if hasattr(optimizer.tx, "unscaled"):
+            raise NotImplementedError("an optimizer takes one schedule: multiply the factors in one LambdaLR")
+        self.factor, self.steps, self.scale = factor, 0, nnx.OptState(jnp.asarray(factor(0), jnp.float32))
+        optimizer.tx = ScaledSteps(optimizer.tx)
+        optimizer.opt_state = nnx.data((optimizer.opt_state, self.scale))
+
+    def step(self):
+        """Go on to the next learning rate."""
+        self.steps += 1
+        self.scale[...] = jnp.asarray(self.factor(self.steps), jnp.float32)
+
+
+class ScaledSteps:
+    """A gradient transformation whose steps are scaled by a number in its state."""
+
+    def __init__(self, unscaled):
+        self.unscaled = unscaled
+
+    def init(self, params):
+        return self.unscaled.init(params), jnp.ones([])
+
+    def update(self, grads, state, params=None, **extra):
+        inner, scale = state
+        steps, inner = self.unscaled.update(grads, inner, params, **extra)
+        return jax.tree.map(lambda step: step * scale, steps), (inner, scale)
+
+
+def LambdaLR(optimizer, lr_lambda):
+    """A schedule: the learning rate times lr_lambda(n) after n steps."""
+    return LRScheduler(optimizer, lr_lambda[0] if isinstance(lr_lambda, (list, tuple)) else lr_lambda)
+
+
+def StepLR(optimizer, step_size, gamma=0.1):
+    """A schedule: the learning rate times gamma after every step_size steps."""
+    return LRScheduler(optimizer, lambda n: gamma ** (n // step_size))
+
+
+def MultiStepLR(optimizer, milestones, gamma=0.1):
+    """A schedule: the learning rate times gamma at each milestone."""
+    milestones = list(milestones)
+    return LRScheduler(optimizer, lambda n: gamma ** sum(n >= milestone for milestone in milestones))
+
+
+def ExponentialLR(optimizer, gamma):
+    """A schedule: the learning rate times gamma at each step."""
+    return LRScheduler(optimizer, lambda n: gamma**n)
+
+
+def ConstantLR(optimizer, factor=1 / 3, total_iters=5):
+    """A schedule: the learning rate times factor for the first total_iters steps."""
+    return LRScheduler(optimizer, lambda n: factor if n < total_iters else 1.0)
+
+
+def LinearLR(optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5):
+    """A schedule: the learning rate times a factor that goes from one number to another in total_iters steps."""
+    return LRScheduler(optimizer, lambda n: start_factor + (end_factor - start_factor) * min(n / total_iters, 1))
+
+
+def CosineAnnealingLR(optimizer, T_max, eta_min=0.0):
+    """A schedule: the learning rate follows a cosine down to zero in T_max steps, and up again."""
+    if eta_min:
+        raise NotImplementedError("a schedule scales the steps of an optimizer, whose learning rate it does not know")
+    return LRScheduler(optimizer, lambda n: (1 + math.cos(math.pi * n / T_max)) / 2)

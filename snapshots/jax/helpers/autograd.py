@@ -1,6 +1,8 @@
 """Functions with a backward pass of their own, written as torch writes them."""
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -94,3 +96,31 @@ def softmax_backward(grad, x, dim, dtype=None) -> jax.Array:
     product = grad * x
     gradient = product - x * product.sum(dim, keepdims=True)
     return gradient if dtype is None else gradient.astype(dtype)
+
+
+def stop_gradients(value):
+    """The value with its arrays as constants for gradients, also those in tuples, lists, dicts and dataclasses."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, (type, jax.Array, nnx.Module)):
+        names = [field.name for field in dataclasses.fields(value) if field.init]
+        return dataclasses.replace(value, **{name: stop_gradients(getattr(value, name)) for name in names})
+    if isinstance(value, (tuple, list, dict)):
+        return tree_map(stop_gradients, value, is_leaf=lambda part: part is not value)
+    return lax.stop_gradient(value) if isinstance(value, jax.Array) else value
+
+
+class no_grad:
+    """A block in which `result_of(block, value)` is a constant for gradients."""
+
+    def __init__(self, enabled=True):
+        self.enabled = enabled
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return False
+
+
+def result_of(block, value):
+    """The value, as a constant for gradients if the block is a no_grad."""
+    return stop_gradients(value) if isinstance(block, no_grad) and block.enabled else value

@@ -1,5 +1,8 @@
 """Random draws that JAX lacks or spells differently."""
 
+import functools
+import inspect
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -71,3 +74,9 @@ def draw_multinomial(x: jax.Array, num_samples: int, replacement: bool = False, 
         draws = jax.random.categorical(rngs(), logits, shape=(num_samples, *x.shape[:-1]))
         return jnp.moveaxis(draws, 0, -1)
     return lax.top_k(logits + jax.random.gumbel(rngs(), x.shape, dtype=logits.dtype), num_samples)[1]
+
+
+def with_rngs(function, rngs: nnx.Rngs):
+    """The function with a random stream bound if it takes one, for calls of which a run decides what they call."""
+    takes = "rngs" in inspect.signature(function, follow_wrapped=False).parameters
+    return functools.partial(function, rngs=rngs) if takes else function

@@ -57,7 +57,7 @@ def _api(engine: EngineBase, name: str) -> Values:
                 return frozenset({Tensor()})
             return (
                 frozenset({Scalar(hub.returns)})
-                if hub.returns in ("dtype", "device", "shape", "int", "float", "optimizer")
+                if hub.returns in ("dtype", "device", "shape", "int", "float", "optimizer", "schedule")
                 else NOTHING
             )
     return NOTHING

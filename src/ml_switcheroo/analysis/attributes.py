@@ -241,7 +241,7 @@ class Attributes(EngineBase):
             if dtype == "[bool]" or (dtype == "[same]" and is_mask(first)):
                 return MASK | none
             return TENSOR | none
-        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number", "optimizer"):
+        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number", "optimizer", "schedule"):
             return frozenset({Scalar(head)}) | none
         if head == "dims":
             return INT | SHAPE | none

@@ -37,6 +37,8 @@ from .values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..kb.model import HubOp, ReadRow
 
 # Methods that other Python objects have too: alone they are no evidence that something is a tensor.
@@ -82,6 +84,14 @@ def _makes_modules(value: Value) -> bool:
     if isinstance(value, Partial):
         return all(map(_makes_modules, value.target))
     return isinstance(value, (Factory, Made)) or (isinstance(value, ClassRef) and value.cls.is_module)
+
+
+def _is_small(statement: cst.CSTNode) -> bool:
+    """Is a statement one that a small function may have?"""
+    if isinstance(statement, cst.For):
+        only = statement.body.body[0] if len(statement.body.body) == 1 else None
+        return isinstance(only, cst.BaseStatement) and _is_small(only)
+    return isinstance(statement, SMALL_STATEMENTS)
 
 
 class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
@@ -207,7 +217,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         self.start(function)
         result = self.read(function.result)
         if result and receiver is None and self._is_small(function) and not args.open and not args.starred_map:
-            result = self._inlined(function, args) or result
+            result = self._inlined(function, args, node) or result
         if function.returns and (not result or UNKNOWN in result):
             result = (result - UNKNOWNS) | function.returns
         return result
@@ -234,22 +244,24 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
                 or (
                     isinstance(node, cst.FunctionDef)
                     and len(node.body.body) <= MAX_SMALL
-                    and all(isinstance(s, SMALL_STATEMENTS) for s in node.body.body)
+                    and all(map(_is_small, node.body.body))
                 )
             )
         return function.small and not function.generator and function not in self.inlining
 
-    def _inlined(self, function: FunctionInfo, args: Arguments) -> Values:
+    def _inlined(self, function: FunctionInfo, args: Arguments, call: cst.CSTNode) -> Values:
         """What a small function returns for these arguments alone."""
         node = function.node
         assert isinstance(node, (cst.FunctionDef, cst.Lambda))
-        if function.star is not None or function.double_star is not None:
+        if function.double_star is not None:
             return NOTHING
         env: dict[str, Values] = {}
         positional = [p.name.value for p in (*node.params.posonly_params, *node.params.params)]
-        if len(args.positional) > len(positional):
-            return NOTHING
         env.update(zip(positional, args.positional, strict=False))
+        if function.star is not None:
+            env[function.star] = self._rest(call, args.positional[len(positional) :])
+        elif len(args.positional) > len(positional):
+            return NOTHING
         env.update({name: values for name, values in args.keywords.items() if name in function.variables})
         for name in function.parameters:
             if name not in env:
@@ -265,6 +277,15 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
                 self.inlining[function] |= {Const(None)}
         self.current, self.env, self.dead = saved
         return self.inlining.pop(function)
+
+    def _rest(self, call: cst.CSTNode, values: Sequence[Values]) -> Values:
+        """What `*args` is for one call."""
+        site = self.sites.setdefault((call, "*"), Site("tuple", call))
+        site.ordered = site.ordered or [Cell() for _ in values]
+        for cell, value in zip(site.ordered, values, strict=False):
+            self.write(cell, value)
+            self.write(site.elements, value)
+        return frozenset({Container(site)})
 
     def bind_parameters(self, function: FunctionInfo, receiver: Values | None, args: Arguments) -> None:
         params = function.node.params if isinstance(function.node, (cst.FunctionDef, cst.Lambda)) else None

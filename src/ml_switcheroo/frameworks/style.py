@@ -19,6 +19,7 @@ class Style:
     stream_outside: str = ""  # expression for it where there is none to pass on (module level)
     stream_seeded: str = ""  # expression for a new stream with the seed {x}
     stream_attribute: str = "{self}.{stream}"
+    stream_if_taken: str = ""  # helper(function, stream): the function with the stream if it takes one
     mode: str = "{self}.training"  # "is training" as an expression
     mode_start: str | None = None  # statement in the constructor of classes that ask for the mode
     mode_methods: tuple[str, ...] = ()  # methods that switch the mode and that a class must not replace
@@ -42,6 +43,9 @@ class Style:
     mask_neutral: tuple[tuple[str, str], ...] = ()  # augmented operator -> array like {x} that it leaves as it is
     transpose: str = "{x}.transpose({axes})"
     stop_gradient: str | None = None  # expression with {x}
+    constants: str = ""  # helper(x): x, which may hold arrays in containers, as a constant for gradients
+    no_grad: str = ""  # helper(enabled=True): a `with` block; none where blocks cannot depend on the run
+    block_result: str = ""  # helper(block, x): what is computed in such a block
     value_and_gradient: str | None = None  # loss and gradients of a function {f}; {aux} is where its option goes
     gradient: str | None = None  # its gradients alone
     gradient_aux: str = ""  # the option for functions that return more than the loss

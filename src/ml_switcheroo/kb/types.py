@@ -39,6 +39,7 @@ NAMES = frozenset(
         "bytes",
         "ndarray",
         "optimizer",
+        "schedule",
         "parameters",
         "iterator",
     ]

@@ -78,6 +78,7 @@ class Walk(cst.CSTTransformer):
         self.forgotten: set[cst.CSTNode] = set()  # calls that forget gradients, where steps are converted
         self.clips: set[cst.CSTNode] = set()  # calls that clip gradients, in steps that are converted
         self.listings: set[cst.CSTNode] = set()  # the calls of parameters() in them
+        self.bound_keywords: dict[cst.CSTNode, list[str]] = {}  # function of a partial() -> the keywords it is given
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
@@ -89,7 +90,10 @@ class Walk(cst.CSTTransformer):
         self.reads_gradients: bool | None = None  # does anything in the file use gradients?
         self.chained: set[cst.CSTNode] = set()  # `elif` parts
         self.ends: dict[cst.CSTNode, cst.If] = {}  # a return that always comes -> the `if` in which it stood
-        self.stopped = 0  # depth of blocks without gradients
+        self.recording: list[str | None] = [None]  # of gradients, in each enclosing block (recording.py)
+        self.switches: set[cst.CSTNode] = set()  # items of `with` of which a run decides whether gradients are recorded
+        self.switched: set[cst.CSTNode] = set()  # the framework's names in them
+        self.block_names: dict[cst.CSTNode, str] = {}  # item -> what the block is called
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
         self.stream_outside = False  # does code outside functions draw?
@@ -225,6 +229,33 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def _comment_out(self, original: cst.BaseStatement, errors: list[Finding]) -> cst.BaseStatement:
+        raise NotImplementedError
+
+    def certain_kind(self, node: cst.BaseExpression) -> str | None:
+        raise NotImplementedError
+
+    def find_switches(self, function: cst.FunctionDef) -> None:
+        raise NotImplementedError
+
+    def enter_blocks(self, node: cst.With) -> None:
+        raise NotImplementedError
+
+    def leave_blocks(self, node: cst.With) -> None:
+        raise NotImplementedError
+
+    def switch_reference(self, original: cst.BaseExpression) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def switch_call(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def constant(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def constant_array(self, value: cst.BaseExpression, certain: bool = True) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def constant_arguments(self, original: cst.Call, updated: cst.Call) -> cst.Call:
         raise NotImplementedError
 
     def is_direct(self, node: cst.BaseExpression) -> bool:

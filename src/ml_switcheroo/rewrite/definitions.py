@@ -27,6 +27,8 @@ class Definitions(Walk):
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         self.enter(node)
+        self.recording.append(None)  # what a function does is recorded where it is called
+        self.find_switches(node)
         for decorator in node.decorators:
             kind = self._decorator_kind(decorator)
             if kind is not None:
@@ -81,6 +83,7 @@ class Definitions(Walk):
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.BaseStatement | cst.RemovalSentinel:
         function = self.engine.functions.get(original_node)
+        self.recording.pop()
         for decorator in original_node.decorators:
             kind = self.decorator_kinds.get(decorator)
             if kind is not None:
@@ -173,7 +176,7 @@ class Definitions(Walk):
             return updated_node
         decorators = function.node.decorators if isinstance(function.node, cst.FunctionDef) else ()
         if not any(self.decorator_kinds.get(d) == "stop" for d in decorators):
-            return updated_node
+            return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
         if function.builds or not any(isinstance(v, (Tensor, Container)) for v in self.facts(original_node.value)):
             return updated_node
         return updated_node.with_changes(value=self.style_expression(self.style.stop_gradient, x=updated_node.value))

@@ -13,14 +13,18 @@ from ..analysis.values import (
     ClassRef,
     Const,
     Container,
+    Factory,
     FunctionRef,
     Instance,
     Layer,
     MethodRef,
+    Partial,
     Text,
     Unknown,
+    Value,
     Values,
 )
+from ..convert.precedence import bare
 from .base import Walk
 
 if TYPE_CHECKING:
@@ -68,11 +72,33 @@ class ProjectCalls(Walk):
         if special is not None:
             return special
         if any(self.effects.value_takes_stream(v) for v in values) or original in self.engine.factories:
+            if not any(map(self._makes_module, values)) and any(map(self._takes_none, values)):
+                return self._with_stream_if_taken(original, updated)
             if self.style.stream is not None:
                 return self.with_stream(original, updated)
         if self.effects.calls_back(values):
             return self.wrap_callbacks(original, updated)
         return updated
+
+    def _takes_none(self, value: Value) -> bool:
+        """Would calling this with a random stream fail?"""
+        if isinstance(value, Api):
+            return not self.context.is_source(value.name)
+        return isinstance(value, Layer) or (isinstance(value, Instance) and value.cls.is_module)
+
+    def _makes_module(self, value: Value) -> bool:
+        if isinstance(value, Partial):
+            return any(map(self._makes_module, value.target))
+        return isinstance(value, (ClassRef, Factory))
+
+    def _with_stream_if_taken(self, original: cst.Call, updated: cst.Call) -> cst.Call:
+        """A call of something that takes a random stream in some runs only: `with_rngs(layer, rngs)(x)`."""
+        stream = self.stream() if self.style.stream_if_taken else None
+        if stream is None:
+            return updated
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        args = [cst.Arg(bare(updated.func), comma=comma), cst.Arg(stream)]
+        return updated.with_changes(func=cst.Call(cst.Name(self.context.helper_name(self.style.stream_if_taken)), args))
 
     def _check_applied(self, original: cst.Call) -> None:
         """A function with a backward pass of its own gets gradients for arrays among its arguments alone."""
@@ -181,6 +207,7 @@ class ProjectCalls(Walk):
                 old.star
                 or is_partial
                 or not any(isinstance(v, FunctionRef) and self.effects.takes_stream(v.function) for v in values)
+                or any(isinstance(v, Container) for v in values)  # here it is no function
                 or isinstance(old.value, cst.Lambda)
             ):
                 continue

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.calls import base_type
 from ..analysis.model import modules_of
 from ..analysis.values import (
     Api,
@@ -37,6 +38,15 @@ SHAPELESS = frozenset({"shape", "ndim", "dtype", "size"})  # asked of a variable
 def _for_values(rows: Sequence[ReadRow]) -> list[ReadRow]:
     """The rows that can stand for a function itself: those that ask nothing of a call's arguments, if there are any."""
     return [row for row in rows if row.when is None] or list(rows)
+
+
+def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence[str]) -> bool:
+    """Is an expression a call that takes these arguments as they are?"""
+    if not isinstance(node, cst.Call):
+        return False
+    names = [a.value.value if isinstance(a.value, cst.Name) else "" for a in node.args]
+    given = [(a.keyword.value if a.keyword else None, name) for a, name in zip(node.args, names, strict=True)]
+    return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
 class References(Walk):
@@ -202,6 +212,8 @@ class References(Walk):
 
     def reference(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
         """A framework name used as a value."""
+        if original in self.switched:
+            return self.fitted(original, self.switch_reference(original))
         rows = self.kb.read(name)
         if not rows:
             if self.engine.kb.api_names(name):
@@ -274,20 +286,44 @@ class References(Walk):
             return cst.Name(self.context.helper_name(general))
         required = [p.name for p in hub.params.values() if p.default is None]
         args = {p: Bound(cst.Name(p), cst.Name(p), frozenset({Unknown()}), True) for p in required}
+        keywords = []
+        for keyword in self.bound_keywords.get(original, ()):
+            name = row.args.get(keyword, keyword)
+            if name in hub.params and hub.params[name].default is not None:
+                args[name] = Bound(cst.Name(keyword), cst.Name(keyword), frozenset({Unknown()}), True)
+                keywords.append(keyword)
         result = emit(self.kb, OpCall(hub, row, args), self.place())
         if isinstance(result, Misfit):
             self.fail(original, result)
             return updated
         self.context.use(result.imports, result.helpers)
         node = result.node
+        if keywords and not _keeps(node, required, keywords):
+            named = cst.Parameters(
+                params=[cst.Param(cst.Name(p)) for p in required],
+                star_arg=cst.ParamStar(),
+                kwonly_params=[cst.Param(cst.Name(p)) for p in keywords],
+            )
+            return self.fitted(original, cst.Lambda(params=named, body=node))
+        if keywords and isinstance(node, cst.Call):
+            return node.func
         if (
             isinstance(node, cst.Call)
             and [a.value.value if isinstance(a.value, cst.Name) and a.keyword is None else None for a in node.args]
             == required
         ):
             return node.func
-        params = cst.Parameters(params=[cst.Param(cst.Name(p)) for p in required])
-        return self.fitted(original, cst.Lambda(params=params, body=node))
+        parameters = [cst.Param(cst.Name(p)) for p in required]
+        for parameter in hub.params.values():
+            if base_type(parameter.type) == "dtype" and parameter.default is not None:
+                given = Bound(cst.Name(parameter.name), cst.Name(parameter.name), frozenset({Unknown()}), True)
+                other = emit(self.kb, OpCall(hub, row, {**args, parameter.name: given}), self.place())
+                if isinstance(other, Emission):
+                    self.context.use(other.imports, other.helpers)
+                    node = other.node
+                    tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+                    parameters.append(cst.Param(cst.Name(parameter.name), default=cst.Name("None"), equal=tight))
+        return self.fitted(original, cst.Lambda(params=cst.Parameters(params=parameters), body=node))
 
     # ---- attributes --------------------------------------------------------------------------------------------------
 
@@ -321,6 +357,8 @@ class References(Walk):
             call = bind_property(self.kb, api, self.arg(updated_node.value, original_node.value))
             result = call if isinstance(call, Misfit) else emit(self.kb, call, self.place())
             return self.take(original_node, result, updated_node)
+        if self._only_arrays_have(owners, attr):
+            return self._property(original_node, updated_node, owners, attr)
         if any(isinstance(v, Layer) for v in owners):
             return self._layer_attribute(original_node, updated_node, owners, attr)
         if any(isinstance(v, (Instance, ClassRef)) for v in owners):
@@ -364,6 +402,22 @@ class References(Walk):
             if function.cls is not None:
                 function.cls.uses_mode = True
                 return
+
+    def _only_arrays_have(self, owners: Values, attr: str) -> bool:
+        """A property of tensors, asked of what may be a tensor, or a module that has no such attribute."""
+        if not any(isinstance(v, Tensor) for v in owners) or all(isinstance(v, Tensor) for v in owners):
+            return False
+        rows = self.kb.read(f"{self.engine.tensor_type}.{attr}")
+        hub = self.kb.hub(rows[0].op) if rows else None
+        if hub is None or hub.kind != "property" or attr == "data":
+            return False
+        for value in owners:
+            layer = self.kb.hub(value.op) if isinstance(value, Layer) else None
+            if isinstance(value, ClassRef) or (layer is not None and attr in (*layer.weights, *layer.params)):
+                return False
+            if isinstance(value, Instance) and any(cls.outside for cls in value.cls.mro()):
+                return False
+        return not self._is_own(owners, attr)
 
     def _property(
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
@@ -420,6 +474,8 @@ class References(Walk):
             ):
                 return self._property(original, updated, owners, attr)
             return updated
+        if any(isinstance(v, (Const, Scalar)) and v != Const(None) for v in stored):
+            return updated  # it may be a number here, which cannot be read like a variable
         doubtful = Const(None) in values or any(not isinstance(v, Tensor) for v in stored)
         if doubtful and original not in self.arrays:
             if Const(None) in values or not all(isinstance(v, Tensor) for v in values):

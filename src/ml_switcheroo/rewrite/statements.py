@@ -12,6 +12,7 @@ from .base import Walk, is_empty_context
 from .choices import conjunction, only_assign
 from .outside import with_stream
 from .reach import only_complains
+from .recording import KINDS
 from .todo import commented_out, todo_lines
 
 if TYPE_CHECKING:
@@ -248,28 +249,27 @@ class StatementEdits(Walk):
     # ---- with --------------------------------------------------------------------------------------------------------
 
     def block_kind(self, node: cst.BaseExpression) -> str | None:
-        """'stop' for a block without gradients, 'drop' for one that means nothing in the target, else None."""
+        """stop for a block without gradients, record for one with them, drop for one that means nothing elsewhere."""
         func = node.func if isinstance(node, cst.Call) else node
         name = self.context.source_api(self.facts(func)) if self.is_direct(func) else None
         if name is None:
             return None
         rows = self.kb.read(name)
         kinds: dict[str, str] = self.kb.source_framework.get("blocks") or {}
-        return kinds.get(rows[0].op) if rows else None
+        kind = kinds.get(rows[0].op) if rows else None
+        return self.certain_kind(node) if kind in KINDS else kind
 
     def visit_With(self, node: cst.With) -> bool:
         kinds = [self.block_kind(item.item) for item in node.items]
         self.with_kinds[node] = kinds
-        if "stop" in kinds:
-            self.stopped += 1
+        self.enter_blocks(node)
         return self.enter(node)
 
     def leave_With(
         self, original_node: cst.With, updated_node: cst.With
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         kinds = self.with_kinds[original_node]
-        if "stop" in kinds:
-            self.stopped -= 1
+        self.leave_blocks(original_node)
         for index, (old, new) in enumerate(zip(original_node.items, updated_node.items, strict=True)):
             if new.item is not old.item and is_empty_context(new.item) and new.asname is None:
                 kinds[index] = kinds[index] or "drop"  # the row found that the block means nothing here

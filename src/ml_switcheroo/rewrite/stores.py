@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import libcst as cst
 
 from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
-from ..convert.precedence import OBJECT, TERM, bare, fit
+from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
 from .base import Walk
 from .handed import layer_ops
@@ -92,7 +92,8 @@ class Stores(Registrations, Walk):
                     return parts
             if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
                 self.alone_value[target] = original_node.value
-                stored = self._store_item(target, new_target, updated_node.value, "")
+                value = self.constant(original_node.value, updated_node.value)
+                stored = self._store_item(target, new_target, value, "")
                 if stored is not None:
                     return stored
             if isinstance(target, cst.Attribute) and target.attr.value == "data":
@@ -107,7 +108,7 @@ class Stores(Registrations, Walk):
                 and isinstance(receiver, cst.Name)
                 and receiver.value != target.value
             ):
-                value = self._without_gradient(original_node.value, updated_node.value)
+                value = self.constant(original_node.value, updated_node.value)
                 first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
                 return cst.FlattenSentinel([first, updated_node.with_changes(value=cst.Name(receiver.value))])
         if self._says_nothing(original_node, updated_node):
@@ -115,7 +116,7 @@ class Stores(Registrations, Walk):
         if self.functions and isinstance(updated_node.value, cst.Name) and updated_node.value.value == "None":
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
-        return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
+        return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
         """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""
@@ -153,24 +154,13 @@ class Stores(Registrations, Walk):
         first = updated.with_changes(targets=[cst.AssignTarget(new.with_changes(elements=elements))])
         return cst.FlattenSentinel([first, *stores])
 
-    def _without_gradient(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
-        """What is computed in a block without gradients is a constant for the gradient."""
-        if (
-            not self.stopped
-            or self.style.stop_gradient is None
-            or not any(isinstance(v, Tensor) and v.role == "value" for v in self.facts(original))
-        ):
-            return value
-        if any(f.name == "__init__" or f.builds for f in self.functions):
-            return value
-        return self.style_expression(self.style.stop_gradient, x=value)
-
     def _is_alias_of_framework(self, node: cst.Assign) -> bool:
         """`F = torch.nn.functional`: the alias goes with the import."""
         name = self.context.source_api(self.facts(node.value))
         return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and self.is_framework_module(name)
 
     def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:
+        updated_node = updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
         target, new_target = original_node.target, updated_node.target
         if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
             stored = self._store_item(target, new_target, updated_node.value, type(original_node.operator).__name__)
@@ -365,7 +355,7 @@ class Stores(Registrations, Walk):
         self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.BaseExpression
     ) -> cst.BaseSmallStatement:
         """`p.data = v`: a new value for a variable, whatever order of axes it has."""
-        value = self._without_gradient(original.value, updated.value)
+        value = self.constant(original.value, updated.value)
         if target.value in self.variables or self._is_variable(target.value):
             place = self._storable(target, new)
             if place is not None:
@@ -385,7 +375,7 @@ class Stores(Registrations, Walk):
         self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute
     ) -> cst.BaseSmallStatement:
         values = self.facts(original.value)
-        value = self._without_gradient(original.value, updated.value)
+        value = self.constant(original.value, updated.value)
         updated = updated.with_changes(value=value)
         owners = self.facts(target.value)
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]
@@ -581,6 +571,9 @@ class Stores(Registrations, Walk):
                 return cst.RemoveFromParent()
             if self._is_nothing(original_node.value, updated_node.value):
                 return cst.RemoveFromParent()
+            if isinstance(updated_node.value, cst.Call):
+                kept = self.constant_arguments(original_node.value, updated_node.value)
+                return updated_node if kept is updated_node.value else updated_node.with_changes(value=kept)
         return updated_node
 
     def _seed(self, call: cst.Call, updated: cst.Call) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
@@ -648,11 +641,29 @@ class Stores(Registrations, Walk):
                         "assign the value to a name first",
                     )
                 return updated
-        return place[1](bare(updated.value))
+        value = bare(updated.value)
+        root = without_data(root_of(receiver))
+        roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
+        if "buffer" in roles:
+            value = self.constant_array(value)
+        elif "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
+            # The gradient is that of the variable with its new value.
+            change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(place[0].deep_clone(), SUM + 1))
+            stopped = self.constant_array(change)
+            if stopped is not change:
+                value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
+        return place[1](value)
 
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""
         return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
+
+
+def root_of(receiver: cst.BaseExpression) -> cst.BaseExpression:
+    """`x` of `x.mul_(2)`, which another in-place method is called on."""
+    while isinstance(receiver, cst.Call) and isinstance(receiver.func, cst.Attribute):
+        receiver = receiver.func.value
+    return receiver
 
 
 def _plain_names(node: cst.BaseExpression) -> list[str]:

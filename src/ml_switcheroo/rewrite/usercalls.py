@@ -50,6 +50,8 @@ class Calls(ProjectCalls, Walk):
         values = self.facts(node.func)
         self._mark_fills(node)
         self.mark_trained(node)
+        if node.args and any(isinstance(v, Api) and v.name == "functools.partial" for v in values):
+            self.bound_keywords[node.args[0].value] = [a.keyword.value for a in node.args[1:] if a.keyword is not None]
         libraries = self.engine.libraries
         if any(
             isinstance(v, Api) and (v.name in libraries or v.name.rpartition(".")[0] + ".*" in libraries)
@@ -150,6 +152,8 @@ class Calls(ProjectCalls, Walk):
         return updated.with_changes(args=args)
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
+        if original.func in self.switched:
+            return self.switch_call(original, updated)
         args = self.clip_arguments(original, self.arguments(original, self._with_values(original, updated)))
         module_prefix = self.engine.module_type + "."
         if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)

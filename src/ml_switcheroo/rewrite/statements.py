@@ -168,7 +168,9 @@ class StatementEdits(Walk):
             return updated_node
         block = updated_node.handlers[0].body
         assert isinstance(block, cst.IndentedBlock)
-        complaints = (isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[0], cst.Expr) for line in block.body)
+        complaints = (
+            isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[0], cst.Expr) for line in block.body
+        )
         first, *rest = [line for line, gone in zip(block.body, complaints, strict=True) if not gone]
         lines = [*updated_node.leading_lines, *getattr(first, "leading_lines", ())]
         last = updated_node.finalbody.body.body if updated_node.finalbody is not None else ()

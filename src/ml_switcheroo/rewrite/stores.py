@@ -78,6 +78,8 @@ class Stores(Registrations, Walk):
         clipped = self.clip_statement(original_node, updated_node)
         if clipped is not None:
             return clipped
+        if original_node.value in self.selected and isinstance(updated_node.value, cst.Subscript):
+            return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
         if len(original_node.targets) == 1:
             target, new_target = original_node.targets[0].target, updated_node.targets[0].target
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
@@ -113,6 +115,16 @@ class Stores(Registrations, Walk):
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self._without_gradient(original_node.value, updated_node.value))
+
+    def _selected(self, original: cst.BaseExpression, updated: cst.Subscript) -> cst.BaseExpression:
+        """`y[mask]` for a loss only: all of y, with the ignored target where the mask does not hold."""
+        ignored, index = self.selected[original], updated.slice[0].slice
+        self.context.changed = True
+        if not ignored:
+            return bare(updated.value)
+        assert isinstance(index, cst.Index)
+        other = cst.parse_expression(ignored)
+        return self.style_expression(str(self.style.choose), test=bare(index.value), x=bare(updated.value), other=other)
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
         """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""

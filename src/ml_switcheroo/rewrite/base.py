@@ -85,7 +85,9 @@ class Walk(cst.CSTTransformer):
         self.alone: set[cst.CSTNode] = set()  # expressions that are whole statements
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered
-        self.dropped: set[cst.CSTNode] = set()  # statements that go away
+        self.beside: dict[
+            cst.CSTNode, str
+        ] = {}  # tensors that the target lacks, in tests -> what is there where they are
         self.stopped = 0  # depth of blocks without gradients
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
@@ -275,6 +277,9 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def kept_beside(self, node: cst.BaseExpression) -> str | None:
         raise NotImplementedError
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:

@@ -24,9 +24,10 @@ from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
+from .handed import layer_ops
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..analysis.model import FunctionInfo
     from ..kb.model import ReadRow
@@ -112,6 +113,8 @@ class References(Walk):
             if isinstance(part.operator, (cst.Is, cst.IsNot)):
                 self.plain.add(node.left)
                 self.plain.add(part.comparator)
+                if isinstance(node.left, cst.Attribute) and (name := self.kept_beside(node.left)) is not None:
+                    self.beside[node.left] = name
         return True
 
     def leave_FormattedString(
@@ -461,6 +464,8 @@ class References(Walk):
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
     ) -> cst.BaseExpression:
         """An attribute of a framework's layer: weights have other names (and orders of axes) in the target."""
+        if original in self.beside:
+            return updated.with_changes(attr=cst.Name(self.beside[original]))
         ops = sorted({v.op for v in owners if isinstance(v, Layer) and v.op != "Module"})
         rules = {op: self._weight_rule(op, attr) for op in ops}
         found = {rule for rule in rules.values() if rule is not None}
@@ -480,6 +485,10 @@ class References(Walk):
             return self._weight_of(original, updated)
         path, permutation = next(iter(found))
         mixed = len(found) > 1  # layers of several kinds, each with an order of its own
+        if not path and (reason := self._dropped(ops, attr)) is not None:
+            hint = "keep a variable of your own for it"
+            self.context.report(original, "SW5003", f"the target's layer does not keep {attr}: {reason}", hint)
+            return updated
         if not path or (mixed and self.style.weight_view is None):
             self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer")
             return updated
@@ -518,6 +527,22 @@ class References(Walk):
             )
             return updated
         return cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
+
+    def kept_beside(self, node: cst.BaseExpression) -> str | None:
+        """What the target keeps exactly where the source keeps this tensor of a layer, which the target lacks."""
+        if not isinstance(node, cst.Attribute):
+            return None
+        owners = self.facts(node.value)
+        if any(isinstance(v, Instance) and self._stored(v, node.attr.value) for v in owners):
+            return None
+        rules = [w.weights.get(node.attr.value) for op in layer_ops(owners) if (w := self.kb.write(op)) is not None]
+        found = {str(rule.get("beside", "")) if isinstance(rule, dict) else "" for rule in rules}
+        return (found.pop() or None) if len(found) == 1 else None
+
+    def _dropped(self, ops: Iterable[str], attr: str) -> str | None:
+        """Why the target keeps no such tensor of these layers."""
+        rules = [w.weights.get(attr) for op in ops if (w := self.kb.write(op)) is not None]
+        return next((str(rule["drop"]) for rule in rules if isinstance(rule, dict) and "drop" in rule), None)
 
     def _weight_rule(self, op: str, attr: str) -> tuple[str, tuple[int, ...]] | None:
         write = self.kb.write(op)

@@ -75,6 +75,8 @@ class Stores(Registrations, Walk):
     def leave_Assign(
         self, original_node: cst.Assign, updated_node: cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        if self._is_unkept(original_node):
+            return cst.RemoveFromParent()
         clipped = self.clip_statement(original_node, updated_node)
         if clipped is not None:
             return clipped
@@ -179,7 +181,26 @@ class Stores(Registrations, Walk):
         name = self.context.source_api(self.facts(node.value))
         return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and self.is_framework_module(name)
 
-    def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:
+    def _is_unkept(self, node: cst.Assign | cst.AugAssign | cst.Expr) -> bool:
+        """Does a statement only give a new value to a tensor that the target does not keep, such as a count?"""
+        place: cst.BaseExpression | None = None
+        if isinstance(node, cst.Expr):
+            suffix, call = self.engine.inplace_suffix, node.value
+            if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and suffix:
+                place = call.func.value if call.func.attr.value.endswith(suffix) else None
+        elif isinstance(node, cst.AugAssign) or len(node.targets) == 1:
+            place = node.target if isinstance(node, cst.AugAssign) else node.targets[0].target
+        if place is None or self.kept_beside(place) is None:
+            return False
+        self.context.findings[self.marks[-1] :] = []
+        self.context.changed = True
+        return True
+
+    def leave_AugAssign(
+        self, original_node: cst.AugAssign, updated_node: cst.AugAssign
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        if self._is_unkept(original_node):
+            return cst.RemoveFromParent()
         target, new_target = original_node.target, updated_node.target
         if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
             stored = self._store_item(target, new_target, updated_node.value, type(original_node.operator).__name__)
@@ -547,6 +568,8 @@ class Stores(Registrations, Walk):
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        if self._is_unkept(original_node):
+            return cst.RemoveFromParent()
         clipped = self.clip_statement(original_node, updated_node)
         if clipped is not None:
             return clipped

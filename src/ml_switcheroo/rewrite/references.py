@@ -423,6 +423,8 @@ class References(Walk):
             ):
                 return self._property(original, updated, owners, attr)
             return updated
+        if values and not any(isinstance(v, (Tensor, Unknown)) for v in values):
+            return updated  # whatever other code stores there, here it is none
         doubtful = Const(None) in values or any(not isinstance(v, Tensor) for v in stored)
         if doubtful and original not in self.arrays:
             if Const(None) in values or not all(isinstance(v, Tensor) for v in values):

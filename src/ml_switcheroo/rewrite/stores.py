@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import libcst as cst
 
-from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
+from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
 from ..convert.precedence import OBJECT, TERM, bare, fit
 from ..convert.template import is_whole
 from .base import Walk
@@ -363,8 +363,10 @@ class Stores(Registrations, Walk):
             if isinstance(owner, Instance):
                 for cls in owner.cls.mro():
                     cell = cls.attributes.get(node.attr.value)
-                    if cell is not None and any(
-                        isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in cell.values
+                    values = cell.values if cell is not None else NOTHING
+                    # What may be a number or text as well is a setting: only code about any module makes it a variable.
+                    if not any(isinstance(v, (Scalar, Text)) for v in values) and any(
+                        isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values
                     ):
                         return True
                 if owner.cls.layer is not None:

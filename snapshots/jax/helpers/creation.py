@@ -8,14 +8,20 @@ import jax.numpy as jnp
 
 def float_tensor(data: Any) -> jax.Array:
     """Float array of the given values, or of one given size."""
+    if isinstance(data, tuple):
+        raise TypeError("this tuple may be a shape or values: write jnp.zeros(shape) or jnp.array(values)")
     return jnp.zeros(data) if isinstance(data, int) else jnp.array(data, dtype=jnp.float32)
 
 
 def long_tensor(data: Any) -> jax.Array:
     """Integer array of the given values, or of one given size."""
+    if isinstance(data, tuple):
+        raise TypeError("this tuple may be a shape or values: write jnp.zeros(shape) or jnp.array(values)")
     return jnp.zeros(data, dtype=jnp.int32) if isinstance(data, int) else jnp.array(data, dtype=jnp.int32)
 
 
 def bool_tensor(data: Any) -> jax.Array:
     """Boolean array of the given values, or of one given size."""
+    if isinstance(data, tuple):
+        raise TypeError("this tuple may be a shape or values: write jnp.zeros(shape) or jnp.array(values)")
     return jnp.zeros(data, dtype=jnp.bool_) if isinstance(data, int) else jnp.array(data, dtype=jnp.bool_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
-from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, modules_of
+from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site, modules_of
 from .texts import glob
 from .values import (
     BOOL,
@@ -119,6 +119,11 @@ class Attributes(EngineBase):
         if not any(hub is not None and hub.kind == "property" and hub.returns == "dict[module]" for hub in hubs):
             return None
         site = self.site(node, "dict")
+        own = value.cls.self_site if isinstance(value, Instance) else None
+        if isinstance(value, Instance) and own is not None and _names_all_parts(value.cls, own):
+            for child, cell in own.named.items():
+                self.write(site.named.setdefault(child, Cell()), self.read(cell))
+            return frozenset({Container(site)})
         self.write(site.elements, frozenset({Layer("Module")}))
         for part in modules_of(self.parts_of(value)):
             self.write(site.elements, frozenset({part}))
@@ -302,3 +307,9 @@ def _python_type(value: Value) -> type | None:
     if isinstance(value, Container):
         return _PYTHON.get(value.site.kind)
     return None
+
+
+def _names_all_parts(cls: ClassInfo, own: Site) -> bool:
+    """Are the parts of a container class exactly those that it gives names itself?"""
+    others = any(modules_of(cell.values) and name not in own.named for name, cell in cls.attributes.items())
+    return bool(own.named) and not (others or own.ordered or own.patterns) and len(cls.mro()) == 1

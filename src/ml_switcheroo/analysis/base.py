@@ -159,6 +159,9 @@ class EngineBase:
     def computed_attribute(self, owners: Values, names: Values, node: cst.CSTNode) -> Values:
         raise NotImplementedError
 
+    def _tuple(self, node: cst.CSTNode, parts: list[Values]) -> Values:
+        raise NotImplementedError
+
     def parts_of(self, value: Value) -> Values:
         raise NotImplementedError
 

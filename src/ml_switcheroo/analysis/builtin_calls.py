@@ -10,6 +10,7 @@ from .values import (
     NOTHING,
     UNKNOWN,
     UNKNOWNS,
+    Api,
     ClassRef,
     Const,
     Container,
@@ -184,7 +185,10 @@ class BuiltinCalls(EngineBase):
         if name in ("staticmethod", "classmethod"):
             return first
         if name == "getattr":
-            return self.computed_attribute(args.get(0), args.get(1), node) | args.get(2) or self.missing()
+            found = self.computed_attribute(args.get(0), args.get(1), node)
+            if found and all(isinstance(v, Api) and self.kb.is_known_api(v.name) for v in found):
+                return found  # what the framework has: no default
+            return found | args.get(2) or self.missing()
         if name in ("vars", "globals"):
             here = frozenset({ModuleRef(self.current.module)}) if self.current is not None else NOTHING
             modules = frozenset(v for v in (first if args.positional else here) if isinstance(v, ModuleRef))

@@ -111,6 +111,10 @@ class ContainerCalls(EngineBase):
             return found or self.missing()
         if name in ("items", "named_children", "named_modules"):
             return self._listing(node, self._pair(node, self._all(site)))
+        if name == "values" and site.kind == "dict" and site.named and not site.patterns:
+            parts = [self.read(cell) for cell in site.named.values()]
+            if site.elements.values <= frozenset().union(*parts):  # nothing else was put in
+                return self._tuple(node, parts)
         if name in ("values", "children", "modules"):
             return self._listing(node, self._all(site))
         if name == "keys":

@@ -94,6 +94,8 @@ class Walk(cst.CSTTransformer):
         self.switches: set[cst.CSTNode] = set()  # items of `with` of which a run decides whether gradients are recorded
         self.switched: set[cst.CSTNode] = set()  # the framework's names in them
         self.block_names: dict[cst.CSTNode, str] = {}  # item -> what the block is called
+        # tensors that the target lacks, in tests -> what is there where they are
+        self.beside: dict[cst.CSTNode, str] = {}
         self.decorator_kinds: dict[cst.CSTNode, str] = {}
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
         self.stream_outside = False  # does code outside functions draw?
@@ -109,6 +111,7 @@ class Walk(cst.CSTTransformer):
         self.untraced: dict[cst.CSTNode, list[Finding]] = {}  # statements that cannot be traced
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks of arrays that may have no values
         self.choices: dict[cst.CSTNode, Choice] = {}
+        self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss (selected.py)
         self.alone_value: dict[cst.CSTNode, cst.BaseExpression] = {}  # `x[i]` of `x[i] = v` -> v
         self.depths: list[int] = []  # function depth at each enclosing class
         self.keeps_stream: set[ClassInfo] = set()  # classes whose instances must keep a random stream
@@ -308,6 +311,9 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def kept_beside(self, node: cst.BaseExpression) -> str | None:
         raise NotImplementedError
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:

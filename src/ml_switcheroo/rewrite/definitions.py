@@ -56,6 +56,7 @@ class Definitions(Walk):
             self.untraced.setdefault(statement, []).append(finding)
         if self.style.choose:
             self.choices.update(scanned.choices)
+            self.selected.update(scanned.selected)
         for check, arrays in scanned.guards.items():
             if runs or any(isinstance(array, cst.Name) and array.value in function.parameters for array in arrays):
                 self.guards[check] = arrays

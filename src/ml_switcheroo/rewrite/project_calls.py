@@ -149,8 +149,11 @@ class ProjectCalls(Walk):
     def _getattr_on_framework(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression | None:
         if not any(isinstance(v, Api) and v.name == "builtins.getattr" for v in values) or not original.args:
             return None
+        place = original.args[0].value
+        while isinstance(place, cst.Call) and place.args:  # getattr(getattr(framework, "part"), "name")
+            place = place.args[0].value
         owner = self.context.source_api(self.facts(original.args[0].value))
-        if owner is None or not self.is_direct(original.args[0].value):
+        if owner is None or not self.is_direct(place):
             return None
         names = self.facts(original.args[1].value) if len(original.args) > 1 else NOTHING
         known = sorted({v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)})
@@ -162,6 +165,8 @@ class ProjectCalls(Walk):
                 "use a dictionary of the classes that may be asked for",
             )
             return original
+        if original in self.on_path and all(self.is_framework_module(f"{owner}.{name}") for name in known):
+            return updated
         elements = []
         for name in known:
             api = self.kb.canonical(f"{owner}.{name}")

@@ -25,9 +25,10 @@ from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
+from .handed import layer_ops
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..analysis.model import FunctionInfo
     from ..kb.model import ReadRow
@@ -122,6 +123,8 @@ class References(Walk):
             if isinstance(part.operator, (cst.Is, cst.IsNot)):
                 self.plain.add(node.left)
                 self.plain.add(part.comparator)
+                if isinstance(node.left, cst.Attribute) and (name := self.kept_beside(node.left)) is not None:
+                    self.beside[node.left] = name
         return True
 
     def leave_FormattedString(
@@ -474,6 +477,8 @@ class References(Walk):
             ):
                 return self._property(original, updated, owners, attr)
             return updated
+        if values and not any(isinstance(v, (Tensor, Unknown)) for v in values):
+            return updated  # whatever other code stores there, here it is none
         if any(isinstance(v, (Const, Scalar)) and v != Const(None) for v in stored):
             return updated  # it may be a number here, which cannot be read like a variable
         doubtful = Const(None) in values or any(not isinstance(v, Tensor) for v in stored)
@@ -517,6 +522,8 @@ class References(Walk):
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
     ) -> cst.BaseExpression:
         """An attribute of a framework's layer: weights have other names (and orders of axes) in the target."""
+        if original in self.beside:
+            return updated.with_changes(attr=cst.Name(self.beside[original]))
         ops = sorted({v.op for v in owners if isinstance(v, Layer) and v.op != "Module"})
         rules = {op: self._weight_rule(op, attr) for op in ops}
         found = {rule for rule in rules.values() if rule is not None}
@@ -536,6 +543,10 @@ class References(Walk):
             return self._weight_of(original, updated)
         path, permutation = next(iter(found))
         mixed = len(found) > 1  # layers of several kinds, each with an order of its own
+        if not path and (reason := self._dropped(ops, attr)) is not None:
+            hint = "keep a variable of your own for it"
+            self.context.report(original, "SW5003", f"the target's layer does not keep {attr}: {reason}", hint)
+            return updated
         if not path or (mixed and self.style.weight_view is None):
             self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer")
             return updated
@@ -576,6 +587,22 @@ class References(Walk):
             )
             return updated
         return cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
+
+    def kept_beside(self, node: cst.BaseExpression) -> str | None:
+        """What the target keeps exactly where the source keeps this tensor of a layer, which the target lacks."""
+        if not isinstance(node, cst.Attribute):
+            return None
+        owners = self.facts(node.value)
+        if any(isinstance(v, Instance) and self._stored(v, node.attr.value) for v in owners):
+            return None
+        rules = [w.weights.get(node.attr.value) for op in layer_ops(owners) if (w := self.kb.write(op)) is not None]
+        found = {str(rule.get("beside", "")) if isinstance(rule, dict) else "" for rule in rules}
+        return (found.pop() or None) if len(found) == 1 else None
+
+    def _dropped(self, ops: Iterable[str], attr: str) -> str | None:
+        """Why the target keeps no such tensor of these layers."""
+        rules = [w.weights.get(attr) for op in ops if (w := self.kb.write(op)) is not None]
+        return next((str(rule["drop"]) for rule in rules if isinstance(rule, dict) and "drop" in rule), None)
 
     def _weight_rule(self, op: str, attr: str) -> tuple[str, tuple[int, ...]] | None:
         write = self.kb.write(op)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import libcst as cst
 
-from ..analysis.values import Container, FunctionRef, Instance, Layer, MethodRef, Tensor, Values
+from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
 from .base import Walk
@@ -78,9 +78,13 @@ class Stores(Registrations, Walk):
     def leave_Assign(
         self, original_node: cst.Assign, updated_node: cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        if self._is_unkept(original_node):
+            return cst.RemoveFromParent()
         clipped = self.clip_statement(original_node, updated_node)
         if clipped is not None:
             return clipped
+        if original_node.value in self.selected and isinstance(updated_node.value, cst.Subscript):
+            return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
         if len(original_node.targets) == 1:
             target, new_target = original_node.targets[0].target, updated_node.targets[0].target
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
@@ -117,6 +121,16 @@ class Stores(Registrations, Walk):
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
+
+    def _selected(self, original: cst.BaseExpression, updated: cst.Subscript) -> cst.BaseExpression:
+        """`y[mask]` for a loss only: all of y, with the ignored target where the mask does not hold."""
+        ignored, index = self.selected[original], updated.slice[0].slice
+        self.context.changed = True
+        if not ignored:
+            return bare(updated.value)
+        assert isinstance(index, cst.Index)
+        other = cst.parse_expression(ignored)
+        return self.style_expression(str(self.style.choose), test=bare(index.value), x=bare(updated.value), other=other)
 
     def _says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
         """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""
@@ -159,7 +173,26 @@ class Stores(Registrations, Walk):
         name = self.context.source_api(self.facts(node.value))
         return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and self.is_framework_module(name)
 
-    def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> cst.BaseSmallStatement:
+    def _is_unkept(self, node: cst.Assign | cst.AugAssign | cst.Expr) -> bool:
+        """Does a statement only give a new value to a tensor that the target does not keep, such as a count?"""
+        place: cst.BaseExpression | None = None
+        if isinstance(node, cst.Expr):
+            suffix, call = self.engine.inplace_suffix, node.value
+            if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and suffix:
+                place = call.func.value if call.func.attr.value.endswith(suffix) else None
+        elif isinstance(node, cst.AugAssign) or len(node.targets) == 1:
+            place = node.target if isinstance(node, cst.AugAssign) else node.targets[0].target
+        if place is None or self.kept_beside(place) is None:
+            return False
+        self.context.findings[self.marks[-1] :] = []
+        self.context.changed = True
+        return True
+
+    def leave_AugAssign(
+        self, original_node: cst.AugAssign, updated_node: cst.AugAssign
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        if self._is_unkept(original_node):
+            return cst.RemoveFromParent()
         updated_node = updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
         target, new_target = original_node.target, updated_node.target
         if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
@@ -323,8 +356,10 @@ class Stores(Registrations, Walk):
             if isinstance(owner, Instance):
                 for cls in owner.cls.mro():
                     cell = cls.attributes.get(node.attr.value)
-                    if cell is not None and any(
-                        isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in cell.values
+                    values = cell.values if cell is not None else NOTHING
+                    # What may be a number or text as well is a setting: only code about any module makes it a variable.
+                    if not any(isinstance(v, (Scalar, Text)) for v in values) and any(
+                        isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values
                     ):
                         return True
                 if owner.cls.layer is not None:
@@ -528,6 +563,8 @@ class Stores(Registrations, Walk):
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        if self._is_unkept(original_node):
+            return cst.RemoveFromParent()
         clipped = self.clip_statement(original_node, updated_node)
         if clipped is not None:
             return clipped

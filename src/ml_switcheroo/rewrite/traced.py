@@ -34,6 +34,7 @@ from .choices import Choice, find_choice, only_callee
 from .context import Finding
 from .masks import mask_axis, masks
 from .reach import called, only_complains
+from .selected import find_selected
 from .settings import leaves
 
 if TYPE_CHECKING:
@@ -241,6 +242,7 @@ class _Scanner(cst.CSTVisitor):
         self.findings: list[tuple[cst.CSTNode, Finding]] = []  # the statement that cannot be traced, and why
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks -> the arrays that they look at
         self.choices: dict[cst.CSTNode, Choice] = {}  # branches that become a choice between two arrays
+        self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss, which may take all of them
         self.called: list[FunctionInfo] = []
         self.stored: dict[cst.CSTNode, str] = {}  # what is written -> the augmented operator
         self.tested: set[cst.CSTNode] = set()
@@ -303,6 +305,7 @@ class _Scanner(cst.CSTVisitor):
 
     def visit_IndentedBlock(self, node: cst.IndentedBlock) -> bool:
         before = self.optional
+        self.selected |= find_selected(node.body, self.function, self.engine, self.kb)
         for statement in node.body:
             statement.visit(self)
             if isinstance(statement, cst.If) and self._usual(statement.test) is True and leaves(statement.body):
@@ -528,6 +531,8 @@ class _Scanner(cst.CSTVisitor):
     def visit_Subscript(self, node: cst.Subscript) -> None:
         owners = self.engine.facts.get(node.value, NOTHING)
         array = any(isinstance(v, Tensor) for v in owners)
+        if node in self.selected:
+            return
         for element in node.slice:
             index = element.slice
             if isinstance(index, cst.Slice):

@@ -122,6 +122,8 @@ class Calls(ProjectCalls, Walk):
                 return done
         if isinstance(func, (cst.Call, cst.Subscript, cst.IfExp, cst.BooleanOperation)):
             pass  # the callee was computed; what it may be is in the facts
+        if any(isinstance(v, Api) and self._is_library(v.name) for v in values):
+            updated_node = self._with_arrays(original_node, updated_node)
         return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
 
     def arguments(self, original: cst.Call, updated: cst.Call) -> list[CallArg]:
@@ -137,6 +139,21 @@ class Calls(ProjectCalls, Walk):
         ]
 
     # ---- the framework's own -----------------------------------------------------------------------------------------
+
+    def _is_library(self, name: str) -> bool:
+        return name in self.engine.libraries or name.rpartition(".")[0] + ".*" in self.engine.libraries
+
+    def _with_arrays(self, original: cst.Call, updated: cst.Call) -> cst.Call:
+        """Functions of array libraries take arrays: the name of a variable (`for p in self.tokens`) gives its value."""
+
+        def value(old: cst.Arg, new: cst.Arg) -> cst.Arg:
+            plain = isinstance(old.value, cst.Name) and isinstance(new.value, cst.Name) and not old.star
+            values = self.facts(old.value) if plain else frozenset()
+            if values and all(isinstance(v, Tensor) and v.role != "value" for v in values):
+                return new.with_changes(value=self.style_expression(self.style.variable_read, x=new.value))
+            return new
+
+        return updated.with_changes(args=[value(*pair) for pair in zip(original.args, updated.args, strict=True)])
 
     def _with_values(self, original: cst.Call, updated: cst.Call) -> cst.Call:
         """`pad(m.bias.data)` hands over an array, although `m.bias` may be a variable or None."""

@@ -91,8 +91,8 @@ from __future__ import annotations
 
 _CLASSES_COMMENT = """\
 # What may stand under each attribute: a layer, a class of the model, a container with its children by position or name
-# ('*': any other), a tensor (tensor 2: with two axes), or anything (a module from outside; callable: no list).
-# '' is the class itself. The names and shapes in a checkpoint decide between the possibilities."""
+# ('*': any other), a tensor of its own (tensor 2: usually with two axes), or anything (a module from outside; callable:
+# no list). '' is the class itself. The names and shapes in a checkpoint decide between the possibilities."""
 
 _LAYERS_COMMENT = """\
 # 'weight': 'kernel OI->IO' stores the tensor `weight`, whose axes are called O and I, as `kernel` with them swapped.

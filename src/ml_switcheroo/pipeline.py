@@ -170,6 +170,7 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
         bound=bound,
         plugins=PLUGINS,
     )
+    context.bound |= {name for name in imported if context.stays(name)}
     tree = tidy(translate(module.tree, context), context, compat)
     code = tree.code if context.changed or context.findings else text
     if code is not text and not _is_python(code) and _is_python(text):

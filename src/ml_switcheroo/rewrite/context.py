@@ -83,6 +83,11 @@ class Context:
         """Does a dotted name belong to the source framework (or to a library for it that the knowledge base knows)?"""
         return name.split(".", 1)[0] in self.engine.roots or bool(self.kb.read(name)) or self.kb.is_known_api(name)
 
+    def stays(self, name: str) -> bool:
+        """Does an imported name stand for nothing of the source framework, so that its import stays?"""
+        cell = self.module.globals.get(name)
+        return cell is not None and not any(isinstance(v, Api) and self.is_source(v.name) for v in cell.values)
+
     def use(
         self, imports: frozenset[str] | set[str] = frozenset(), helpers: frozenset[str] | set[str] = frozenset()
     ) -> None:

@@ -260,7 +260,7 @@ def _fold(node: cst.BaseExpression) -> cst.BaseExpression:
         inner = node.value
         if isinstance(inner, cst.Attribute) and node.attr.value == inner.attr.value == "T":
             return inner.value
-        if node.attr.value in ("shape", "dtype", "ndim") and is_whole(inner):
+        if node.attr.value in ("shape", "dtype", "ndim", "size") and is_whole(inner):
             return node.with_changes(value=inner.value)  # type: ignore[attr-defined]
         return node
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):

@@ -48,7 +48,8 @@ class _Here:
         return self._walk.stream()
 
     def is_variable(self, name: str) -> bool:
-        return self._walk.effects.handed.is_variable(self._walk.function, name)
+        handed, function = self._walk.effects.handed, self._walk.function
+        return handed.is_variable(function, name) and not handed.is_item(function, name)
 
 
 class Walk(cst.CSTTransformer):

@@ -44,7 +44,10 @@ class Handed:
         self.views: set[cst.CSTNode] = set()  # arguments that must look as they do in the source
         self.fillers: dict[FunctionInfo, set[str]] = {}
         self._uses: dict[FunctionInfo, _Uses] = {}
+        self.items: dict[FunctionInfo, set[str]] = {}  # variables that loops over a module's parameters change
         for function in engine.visits:
+            if isinstance(function.node, cst.FunctionDef) and (items := changed_items(self, function.node)):
+                self.items[function] = items
             if isinstance(function.node, cst.FunctionDef) and function.parameters:
                 self._look(function, function.node)
         if not self.names:
@@ -64,9 +67,13 @@ class Handed:
         """Does a name stand for a variable in this function?"""
         while function is not None:
             if name in function.variables:
-                return name in self.names.get(function, ())
+                return name in self.names.get(function, ()) or self.is_item(function, name)
             function = function.outer
         return False
+
+    def is_item(self, function: FunctionInfo | None, name: str) -> bool:
+        """Is a name bound by a loop over the parameters of a module, any of them?"""
+        return function is not None and name in self.items.get(function, ())
 
     def filled_arrays(self, caller: FunctionInfo, call: cst.Call, callees: Values) -> list[cst.BaseExpression]:
         """The arguments of a call that the callee fills, and that are arrays here: they get the result."""
@@ -415,6 +422,90 @@ class _Uses(cst.CSTVisitor):
         node = without_data(node)
         if isinstance(node, cst.Name) and node.value in self.parameters:
             self.found.add(node.value)
+
+
+# What gives the variables of a module one after another -> where they stand in what the loop gets.
+_STREAMS = {"parameters": None, "buffers": None, "named_parameters": 1, "named_buffers": 1}
+
+
+def changed_items(handed: Handed, node: cst.FunctionDef) -> set[str]:
+    """The names that loops over parameters or buffers bind, and that their body changes: `for p in ...: p.mul_(2)`."""
+    streams = _Streams(handed, node)
+    if not streams.items:
+        return set()
+    uses = _Uses(handed, set(streams.items))
+    node.body.visit(uses)
+    return {name for name in uses.found | uses.filled | streams.changed if name in streams.items - streams.others}
+
+
+class _Streams(cst.CSTVisitor):
+    """Which names a function binds to the variables of a module, one after another."""
+
+    def __init__(self, handed: Handed, node: cst.FunctionDef) -> None:
+        super().__init__()
+        self.handed = handed
+        self.items: set[str] = set()
+        self.others: set[str] = set()  # names that something else binds, too
+        self.changed: set[str] = set()
+        self.assigned: dict[str, list[cst.BaseExpression]] = {}
+        node.body.visit(self)
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+        return False
+
+    def visit_Assign(self, node: cst.Assign) -> None:
+        for target in node.targets:
+            if isinstance(target.target, cst.Name):
+                self.assigned.setdefault(target.target.value, []).append(node.value)
+                self.others.add(target.target.value)
+            elif isinstance(target.target, (cst.Tuple, cst.List)):
+                self.others |= _names(target.target)
+            elif isinstance(target.target, cst.Attribute) and target.target.attr.value == "data":
+                self.changed |= _names(target.target.value)
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:
+        self.changed |= _names(node.target)
+
+    def visit_For(self, node: cst.For) -> None:
+        self._bind(node.target, node.iter)
+
+    def _bind(self, target: cst.BaseExpression, stream: cst.BaseExpression) -> None:
+        kind = self._kind(stream)
+        parts = [e.value for e in target.elements] if isinstance(target, (cst.Tuple, cst.List)) else []
+        if kind is None:
+            self.others |= _names(target)
+        elif kind == "items" and isinstance(target, cst.Name):
+            self.items.add(target.value)
+        elif kind == "pairs" and len(parts) == 2 and isinstance(parts[1], cst.Name):
+            self.items.add(parts[1].value)
+            self.others |= _names(parts[0])
+        elif kind == "zip" and isinstance(stream, cst.Call) and len(parts) == len(stream.args):
+            for part, argument in zip(parts, stream.args, strict=True):
+                self._bind(part, argument.value)
+        elif kind == "enumerate" and isinstance(stream, cst.Call) and len(parts) == 2 and stream.args:
+            self.others |= _names(parts[0])
+            self._bind(parts[1], stream.args[0].value)
+        else:
+            self.others |= _names(target)
+
+    def _kind(self, stream: cst.BaseExpression) -> str | None:
+        if isinstance(stream, cst.Name):
+            values = self.assigned.get(stream.value, [])
+            return self._kind(values[0]) if len(values) == 1 and not isinstance(values[0], cst.Name) else None
+        if not isinstance(stream, cst.Call):
+            return None
+        facts = self.handed.engine.facts.get(stream.func, NOTHING)
+        names = {getattr(v, "name", "") for v in facts}
+        if names & {"builtins.zip", "builtins.enumerate"}:
+            return next(iter(names)).split(".")[1]
+        if names & {"builtins.list", "builtins.tuple"} and stream.args:
+            return self._kind(stream.args[0].value)
+        if isinstance(stream.func, cst.Attribute):
+            engine = self.handed.engine
+            rows = self.handed.kb.read(f"{engine.module_type}.{stream.func.attr.value}")
+            if rows and rows[0].op in _STREAMS and not any(isinstance(v, FunctionRef) for v in facts):
+                return "items" if _STREAMS[rows[0].op] is None else "pairs"
+        return None
 
 
 def _is_part(node: cst.BaseExpression, values: Values) -> bool:

@@ -37,6 +37,8 @@ def changed_argument(walk: Walk, call: cst.Call) -> cst.BaseExpression | None:
     if not call.args or call.args[0].star:
         return None
     argument = without_data(call.args[0].value)
+    if isinstance(argument, cst.Name) and walk.effects.handed.is_item(walk.function, argument.value):
+        return None
     values = walk.facts(argument)
     if not any(isinstance(v, Tensor) for v in values) or any(
         isinstance(v, Tensor) and v.role != "value" for v in values

@@ -421,8 +421,8 @@ class Stores(Registrations, Walk):
             return self._store_weight(original, updated, target, new, owners)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
-        arrays = any(map(holds_arrays, values)) and not any(map(is_setting, values))
-        arrays = bool(instances) and (arrays or any(map(nests_modules, values)))
+        nested = bool(values) and all(map(nests_modules, values))
+        arrays = bool(instances) and (nested or (any(map(holds_arrays, values)) and not any(map(is_setting, values))))
         if self.style.data is not None and (arrays or original.value in self.effects.placeholders):
             return updated.with_changes(value=self.style_expression(self.style.data, x=bare(value)))
         if not instances or not any(isinstance(v, Tensor) for v in values):
@@ -597,6 +597,8 @@ class Stores(Registrations, Walk):
             if filled is not None:
                 return filled
         receiver = self._inplace_receiver(original_node.value)
+        if receiver is not None and not self._failed() and self._freezes(original_node.value, receiver):
+            return updated_node
         if receiver is not None and not self._failed():
             return self._store_inplace(original_node, updated_node, receiver)
         if isinstance(original_node.value, cst.Call):
@@ -612,6 +614,24 @@ class Stores(Registrations, Walk):
                 kept = self.constant_arguments(original_node.value, updated_node.value)
                 return updated_node if kept is updated_node.value else updated_node.with_changes(value=kept)
         return updated_node
+
+    def _freezes(self, call: cst.BaseExpression, receiver: cst.BaseExpression) -> bool:
+        """`p.detach_()` of a parameter: from then on it is not trained, which no value can say."""
+        item = isinstance(receiver, cst.Name) and self.effects.handed.is_item(self.function, receiver.value)
+        if not item and not self._is_variable(receiver):
+            return False
+        assert isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute)
+        names = (call.func.attr.value, call.func.attr.value.removesuffix(self.engine.inplace_suffix))
+        rows = [row for name in names for row in self.kb.read(f"{self.engine.tensor_type}.{name}")]
+        if not any(row.op in ("detach", "requires_grad_") for row in rows):
+            return False
+        self.context.report(
+            call,
+            "SW2003",
+            "variables have no flag that stops their training",
+            "choose what is trained with a filter, or make this a variable that is not trained",
+        )
+        return True
 
     def _seed(self, call: cst.Call, updated: cst.Call) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
         """A global seed, in code that has a stream of its own: a new stream with this seed takes its place."""

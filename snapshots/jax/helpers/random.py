@@ -78,5 +78,10 @@ def draw_multinomial(x: jax.Array, num_samples: int, replacement: bool = False, 
 
 def with_rngs(function, rngs: nnx.Rngs):
     """The function with a random stream bound if it takes one, for calls of which a run decides what they call."""
-    takes = "rngs" in inspect.signature(function, follow_wrapped=False).parameters
+    called = function
+    while isinstance(called, functools.partial):
+        called = called.func
+    if inspect.isclass(called):  # the signature of a module's class itself says nothing
+        called = called.__init__
+    takes = "rngs" in inspect.signature(called, follow_wrapped=False).parameters
     return functools.partial(function, rngs=rngs) if takes else function

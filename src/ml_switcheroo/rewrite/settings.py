@@ -9,7 +9,7 @@ import libcst as cst
 from ..analysis.values import NOTHING, Const, Scalar, Tensor, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo
@@ -141,10 +141,11 @@ class _Bindings(cst.CSTVisitor):
 
     def visit_Assign(self, node: cst.Assign) -> None:
         for target in node.targets:
-            if isinstance(target.target, cst.Name):
-                self.found.setdefault(target.target.value, []).append(node.value)
-            else:
-                self._names(target.target)
+            for place, value in _pairs(target.target, node.value):
+                if isinstance(place, cst.Name):
+                    self.found.setdefault(place.value, []).append(value)
+                else:
+                    self._names(place)
 
     def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
         if isinstance(node.target, cst.Name):
@@ -178,6 +179,25 @@ class _Bindings(cst.CSTVisitor):
         elif isinstance(target, (cst.Tuple, cst.List)):
             for element in target.elements:
                 self._names(element.value)
+
+
+def _pairs(
+    target: cst.BaseExpression, value: cst.BaseExpression
+) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression | None]]:
+    """What each place of `b, n, on = *x.shape, self.on` gets: None for what a star gives."""
+    if not isinstance(target, (cst.Tuple, cst.List)):
+        yield target, value
+        return
+    places = [element.value for element in target.elements]
+    plain = not any(isinstance(element, cst.StarredElement) for element in target.elements)
+    values = value.elements if isinstance(value, (cst.Tuple, cst.List)) else ()
+    stars = [i for i, element in enumerate(values) if isinstance(element, cst.StarredElement)]
+    known: dict[int, cst.BaseExpression] = {}
+    if plain and (stars or len(values) == len(places)):
+        first, last = (stars[0], stars[-1]) if stars else (len(values), len(values) - 1)
+        known |= {i: values[i].value for i in range(first)}
+        known |= {len(places) - len(values) + i: values[i].value for i in range(last + 1, len(values))}
+    yield from ((place, known.get(i)) for i, place in enumerate(places))
 
 
 def leaves(suite: cst.BaseSuite) -> bool:

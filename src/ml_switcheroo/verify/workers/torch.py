@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Tensors = dict[str, torch.Tensor]
 
+ATTEMPTS = 4  # each with a tenth of the step of the one before
+RUNAWAY = 20.0  # a loss of so many times the first one
+
 
 def main(worker: Worker) -> None:
     """All steps of the source side."""
@@ -135,7 +138,19 @@ def training_loss(outputs: Mapping[str, Any], weights: Mapping[str, NDArray[Any]
 
 
 def _training(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
-    """A few steps of gradient descent without dropout, and the loss in evaluation mode afterwards."""
+    """A few steps of gradient descent, as large as the model bears: a loss that runs away shows nothing but rounding."""
+    start = {name: value.clone() for name, value in model.state_dict().items() if torch.is_tensor(value)}
+    for attempt in range(ATTEMPTS):
+        done = _steps(worker, model, args, kwargs, STEP_SIZE * 0.1**attempt)
+        losses = np.abs(done["losses"])
+        if bool(np.isfinite(losses).all()) and losses.max() <= RUNAWAY * max(losses[0], 1.0):
+            break
+        model.load_state_dict(start, strict=False)
+    return done
+
+
+def _steps(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any, size: float) -> dict[str, Any]:
+    """Gradient descent without dropout, and the loss in evaluation mode afterwards."""
     for child in model.modules():
         zero_rates(child)
     model.train(bool(worker.job["train"]))
@@ -158,7 +173,7 @@ def _training(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) ->
         with torch.no_grad():
             moved = [p for p in model.parameters() if p.grad is not None]
             if not step:
-                rate = STEP_SIZE * _norm(moved) / max(_norm([p.grad for p in moved]), 1e-12)
+                rate = size * _norm(moved) / max(_norm([p.grad for p in moved]), 1e-12)
                 scale = sum(float(np.abs(to_numpy(o)).mean()) for o in outputs.values() if is_float(o))
             for parameter in moved:
                 parameter -= rate * parameter.grad

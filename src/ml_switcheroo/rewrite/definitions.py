@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Container, Tensor
+from ..analysis.values import Api, Container, Instance, Layer, Tensor
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
 from .idle import without_idle
@@ -15,6 +16,7 @@ from .traced import BRANCH
 
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
+    from ..analysis.values import Value
 
 SPACE = cst.SimpleWhitespace(" ")
 LINE_LENGTH = 120
@@ -114,6 +116,13 @@ class Definitions(Walk):
                 f"{function.name}() of a module cannot be replaced: "
                 "the target does not call it for the parts of a module",
                 "set the mode of the parts where the model is used, after train() or eval()",
+            )
+        if cls is not None and cls.is_module and function.name == "__new__":
+            self.context.report(
+                node_params(function),
+                "SW5001",
+                "modules of the target are made in their own way: __new__ may not set or change anything",
+                "do in __init__ what __new__ does, or leave it out",
             )
         if self.style.stream is not None and self.effects.takes_stream(function):
             self.context.changed = True
@@ -223,7 +232,42 @@ class Definitions(Walk):
         if cls is not None:
             self.classes.append(cls)
             self.depths.append(len(self.functions))
+            self._check_shape(cls, node)
         return True
+
+    def _check_shape(self, cls: ClassInfo, node: cst.ClassDef) -> None:
+        """Bases of which nothing is known, and ways to build a module that the target does not have."""
+        parts = any(isinstance(v, (Layer, Instance)) for cell in cls.attributes.values() for v in cell.values) or any(
+            method.builds for method in cls.methods.values()
+        )
+        for argument in node.bases:
+            foreign = [name for v in self.facts(argument.value) if (name := self._foreign(v)) is not None]
+            if foreign and cls.is_module:
+                self.context.report(
+                    argument.value,
+                    "SW5004",
+                    f"`{foreign[0]}` is kept as a base: whether it fits modules of the target is not known",
+                    "leave the base out if it serves the source framework only",
+                    severity="warning",
+                )
+            elif foreign and parts and self.engine.forward in cls.methods:
+                self.context.report(
+                    argument.value,
+                    "SW5004",
+                    f"`{foreign[0]}` is known neither to the project nor to the knowledge base: is it a module?",
+                    "convert the file that defines the base together with this one (give the folder)",
+                )
+        for keyword in node.keywords if cls.is_module else ():
+            text = self.context.module.tree.code_for_node(keyword.value)
+            if keyword.keyword is not None and keyword.keyword.value == "metaclass" and "ABCMeta" not in text:
+                message = f"modules of the target have a metaclass of their own, not {text}"
+                self.context.report(keyword.value, "SW5001", message)
+
+    def _foreign(self, value: Value) -> str | None:
+        """The name of something of a library that is neither Python's own nor known here."""
+        if not isinstance(value, Api) or self.context.is_source(value.name):
+            return None
+        return value.name if value.name.split(".")[0] not in {*sys.stdlib_module_names, "builtins"} else None
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.BaseStatement:
         cls = self.engine.classes.get(original_node)

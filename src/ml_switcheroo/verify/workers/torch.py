@@ -138,7 +138,7 @@ def training_loss(outputs: Mapping[str, Any], weights: Mapping[str, NDArray[Any]
 
 
 def _training(worker: Worker, model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
-    """A few steps of gradient descent, as large as the model bears: a loss that runs away shows nothing but rounding."""
+    """A few steps of gradient descent, as large as the model bears: a loss that runs away shows rounding only."""
     start = {name: value.clone() for name, value in model.state_dict().items() if torch.is_tensor(value)}
     for attempt in range(ATTEMPTS):
         done = _steps(worker, model, args, kwargs, STEP_SIZE * 0.1**attempt)

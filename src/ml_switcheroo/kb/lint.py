@@ -43,6 +43,7 @@ FRAMEWORK_KEYS = frozenset(
         "argument_aliases",
         "kinds",
         "own_backward",
+        "loading_methods",
         "training",
         "style",
         "blocks",

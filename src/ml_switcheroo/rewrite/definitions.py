@@ -95,9 +95,18 @@ class Definitions(Walk):
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
-            if self._is_for_others(function):
+            loads = function.cls is not None and function.cls.is_module and self._loads(function)
+            if loads or self._is_for_others(function):
                 del self.context.findings[self.marks.pop() :]
                 self.context.explain(original_node, f"{function.name}() is left out: only other programs call it")
+                if loads:
+                    self.context.report(
+                        node_params(function),
+                        "SW7001",
+                        f"{function.name}() is left out: nothing calls it where states are loaded",
+                        "migrate a checkpoint of the current version, whose names are those of the model",
+                        severity="warning",
+                    )
                 self.context.changed = True
                 return cst.RemoveFromParent()
         if original_node.returns is not None and self.is_open(original_node.returns):
@@ -137,6 +146,10 @@ class Definitions(Walk):
             self.context.changed = True
             node = node.with_changes(name=cst.Name(self.style.forward))
         return node
+
+    def _loads(self, function: FunctionInfo) -> bool:
+        """A method that the source framework calls when it loads or saves the state of a module."""
+        return function.name in (self.kb.source_framework.get("loading_methods") or ())
 
     def _is_for_others(self, function: FunctionInfo) -> bool:
         """A method of a function with a backward pass that only exporters call."""

@@ -24,6 +24,7 @@ from ..convert.base import CallArg, Emission, Misfit
 from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
+from .flow import walk
 from .in_place_calls import pure_name, without_data
 from .project_calls import ProjectCalls
 
@@ -201,7 +202,41 @@ class Calls(ProjectCalls, Walk):
                 result = result if isinstance(helper, Misfit) else helper
             if not isinstance(result, Misfit):
                 self.context.explain(original, f"{name}: the op {call.op.name}")
+                if call.op.name in ("ParameterList", "ParameterDict"):
+                    self._check_members(original)
         return self.take(original, result, original)
+
+    def _check_members(self, call: cst.Call) -> None:
+        """The parameters of layers in a list of parameters: the target stores them in another order of axes."""
+        if not call.args:
+            return
+        same = self.context.module.tree.code_for_node
+        listed = same(call.args[0].value)
+        outer = self.classes[-1].node if self.classes else self.context.module.tree
+        added = [
+            part.args[0].value
+            for part in walk(outer)
+            if isinstance(part, cst.Call)
+            and isinstance(part.func, cst.Attribute)
+            and part.func.attr.value == "extend"
+            and part.args
+            and same(part.func.value) == listed
+        ]
+        if any(self._holds_listing(node) for node in (call.args[0].value, *added)):
+            self.context.report(
+                call,
+                "SW5003",
+                "these may be parameters of layers, which have another order of axes in the target",
+                "list the parameters that are made here, and keep the layers in a list of modules",
+            )
+
+    def _holds_listing(self, node: cst.BaseExpression) -> bool:
+        for part in walk(node):
+            if isinstance(part, cst.Call) and isinstance(part.func, cst.Attribute):
+                rows = self.kb.read(f"{self.engine.module_type}.{part.func.attr.value}")
+                if rows and rows[0].op in ("parameters", "named_parameters"):
+                    return True
+        return False
 
     def _refusal(self, name: str) -> Misfit | None:
         """A name that the target refuses in any form: that says more than which argument did not fit."""

@@ -17,6 +17,8 @@ from .context import Finding
 from .in_place_calls import pure_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..analysis.model import FunctionInfo
     from .context import Context
 
@@ -43,7 +45,9 @@ def check_aliases(function: FunctionInfo, context: Context) -> list[Finding]:
     reader.block(function.node.body)
     kinds = ("write", "overwrite", "replace")
     writes = [i for i, event in enumerate(reader.events) if event.kind in kinds and event.name not in handed]
-    return [finding for index in writes if (finding := _check_write(function, reader.events, index)) is not None]
+    returned = context.effects.procedures.get(function, [])
+    found = (_check_write(function, reader.events, index, returned) for index in writes)
+    return [finding for finding in found if finding is not None]
 
 
 def _aliases_at(events: list[_Event], index: int) -> dict[str, set[str]]:
@@ -66,7 +70,7 @@ def _aliases_at(events: list[_Event], index: int) -> dict[str, set[str]]:
     return shared
 
 
-def _check_write(function: FunctionInfo, events: list[_Event], index: int) -> Finding | None:
+def _check_write(function: FunctionInfo, events: list[_Event], index: int, returned: Sequence[str]) -> Finding | None:
     write = events[index]
     if write.kind == "overwrite" and _read_after(events, index, write.name):
         return Finding(
@@ -86,6 +90,7 @@ def _check_write(function: FunctionInfo, events: list[_Event], index: int) -> Fi
     if (
         write.kind == "write"
         and write.name in function.parameters
+        and write.name not in returned
         and not isinstance(write.node, cst.AugAssign)
         and not _read_after(events, index, write.name)
     ):

@@ -268,6 +268,9 @@ class Walk(cst.CSTTransformer):
     def kind_api(self, owners: Values, attr: str) -> str | None:
         raise NotImplementedError
 
+    def uses_gradients(self) -> bool:
+        raise NotImplementedError
+
     def project_method(self, owners: Values, name: str) -> bool:
         raise NotImplementedError
 

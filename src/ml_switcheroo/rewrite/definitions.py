@@ -118,6 +118,11 @@ class Definitions(Walk):
 
     def _function(self, function: FunctionInfo, node: cst.FunctionDef) -> cst.FunctionDef:
         cls = function.cls
+        changed = self.effects.procedures.get(function, []) if self.style.immutable else []
+        if changed and isinstance(node.body, cst.IndentedBlock):  # see procedures.py
+            value = cst.parse_expression(", ".join(changed))
+            last = cst.SimpleStatementLine([cst.Return(value)])
+            node = node.with_changes(body=node.body.with_changes(body=[*node.body.body, last]), returns=None)
         if cls is not None and cls.is_module and function.name in self.style.mode_methods:
             self.context.report(
                 node_params(function),

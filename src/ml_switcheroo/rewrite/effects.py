@@ -28,6 +28,7 @@ from ..analysis.values import (
 )
 from .handed import Handed
 from .placeholders import all_stores, placeholders, shared_places
+from .procedures import procedures
 from .reach import reached
 from .scratch import scratch_buffers
 from .settings import Settings
@@ -72,6 +73,7 @@ class Effects:
         self.settings = Settings(engine)
         self.reached = reached(engine, self.settings)  # what runs when a module is called
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
+        self.procedures = procedures(engine, self.handed)  # what returns the arrays that it changes
         stores = all_stores(engine)
         self.placeholders = placeholders(engine, stores)
         self.objects = shared_places(engine, stores)  # layers that must stay objects, since others take their place

@@ -71,6 +71,10 @@ class Handed:
             function = function.outer
         return False
 
+    def uses(self, function: FunctionInfo) -> _Uses | None:
+        """What a function does with its parameters."""
+        return self._uses.get(function)
+
     def is_item(self, function: FunctionInfo | None, name: str) -> bool:
         """Is a name bound by a loop over the parameters of a module, any of them?"""
         return function is not None and name in self.items.get(function, ())

@@ -14,6 +14,7 @@ from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
 from .placeholders import holds_arrays, holds_modules, is_setting, nests_modules
+from .procedures import given
 from .registrations import Registrations
 
 if TYPE_CHECKING:
@@ -555,10 +556,14 @@ class Stores(Registrations, Walk):
         rows = self.kb.read(f"{self.engine.tensor_type}.{call.func.attr.value}")
         if not rows or rows[0].op != "backward":
             return False
+        return not self.uses_gradients()
+
+    def uses_gradients(self) -> bool:
+        """May something in this file use the gradients of a backward pass?"""
         if self.reads_gradients is None:
             names = (node.attr if isinstance(node, cst.Attribute) else node for node in walk(self.context.module.tree))
             self.reads_gradients = any(isinstance(name, cst.Name) and name.value in GRADIENT_USERS for name in names)
-        return not self.reads_gradients
+        return self.reads_gradients
 
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
@@ -654,6 +659,12 @@ class Stores(Registrations, Walk):
     def _fill_arrays(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
         """`init_(x)` of an array: a function that fills variables gives an array back."""
         callees = self.facts(call.func)
+        function = next((v.function for v in callees if isinstance(v, FunctionRef)), None)
+        changed = self.effects.procedures.get(function) if function is not None and self.style.immutable else None
+        if function is not None and changed:
+            names = given(function, changed, call, callees) or []
+            target = cst.parse_expression(", ".join(name.value for name in names if isinstance(name, cst.Name)))
+            return cst.Assign([_target(target)], updated.value)
         passed = self.effects.handed.passed_on(self.functions[-1], call, callees)
         if passed is not None:
             return cst.Assign([cst.AssignTarget(cst.Name(passed))], bare(updated.value))

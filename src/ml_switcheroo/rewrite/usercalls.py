@@ -206,6 +206,14 @@ class Calls(ProjectCalls, Walk):
                     self._check_members(original)
         return self.take(original, result, original)
 
+    def _records_in_vain(self, call: cst.Call, name: str, owners: Values) -> bool:
+        """`x.requires_grad_()` of an array, in a file where nothing asks for gradients."""
+        rows = self.kb.read(f"{self.engine.tensor_type}.{name}")
+        if not rows or rows[0].op != "requires_grad_" or any(self.facts(a.value) != {Const(True)} for a in call.args):
+            return False
+        arrays = all(isinstance(v, Tensor) and v.role == "value" for v in owners)
+        return arrays and call not in self.alone and not self.uses_gradients()
+
     def _check_members(self, call: cst.Call) -> None:
         """The parameters of layers in a list of parameters: the target stores them in another order of axes."""
         if not call.args:
@@ -264,6 +272,9 @@ class Calls(ProjectCalls, Walk):
         methods = [v for v in values if isinstance(v, MethodRef)]
         tensors = any(isinstance(o, Tensor) for m in methods for o in m.receiver)
         if tensors or self._looks_like_tensor(original, name, owners, values):
+            if self._records_in_vain(original, name, owners):
+                self.context.changed = True
+                return new_func.value
             receiver = CallArg(new_func.value, func.value, owners)
             return self._tensor_method(original, updated, name, receiver)
         kind_api = self.kind_api(owners, name)

@@ -10,6 +10,7 @@ import libcst as cst
 from ..analysis.values import Api, Container, Instance, Layer, Tensor
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
+from .flow import walk
 from .idle import without_idle
 from .statements import Collector
 from .traced import BRANCH
@@ -132,11 +133,15 @@ class Definitions(Walk):
                 "set the mode of the parts where the model is used, after train() or eval()",
             )
         if cls is not None and cls.is_module and function.name == "__new__":
+            fails = any(_sets_or_passes_on(part) for part in walk(function.node))
             self.context.report(
                 node_params(function),
                 "SW5001",
-                "modules of the target are made in their own way: __new__ may not set or change anything",
+                "modules of the target are made in their own way: __new__ may not set or change anything"
+                if fails
+                else "the target calls __init__ on whatever __new__ returns",
                 "do in __init__ what __new__ does, or leave it out",
+                severity="error" if fails else "warning",
             )
         if self.style.stream is not None and self.effects.takes_stream(function):
             self.context.changed = True
@@ -467,3 +472,11 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
     changes["star_arg"] = star
     changes["kwonly_params"] = [*kwonly, new]
     return params.with_changes(**changes)
+
+
+def _sets_or_passes_on(part: cst.CSTNode) -> bool:
+    """In `__new__`: an attribute that is set too early, or arguments for a base that takes none."""
+    if isinstance(part, cst.AssignTarget):
+        return isinstance(part.target, cst.Attribute)
+    called = isinstance(part, cst.Call) and isinstance(part.func, cst.Attribute) and part.func.attr.value == "__new__"
+    return called and isinstance(part, cst.Call) and (len(part.args) > 1 or any(arg.star for arg in part.args))

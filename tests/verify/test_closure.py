@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ml_switcheroo.verify.closure import Closure, import_closure, merge, module_of
+from ml_switcheroo.analysis.project import module_name
+from ml_switcheroo.verify.closure import Closure, import_closure, merge
 
 
 def tree(folder: Path, **files: str) -> Path:
@@ -140,8 +141,15 @@ def test_a_written_tree_can_fall_back_to_the_original(tmp_path: Path) -> None:
 
 def test_names_of_files(tmp_path: Path) -> None:
     tree(tmp_path, a__="", a__b__="", a__b__c="")
-    assert module_of(tmp_path / "a/b/c.py") == (tmp_path.resolve(), "a.b.c")
-    assert module_of(tmp_path / "a/b/__init__.py") == (tmp_path.resolve(), "a.b")
+    assert module_name(tmp_path / "a/b/c.py") == ("a.b.c", tmp_path)
+    assert module_name(tmp_path / "a/b/__init__.py") == ("a.b", tmp_path)
+
+
+def test_a_folder_without_init_is_part_of_the_package_if_relative_imports_say_so(tmp_path: Path) -> None:
+    tree(tmp_path, a__="", a__b__c="from ..d import x\n", a__b__e="import d\n", f__g="from .h import x\n")
+    assert module_name(tmp_path / "a/b/c.py") == ("a.b.c", tmp_path)
+    assert module_name(tmp_path / "a/b/e.py") == ("e", tmp_path / "a/b")
+    assert module_name(tmp_path / "f/g.py") == ("f.g", tmp_path)
 
 
 def test_all_files_that_are_used_of_a_package_that_the_tree_replaces(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class EngineBase:
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
         self.submodules: set[str] = set()  # modules that `import a.b` has made attributes of their packages
+        self.resolving: set[tuple[str, str]] = set()  # (module, name) of the imports that are being looked up
         self.final = False  # everything that can be known is known: what is still missing is unknown for good
         self.starved: set[FunctionInfo] = set()  # who met something of which nothing was known yet
         self.inlining: dict[FunctionInfo, Values] = {}  # small functions looked at for one call -> what they return

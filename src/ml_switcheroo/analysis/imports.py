@@ -101,9 +101,11 @@ class Imports(EngineBase):
             self.load(module)
             cell = module.globals.setdefault(name, Cell())
             values = self.read(cell)
-            if Imported(source, name) in values:
-                values -= {Imported(source, name)}
-            values = self.resolve(values)
+            if (source, name) in self.resolving:  # files that import a name from each other: what others give, decides
+                return frozenset(v for v in values if not isinstance(v, Imported))
+            self.resolving.add((source, name))
+            values = self.resolve(values - {Imported(source, name)})
+            self.resolving.discard((source, name))
         sub = self.finder.find(f"{source}.{name}") if not values else None
         if sub is not None:
             self.load(sub)

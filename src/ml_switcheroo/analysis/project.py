@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -21,16 +23,39 @@ MAX_PARENTS = 4  # how far above a loose file its project's root is looked for
 def module_name(path: Path) -> tuple[str, Path]:
     """Dotted name of a file and the folder from which that name is imported.
 
-    `pkg/models/net.py` -> ('pkg.models.net', parent of pkg)
+    `pkg/models/net.py` -> ('pkg.models.net', parent of pkg). A folder without an `__init__.py` is part of the package if
+    the file's relative imports say so: `from ..blocks import Block` needs two folders above the file.
     """
     parts = [] if path.stem == "__init__" else [path.stem]
+    own = len(parts)  # the rest are folders
     folder = path.parent
-    while (folder / "__init__.py").exists():
+
+    def climb() -> None:
+        nonlocal folder
+        while (folder / "__init__.py").exists() and folder.parent != folder:
+            parts.insert(0, folder.name)
+            folder = folder.parent
+
+    climb()
+    needed = _deepest_relative_import(path)
+    while len(parts) - own < needed and folder.name:
         parts.insert(0, folder.name)
-        if folder.parent == folder:
-            break
         folder = folder.parent
+        climb()
     return ".".join(parts) or path.stem, folder
+
+
+_RELATIVE_IMPORT = re.compile(rb"^[ \t]*from[ \t]*(\.+)[ \t]*[\w.]*[ \t]+import\b", re.MULTILINE)
+
+
+@lru_cache(maxsize=4096)
+def _deepest_relative_import(path: Path) -> int:
+    """The number of dots of the relative import that climbs highest."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return 0
+    return max((len(dots) for dots in _RELATIVE_IMPORT.findall(data)), default=0)
 
 
 def is_library_folder(folder: Path) -> bool:
@@ -58,6 +83,8 @@ class ModuleFinder:
         name, root = module_name(path)
         top = name.split(".")[0]
         self._add_root(root, top if is_library_folder(root) else None)
+        if not (path.parent / "__init__.py").exists():
+            self._add_root(path.parent, None)  # a folder of scripts: what lies beside it can be imported, too
         if "." not in name and not is_library_folder(root):
             for parent in list(root.parents)[: MAX_PARENTS - 1]:
                 if parent == parent.parent or is_library_folder(parent):

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..analysis.project import module_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -89,17 +91,6 @@ class Closure:
         return None
 
 
-def module_of(path: Path) -> tuple[Path, str]:
-    """The import root and the dotted name of a file: `pkg/models/net.py` -> (folder of pkg, 'pkg.models.net')."""
-    path = path.resolve()
-    parts = [] if path.name == "__init__.py" else [path.stem]
-    folder = path.parent
-    while (folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return folder, ".".join(parts)
-
-
 def import_closure(
     path: Path, *, frameworks: Sequence[str], known: Iterable[str] = (), search: Sequence[Path] | None = None
 ) -> Closure:
@@ -108,7 +99,7 @@ def import_closure(
     `frameworks`: top-level names of the source framework; files of other packages are followed only if they import one.
     `known`: packages that the converter itself understands and that are therefore never followed.
     """
-    root, name = module_of(path)
+    name, root = module_name(path.resolve())
     finder = _Finder([root, *(search if search is not None else [Path(p) for p in sys.path if p])])
     entry = finder.load(name)
     if entry is None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 STEPS = 3  # training steps
 STEP_SIZE = 1e-3  # a training step moves the parameters by this share of their norm
 DEPTH = 8
+_FOLDERS = re.compile(r"(?<![\w:/.-])/(?:[\w.+@-]+/)+([\w.+-]+)")  # a report names files, not where this machine has them
 
 
 class StepError(Exception):
@@ -59,7 +60,7 @@ class Worker:
 
     def one_line(self, error: BaseException) -> str:
         """An exception as one line with the place in the model's own code that raised it."""
-        text = " ".join(str(error).split())
+        text = _FOLDERS.sub(r"\1", " ".join(str(error).split()))
         place = ""
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
             file = Path(frame.filename)

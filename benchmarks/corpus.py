@@ -7,9 +7,11 @@
     python benchmarks/corpus.py --source-only       only check that the models build and run in their own framework
     python benchmarks/corpus.py --convert-only      only convert, and say what could not be converted
     python benchmarks/corpus.py --save              write benchmarks/results/corpus.json too
+    python benchmarks/corpus.py --resume            go on with a run that was interrupted
 
 The models are listed in corpus.yaml. All files of one package are converted once; each model then runs in processes of
-its own.
+its own. Reports and sources of each model stay in the work folder; its arrays do not, since all of them together take
+some hundred gigabytes.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 OUT = HERE / "out"
 PACKAGES = OUT / "packages"
 SOURCE, TARGET = "torch", "jax"
+ARRAYS = {".pth", ".npz", ".safetensors"}
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,7 @@ def climb(entry: Entry, search: Sequence[Path], folder: Path, problem: str, time
     if path is None:
         return row | {"ok": False, "missed": "source", "reason": f"{entry.module} is not installed: run --setup"}
     start = time.perf_counter()
+    kept = folder / "models" / entry.id
     try:
         result: LadderResult = run_ladder(
             path,
@@ -225,10 +229,13 @@ def climb(entry: Entry, search: Sequence[Path], folder: Path, problem: str, time
             timeout=timeout,
             search=search,
             converted=converted_of(entry, folder, problem),
-            keep=folder / "models" / entry.id,
+            keep=kept,
         )
     except VerifyError as error:
         return row | {"ok": False, "missed": "source", "reason": str(error), "silently_wrong": False}
+    finally:
+        for array in (p for p in kept.rglob("*") if p.suffix in ARRAYS or p.name == "source.key"):
+            array.unlink()
     return row | result.to_json() | {"seconds": round(time.perf_counter() - start, 1)}
 
 
@@ -306,14 +313,22 @@ def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespa
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder / "compiled"))  # models share many functions
     tops = sorted({e.top for e in entries})
     groups = {top: [e for e in entries if e.top == top] for top in tops}
+    finished = folder / "rows.jsonl"
     rows: dict[str, dict[str, Any]] = {}
+    if args.resume and finished.is_file():
+        done = [json.loads(line) for line in finished.read_text(encoding="utf-8").splitlines()]
+        rows = {row["id"]: row for row in done if row["id"] in {e.id for e in entries}}
+    else:
+        finished.write_text("", encoding="utf-8")
     with ThreadPoolExecutor(args.jobs) as pool:
         problems = dict.fromkeys(tops, "")
+        left = [e for e in entries if e.id not in rows]
         if not args.source_only:
-            converting = {t: pool.submit(convert_package, t, groups[t], search, folder, args.timeout) for t in tops}
-            problems = {top: future.result() for top, future in converting.items()}
+            wanted = sorted({e.top for e in left})
+            converting = {t: pool.submit(convert_package, t, groups[t], search, folder, args.timeout) for t in wanted}
+            problems |= {top: future.result() for top, future in converting.items()}
         futures = {}
-        for e in entries:
+        for e in left:
             if args.convert_only:
                 futures[pool.submit(run_convert, e, search, folder, problems[e.top])] = e
             elif args.source_only:
@@ -323,6 +338,8 @@ def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespa
         for future in as_completed(futures):
             entry = futures[future]
             rows[entry.id] = row = future.result()
+            with finished.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
             state = "ok" if row["ok"] else f"{row['missed']}: {row['reason'][:140]}"
             print(f"[{len(rows)}/{len(entries)}] {entry.id}: {state}", file=sys.stderr, flush=True)
     return [rows[e.id] for e in entries]
@@ -343,6 +360,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--source-only", action="store_true")
     parser.add_argument("--convert-only", action="store_true")
     parser.add_argument("--save", action="store_true")
+    parser.add_argument("--resume", action="store_true", help="keep the rows that the work folder has already")
     parser.add_argument("--convert", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     corpus, search = Corpus.read(), search_path(args.search)

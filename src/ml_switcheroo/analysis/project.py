@@ -23,8 +23,8 @@ MAX_PARENTS = 4  # how far above a loose file its project's root is looked for
 def module_name(path: Path) -> tuple[str, Path]:
     """Dotted name of a file and the folder from which that name is imported.
 
-    `pkg/models/net.py` -> ('pkg.models.net', parent of pkg). A folder without an `__init__.py` is part of the package if
-    the file's relative imports say so: `from ..blocks import Block` needs two folders above the file.
+    `pkg/models/net.py` -> ('pkg.models.net', parent of pkg). A folder without an `__init__.py` is part of the package
+    if the file's relative imports say so: `from ..blocks import Block` needs two folders above the file.
     """
     parts = [] if path.stem == "__init__" else [path.stem]
     own = len(parts)  # the rest are folders

@@ -127,8 +127,8 @@ class Effects:
             return function.builds
         if function in self.closures or self.engine.is_pass(function):  # a pass finds its stream in the context
             return False
-        if function.name.startswith("__") and function.name != "__init__" and cls is not None:
-            return False
+        if cls is not None and function.name.startswith("__") and function.name not in ("__init__", "__call__"):
+            return False  # Python calls them
         return function.builds or function.draws
 
     def applied_draws(self, cls: ClassInfo) -> bool:
@@ -143,6 +143,14 @@ class Effects:
             return True
         init = self.engine.find_method(cls, "__init__")
         return init is not None and self.takes_stream(init)
+
+    def runs(self, value: Value) -> FunctionInfo | None:
+        """The project's function that a call of this value runs: itself, or the `__call__` of a plain object."""
+        if isinstance(value, FunctionRef):
+            return value.function
+        if isinstance(value, Instance) and not value.cls.is_module:
+            return self.engine.find_method(value.cls, "__call__")
+        return None
 
     def _op_effects(self, name: str, call: cst.Call | None = None) -> tuple[str, ...]:
         rows = self.kb.read(name)
@@ -190,8 +198,9 @@ class Effects:
         """Does calling this value need a random stream to be passed?"""
         if isinstance(value, ClassRef):
             return self.class_takes_stream(value.cls)
-        if isinstance(value, FunctionRef):
-            return self.takes_stream(value.function)
+        function = self.runs(value)
+        if function is not None:
+            return self.takes_stream(function)
         if isinstance(value, MethodRef):  # `Noise.apply`
             return any(isinstance(v, ClassRef) and self.applied_draws(v.cls) for v in value.receiver)
         if isinstance(value, Factory):
@@ -248,21 +257,20 @@ class Effects:
                     if passing and len(callees) > 1:
                         for value in callees:
                             targets = value.target if isinstance(value, Partial) else frozenset({value})
-                            for target in targets:
+                            for callee in map(self.runs, targets):
                                 if (
-                                    isinstance(target, FunctionRef)
-                                    and not self.takes_stream(target.function)
-                                    and target.function.kind
-                                    in ("function", "lambda", "method", "classmethod", "staticmethod")
+                                    callee is not None
+                                    and not self.takes_stream(callee)
+                                    and callee.kind in ("function", "lambda", "method", "classmethod", "staticmethod")
                                 ):
-                                    target.function.builds = changed = True
+                                    callee.builds = changed = True
                     # a function handed to something else that calls it is called without keys there: it is wrapped
                     # where it is handed over
                     for argument in call.args:
-                        for value in self.engine.facts.get(argument.value, NOTHING):
+                        for handed in map(self.runs, self.engine.facts.get(argument.value, NOTHING)):
                             if (
-                                isinstance(value, FunctionRef)
-                                and self.takes_stream(value.function)
+                                handed is not None
+                                and self.takes_stream(handed)
                                 and not function.builds
                                 and self.calls_back(callees)
                             ):
@@ -292,8 +300,8 @@ class Effects:
         targets = value.target if isinstance(value, Partial) else frozenset({value})
         changed = False
         for target in targets:
-            if isinstance(target, FunctionRef):
-                callee = target.function
+            callee = self.runs(target)
+            if callee is not None:
                 if callee.builds and self.takes_stream(callee) and not function.builds:
                     function.builds = changed = True
                 if (

@@ -14,7 +14,6 @@ from ..analysis.values import (
     Const,
     Container,
     Factory,
-    FunctionRef,
     Instance,
     Layer,
     MethodRef,
@@ -211,7 +210,7 @@ class ProjectCalls(Walk):
             if (
                 old.star
                 or is_partial
-                or not any(isinstance(v, FunctionRef) and self.effects.takes_stream(v.function) for v in values)
+                or not any(run is not None and self.effects.takes_stream(run) for run in map(self.effects.runs, values))
                 or any(isinstance(v, Container) for v in values)  # here it is no function
                 or isinstance(old.value, cst.Lambda)
             ):

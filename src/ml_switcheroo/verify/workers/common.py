@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STEPS = 3  # training steps
 STEP_SIZE = 1e-3  # a training step moves the parameters by this share of their norm
 DEPTH = 8
-_FOLDERS = re.compile(r"(?<![\w:/.-])/(?:[\w.+@-]+/)+([\w.+-]+)")  # a report names files, not where this machine has them
+_FOLDERS = re.compile(r"(?<![\w:/.-])/(?:[\w.+@-]+/)+([\w.+-]+)")  # a report does not say where a machine has its files
 
 
 class StepError(Exception):

@@ -69,11 +69,14 @@ class Net(nn.Module):
         self.i = nn.Parameter(torch.ones(2))
         self.i.data = torch.ones(2, 2)
         self.j = nn.Parameter(torch.full((2, 3), n))
+        self.k = nn.Parameter(torch.Tensor(n, 3))
+        self.l = nn.Parameter(torch.Tensor(n))
 """
     found = classes(tmp_path, body)["Net"]
     assert {name: children for name, (children,) in found.items()} == {
-        "a": "tensor 2", "b": "tensor 3", "c": "tensor", "d": "tensor", "e": "tensor", "f": "tensor 2",
+        "a": "tensor 2", "b": "tensor 3", "c": "tensor", "d": "tensor 1", "e": "tensor", "f": "tensor 2",
         "g": "tensor 2", "h": "tensor", "i": "tensor", "j": "tensor 2",
+        "k": "tensor 2", "l": "tensor",
     }  # fmt: skip
 
 

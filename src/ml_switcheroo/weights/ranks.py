@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..analysis.base import EngineBase
     from ..analysis.model import ClassInfo
+    from ..kb.model import Signature
 
 NUMBERS = frozenset({"int", "float", "number"})
 
@@ -34,7 +35,7 @@ class Ranks:
                     finder = _Stores(function.parameters[0])
                     function.node.visit(finder)
                     for name, value in finder.found:
-                        if not (isinstance(value, cst.Name) and value.value == "None"):
+                        if value is None or not _is_none(value):
                             found.setdefault(name, set()).add(self.rank(value) if value is not None else None)
         ranks = {name: next(iter(ranks)) for name, ranks in found.items() if len(ranks) == 1}
         return {name: rank for name, rank in ranks.items() if rank is not None}
@@ -44,6 +45,10 @@ class Ranks:
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, (cst.Multiply, cst.Divide)):
             number = self._is_number(node.right)
             return self.rank(node.left) if number else self.rank(node.right) if self._is_number(node.left) else None
+        if isinstance(node, cst.IfExp):
+            made = [branch for branch in (node.body, node.orelse) if not _is_none(branch)]
+            ranks = {self.rank(branch) for branch in made}
+            return next(iter(ranks)) if len(ranks) == 1 else None
         if not isinstance(node, cst.Call) or not node.args or any(arg.star == "*" for arg in node.args):
             return None
         called = self.engine.facts.get(node.func, v.NOTHING)
@@ -51,10 +56,19 @@ class Ranks:
         return next(iter(ranks)) if len(ranks) == 1 else None
 
     def _made(self, api: str, node: cst.Call) -> int | None:
+        """The axes of what the call of a function or class makes: all meanings that it may have must agree."""
+        given = sum(arg.keyword is None for arg in node.args)
+        if node.args[0].star or node.args[0].keyword is not None:
+            return None
         rows = self.engine.kb.read(api)
-        hub = self.engine.kb.hub(rows[0].op) if len(rows) == 1 else None
+        meant = [row for row in rows if len(rows) == 1 or any(_takes(sig, given) for sig in row.signatures)]
+        ranks = {self._meant(row.op, node) for row in meant}
+        return next(iter(ranks)) if len(ranks) == 1 else None
+
+    def _meant(self, op: str, node: cst.Call) -> int | None:
+        hub = self.engine.kb.hub(op)
         first = next(iter(hub.params.values()), None) if hub is not None else None
-        if hub is None or first is None or node.args[0].star or node.args[0].keyword is not None:
+        if hub is None or first is None:
             return None
         if hub.kind == "type" and first.type == "tensor":  # a parameter or buffer of this tensor
             return self.rank(node.args[0].value)
@@ -76,6 +90,15 @@ class Ranks:
             or (isinstance(value, v.Const) and isinstance(value.value, (int, float)))
             for value in values
         )
+
+
+def _is_none(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"
+
+
+def _takes(signature: Signature, count: int) -> bool:
+    """Can so many arguments be given by position?"""
+    return any(p.kind == "va" for p in signature) or sum(p.kind in ("po", "pk") for p in signature) >= count
 
 
 class _Stores(cst.CSTVisitor):

@@ -133,6 +133,10 @@ def draw_multinomial(x: jax.Array, num_samples: int, replacement: bool = False, 
     return lax.top_k(logits + jax.random.gumbel(rngs(), x.shape, dtype=logits.dtype), num_samples)[1]
 
 
+class Frozen(nnx.Variable):
+    """A parameter that is not trained."""
+
+
 def named_modules(module, memo=None, prefix="", remove_duplicate=True):
     """The module and all modules inside it with their dotted names, parents first, each once."""
     memo = set() if memo is None else memo
@@ -160,8 +164,8 @@ def named_variables(module, kinds, prefix="", recurse=True):
 
 
 def named_parameters(module, prefix="", recurse=True):
-    """The trained variables with their dotted names, each once."""
-    yield from named_variables(module, nnx.Param, prefix, recurse)
+    """The parameters, trained or frozen, with their dotted names, each once."""
+    yield from named_variables(module, (nnx.Param, Frozen), prefix, recurse)
 
 
 def fill_parameter(tensor: nnx.Variable, value: jax.Array) -> nnx.Variable:

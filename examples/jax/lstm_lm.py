@@ -170,6 +170,10 @@ def gather_along(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
     return jnp.take_along_axis(x[window], index, axis=dim)
 
 
+class Frozen(nnx.Variable):
+    """A parameter that is not trained."""
+
+
 def is_jax_function(value):
     """Whether this is a function of JAX, or a partial one."""
     function = getattr(value, "func", value)
@@ -223,12 +227,12 @@ def named_variables(module, kinds, prefix="", recurse=True):
 
 
 def named_parameters(module, prefix="", recurse=True):
-    """The trained variables with their dotted names, each once."""
-    yield from named_variables(module, nnx.Param, prefix, recurse)
+    """The parameters, trained or frozen, with their dotted names, each once."""
+    yield from named_variables(module, (nnx.Param, Frozen), prefix, recurse)
 
 
 def parameters(module, recurse=True):
-    """The trained variables, each once."""
+    """The parameters, trained or frozen, each once."""
     for _, variable in named_parameters(module, recurse=recurse):
         yield variable
 

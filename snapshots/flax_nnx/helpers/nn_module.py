@@ -75,12 +75,12 @@ def named_variables(module, kinds, prefix="", recurse=True):
 
 
 def named_parameters(module, prefix="", recurse=True):
-    """The trained variables with their dotted names, each once."""
-    yield from named_variables(module, nnx.Param, prefix, recurse)
+    """The parameters, trained or frozen, with their dotted names, each once."""
+    yield from named_variables(module, (nnx.Param, Frozen), prefix, recurse)
 
 
 def parameters(module, recurse=True):
-    """The trained variables, each once."""
+    """The parameters, trained or frozen, each once."""
     for _, variable in named_parameters(module, recurse=recurse):
         yield variable
 

@@ -50,6 +50,7 @@ _COMMON = """
     backward data new unique match
 """
 COMMON_METHODS = frozenset(_COMMON.split())
+PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
 
 
 def base_type(text: str) -> str:
@@ -114,6 +115,8 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             if name in self.tensor_methods and name not in COMMON_METHODS and UNKNOWN in owners:
                 self.evidence_of_tensor(func.value)
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
+            elif name in PARAMETER_LISTS and owners == UNKNOWNS:  # nothing but a module has such a method
+                callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Layer("Module")}), name)}
         if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name):
             cls = self.current.cls
             if cls is not None and self.current.parameters[:1] == [func.value.value]:

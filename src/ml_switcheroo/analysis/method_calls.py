@@ -65,6 +65,8 @@ class MethodCalls(EngineBase):
         hub = self.kb.hub(row.op)
         if hub is None:
             return UNKNOWNS
+        if hub.kind == "inplace" and hub.returns.startswith("same"):  # the tensor itself, with what it is part of
+            return frozenset({owner})
         return self.mask_made(hub, args) or self.typed(hub.returns, node, frozenset({owner})) or UNKNOWNS
 
     def _super_method(self, cls: ClassInfo, name: str, args: Arguments, node: cst.CSTNode) -> Values:

@@ -16,6 +16,7 @@ from .traced import Traced
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
     from ..analysis.values import Values
+    from ..kb.model import ReadRow
     from .choices import Choice
     from .steps import Step, StepFinder
 
@@ -66,6 +67,7 @@ class Walk(cst.CSTTransformer):
         self.classes: list[ClassInfo] = []
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
         self.plain = set(context.effects.handed.arguments)  # places that take a variable itself, not its value
+        self.flags: dict[cst.CSTNode, ReadRow] = {}  # `p.requires_grad` of a parameter (freezing.py)
         self.peeked: set[cst.CSTNode] = set()  # variables that are indexed or asked for their shape
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
         # weight of a layer -> its variable and order of axes

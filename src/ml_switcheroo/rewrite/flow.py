@@ -139,17 +139,18 @@ def assigned_once(scope: cst.CSTNode, name: str) -> cst.BaseExpression | None:
         return None
     found: list[cst.BaseExpression | None] = []
     for node in walk(scope.body if isinstance(scope, (cst.FunctionDef, cst.Lambda)) else scope, inner=False):
-        if isinstance(node, cst.Assign) and any(name in _bound(t.target) for t in node.targets):
+        if isinstance(node, cst.Assign) and any(name in bound_names(t.target) for t in node.targets):
             plain = len(node.targets) == 1 and isinstance(node.targets[0].target, cst.Name)
             found.append(node.value if plain else None)
-        elif isinstance(node, _BINDERS) and not isinstance(node, cst.AssignTarget) and name in _bound(node.target):
+        elif isinstance(node, _BINDERS) and not isinstance(node, cst.AssignTarget) and name in bound_names(node.target):
             found.append(None)
         elif isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and node.value.value == name:
             return None  # a method may change it
     return found[0] if len(found) == 1 else None
 
 
-def _bound(target: cst.BaseExpression) -> set[str]:
+def bound_names(target: cst.BaseExpression) -> set[str]:
+    """The names that a target of an assignment or loop binds."""
     names = Names()
     _target(target, names)
     return names.writes
@@ -189,7 +190,7 @@ def _first_use_in(name: str, node: cst.CSTNode) -> str:
         head = node.iter if isinstance(node, cst.For) else node.test
         if name in Names.of(head).reads:
             return READ
-        bound = isinstance(node, cst.For) and name in _bound(node.target)
+        bound = isinstance(node, cst.For) and name in bound_names(node.target)
         inside = NEITHER if bound else first_use(name, statements_of(node.body))
         other = _first_use_in(name, node.orelse) if node.orelse is not None else NEITHER
         return READ if READ in (inside, other) else NEITHER

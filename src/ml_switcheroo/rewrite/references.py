@@ -25,6 +25,7 @@ from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
+from .freezing import Freezing
 from .handed import layer_ops
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence
     return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
-class References(Walk):
+class References(Freezing, Walk):
     """Replaces what is read without being called."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -101,6 +102,7 @@ class References(Walk):
 
     def visit_Attribute(self, node: cst.Attribute) -> bool:
         self.on_path.add(node.value)
+        self.mark_flag(node)
         if node.attr.value in SHAPELESS:
             self.peeked.add(node.value)
         self.arrays.add(node.value)  # None has none of an array's attributes
@@ -339,6 +341,8 @@ class References(Walk):
             name = self.context.source_api(values)
             if name is not None:
                 return self.reference(original_node, updated_node, name)
+        if original_node in self.flags:
+            return self.flag_read(original_node, updated_node) or updated_node
         attr = original_node.attr.value
         if all(isinstance(v, Unknown) for v in owners):
             weight = attr == "weight" and original_node in self.effects.handed.arguments

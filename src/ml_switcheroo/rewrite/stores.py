@@ -10,6 +10,7 @@ from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, 
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
 from .base import Walk
+from .freezing import Freezing
 from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
 
 
-class Stores(Registrations, Walk):
+class Stores(Registrations, Freezing, Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -81,6 +82,9 @@ class Stores(Registrations, Walk):
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
         if self._is_unkept(original_node):
             return cst.RemoveFromParent()
+        switched = self.flag_stored(original_node, updated_node)
+        if switched is not None:
+            return switched
         clipped = self.clip_statement(original_node, updated_node)
         if clipped is not None:
             return clipped
@@ -537,6 +541,8 @@ class Stores(Registrations, Walk):
         suffix = self.engine.inplace_suffix
         if not suffix or not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
             return None
+        if node.func in self.flags:
+            return None
         name = node.func.attr.value
         if not name.endswith(suffix) or name.startswith("__"):
             return None
@@ -628,7 +634,7 @@ class Stores(Registrations, Walk):
         assert isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute)
         names = (call.func.attr.value, call.func.attr.value.removesuffix(self.engine.inplace_suffix))
         rows = [row for name in names for row in self.kb.read(f"{self.engine.tensor_type}.{name}")]
-        if not any(row.op in ("detach", "requires_grad_") for row in rows):
+        if not any(row.op == "detach" for row in rows):
             return False
         self.context.report(
             call,

@@ -25,6 +25,7 @@ from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .flow import walk
+from .freezing import Freezing
 from .in_place_calls import pure_name, without_data
 from .project_calls import ProjectCalls
 
@@ -43,7 +44,7 @@ MODULE_METHODS = frozenset(_MODULE.split())
 MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
 
 
-class Calls(ProjectCalls, Walk):
+class Calls(ProjectCalls, Freezing, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
@@ -107,6 +108,9 @@ class Calls(ProjectCalls, Walk):
         func = original_node.func
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
+        switched = self.flag_switched(original_node, updated_node)
+        if switched is not None:
+            return switched
         step = self.training_call(original_node, updated_node)
         if step is not None:
             return step

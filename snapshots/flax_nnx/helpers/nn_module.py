@@ -238,7 +238,8 @@ def module_to(module, target):
 
 def register_buffer(module, name, tensor, persistent=True):
     """Store an array as untrained state under a name (a constant, if it does not belong to the checkpoint)."""
-    setattr(module, name, nnx.data(None) if tensor is None else Buffer(tensor) if persistent else Constant(tensor))
+    nothing = nnx.data(None) if persistent else None
+    setattr(module, name, nothing if tensor is None else Buffer(tensor) if persistent else Constant(tensor))
 
 
 def register_parameter(module, name, param):

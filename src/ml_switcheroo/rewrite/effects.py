@@ -75,9 +75,9 @@ class Effects:
         self.handed = Handed(engine, self.kb)  # parameters that stand for variables
         self.procedures = procedures(engine, self.handed)  # what returns the arrays that it changes
         stores = all_stores(engine)
-        self.placeholders = placeholders(engine, stores)
-        self.objects = shared_places(engine, stores)  # layers that must stay objects, since others take their place
         self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write
+        self.placeholders = placeholders(engine, stores, self.scratch)
+        self.objects = shared_places(engine, stores)  # layers that must stay objects, since others take their place
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:

@@ -52,14 +52,22 @@ class _Store:
 Stores = dict["ClassInfo", list[_Store]]
 
 
-def placeholders(engine: Engine, known: Stores) -> set[cst.CSTNode]:
-    """The constants in assignments to attributes that data may follow."""
+def placeholders(engine: Engine, known: Stores, scratch: set[str]) -> set[cst.CSTNode]:
+    """The constants in assignments to attributes that data may follow.
+
+    Buffers outside the checkpoint are no data, but for the `scratch` ones, which forward passes write.
+    """
     found: set[cst.CSTNode] = set()
     for cls in engine.classes.values():
         if cls.is_module:
             stores = _family_stores(cls, known)
             own = {store.value for method in cls.methods.values() for store in stores if store.method is method}
+            outside = {
+                name for member in (*cls.mro(), *_below(cls)) for name, kept in member.persistent.items() if not kept
+            }
             for store in stores:
+                if store.name in outside - scratch:
+                    continue
                 if store.value in own and _is_constant(engine, store):
                     data = [s for s in stores if s.name == store.name and _gives_data(engine, s)]
                     first = store.method.name == "__init__" or not any(s.method.name == "__init__" for s in data)

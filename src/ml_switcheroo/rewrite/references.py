@@ -488,8 +488,23 @@ class References(Freezing, Walk):
         doubtful = Const(None) in values or any(not isinstance(v, Tensor) for v in stored)
         if doubtful and original not in self.arrays:
             if Const(None) in values or not all(isinstance(v, Tensor) for v in values):
-                return updated  # it may be None here; variables can be used like arrays
+                return self._if_there(original, updated, owners, stored)
         return self.style_expression(self.style.variable_read, x=updated)
+
+    def _if_there(
+        self, original: cst.Attribute, updated: cst.Attribute, owners: Values, stored: Values
+    ) -> cst.BaseExpression:
+        """What may be None here. Variables can be used like arrays; what holds a constant cannot."""
+        attr = original.attr.value
+        outside = attr not in self.effects.scratch and any(
+            not cls.persistent.get(attr, True) for v in owners if isinstance(v, Instance) for cls in v.cls.mro()
+        )
+        plain = all(isinstance(v, Tensor) or v == Const(None) for v in stored)
+        if not plain or not (outside or self._is_constant(owners, attr)):
+            return updated
+        test = cst.Comparison(updated.deep_clone(), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
+        value = self.style_expression(self.style.variable_read, x=updated)
+        return self.fitted(original, cst.IfExp(test=test, body=cst.Name("None"), orelse=value))
 
     def _check_forward(self, original: cst.Attribute, owners: Values) -> None:
         """`self.forward = self.fast` chooses what a class computes, if it does not define that itself."""

@@ -204,7 +204,25 @@ class Stores(Registrations, Freezing, Walk):
             stored = self._store_item(target, new_target, updated_node.value, type(original_node.operator).__name__)
             if stored is not None:
                 return stored
+        if isinstance(target, cst.Attribute) and target.attr.value == "data" and self._is_variable(target.value):
+            place = self._storable(target, new_target)
+            if place is not None:
+                return self._augmented(updated_node, *place)
         return updated_node
+
+    def _augmented(
+        self,
+        node: cst.AugAssign,
+        current: cst.BaseExpression,
+        stored: Callable[[cst.BaseExpression], cst.BaseSmallStatement],
+    ) -> cst.BaseSmallStatement:
+        """`p.data += v`; written out where the target has the axes of the variable in another order."""
+        operator = getattr(cst, type(node.operator).__name__.removesuffix("Assign"))()
+        strength = SUM if isinstance(operator, (cst.Add, cst.Subtract)) else TERM
+        value = cst.BinaryOperation(fit(current.deep_clone(), strength), operator, fit(node.value, strength + 1))
+        statement = stored(value)
+        whole = isinstance(statement, cst.Assign) and statement.targets[0].target.deep_equals(current)
+        return node.with_changes(target=current) if whole else statement
 
     def _store_item(
         self, target: cst.Subscript, new: cst.Subscript, value: cst.BaseExpression, operator: str

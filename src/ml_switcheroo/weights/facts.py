@@ -102,6 +102,7 @@ class _Collector:
             self.grammar.classes[self.names[cls]] = self.rule(cls)
         for module in modules:
             self.factories(module)
+            self.built_elsewhere(module)
         while self.waiting:  # what only the factories know
             cls = self.waiting.pop(0)
             self.grammar.classes[self.names[cls]] = self.rule(cls)
@@ -128,6 +129,16 @@ class _Collector:
             found = [child for child in self.children(values) if child.startswith("container ")]
             if found and name not in self.grammar.classes:
                 self.grammar.classes[name] = ClassRule(itself=found)
+
+    def built_elsewhere(self, module: ModuleInfo) -> None:
+        """Classes of other files whose objects the functions of this one make: `build(ResNet, block=MyBlock)`."""
+        facts = self.ranks.engine.facts
+        for function in module.functions.values():
+            for call in function.calls if function.cls is None else ():
+                mentioned = [call.func, *(argument.value for argument in call.args)]
+                for value in (value for node in mentioned for value in facts.get(node, v.NOTHING)):
+                    if isinstance(value, v.ClassRef) and value.cls.is_module:
+                        self.name(value.cls)
 
     def rule(self, cls: ClassInfo) -> ClassRule:
         rule = ClassRule(comment=cls.module.name)

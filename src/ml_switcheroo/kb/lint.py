@@ -44,6 +44,7 @@ FRAMEWORK_KEYS = frozenset(
         "kinds",
         "own_backward",
         "loading_methods",
+        "mixins",
         "training",
         "style",
         "blocks",

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.project import dotted
+from ..analysis.values import Api
 from ..convert.base import CallArg, Emission, Misfit, Place
 from ..convert.precedence import NOT, OBJECT, level, parenthesized
 from .context import Context, Finding, fill_style
 from .traced import Traced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..analysis.model import ClassInfo, FunctionInfo
-    from ..analysis.values import Values
+    from ..analysis.values import Value, Values
     from ..kb.model import ReadRow
     from .choices import Choice
     from .steps import Step, StepFinder
@@ -309,6 +312,14 @@ class Walk(cst.CSTTransformer):
 
     def with_chosen_forward(self, cls: ClassInfo, node: cst.ClassDef) -> cst.ClassDef:
         raise NotImplementedError
+
+    def is_mixin(self, value: Value) -> bool:
+        """A base that saves and loads the source framework's checkpoints, and has no part in what a class computes."""
+        return isinstance(value, Api) and value.name in (self.kb.source_framework.get("mixins") or ())
+
+    def without_mixins(self, bases: Sequence[Values]) -> list[Values]:
+        """The bases of a class that stay."""
+        return [values for values in bases if not any(map(self.is_mixin, values))]
 
     def _is_variable(self, node: cst.BaseExpression) -> bool:
         raise NotImplementedError

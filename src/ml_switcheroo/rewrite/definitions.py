@@ -10,7 +10,7 @@ import libcst as cst
 from ..analysis.values import Api, Container, Instance, Layer, Tensor
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
-from .flow import walk
+from .flow import statements_of, walk
 from .idle import without_idle
 from .statements import Collector
 from .traced import BRANCH
@@ -96,6 +96,10 @@ class Definitions(Walk):
         if function is not None:
             updated_node = self._function(function, updated_node)
             self.functions.pop()
+            if self._only_passes_on(function):
+                del self.context.findings[self.marks.pop() :]
+                self.context.changed = True
+                return cst.RemoveFromParent()
             loads = function.cls is not None and function.cls.is_module and self._loads(function)
             if loads or self._is_for_others(function):
                 del self.context.findings[self.marks.pop() :]
@@ -116,6 +120,15 @@ class Definitions(Walk):
             updated_node = without_idle(updated_node, self.nothing)
             self.nothing.clear()
         return self._leave_compound(original_node, updated_node)
+
+    def _only_passes_on(self, function: FunctionInfo) -> bool:
+        """A `__new__` of a module that does nothing of its own, where no base has another one."""
+        cls, node = function.cls, function.node
+        if cls is None or not cls.is_module or function.name != "__new__" or not isinstance(node, cst.FunctionDef):
+            return False
+        others = [base for base in cls.mro() if base is not cls and "__new__" in base.methods]
+        foreign = [v for base in cls.mro() for values in base.bases for v in values if self._foreign(v) is not None]
+        return not others and not foreign and _is_passed_on(node)
 
     def _function(self, function: FunctionInfo, node: cst.FunctionDef) -> cst.FunctionDef:
         cls = function.cls
@@ -288,14 +301,33 @@ class Definitions(Walk):
 
     def _foreign(self, value: Value) -> str | None:
         """The name of something of a library that is neither Python's own nor known here."""
-        if not isinstance(value, Api) or self.context.is_source(value.name):
+        if not isinstance(value, Api) or self.context.is_source(value.name) or self.is_mixin(value):
             return None
         return value.name if value.name.split(".")[0] not in {*sys.stdlib_module_names, "builtins"} else None
+
+    def _drop_mixins(self, original: cst.ClassDef, updated: cst.ClassDef) -> cst.ClassDef:
+        """The class without such bases, and without the arguments that they take."""
+        kept = []
+        for old, new in zip(original.bases, updated.bases, strict=True):
+            if any(self.is_mixin(v) for v in self.facts(old.value)):
+                message = "this base is left out: it saves and loads checkpoints of the source framework"
+                hint = "save and load the state of the model with the target's own means"
+                self.context.report(old.value, "SW7001", message, hint, severity="warning")
+            else:
+                kept.append(new)
+        if len(kept) == len(original.bases):
+            return updated
+        self.context.changed = True
+        kept[-1:] = [last.with_changes(comma=cst.MaybeSentinel.DEFAULT) for last in kept[-1:]]
+        keywords = [k for k in updated.keywords if k.keyword is not None and k.keyword.value == "metaclass"]
+        parens = {} if kept or keywords else {"lpar": cst.MaybeSentinel.DEFAULT, "rpar": cst.MaybeSentinel.DEFAULT}
+        return updated.with_changes(bases=kept, keywords=keywords, **parens)
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.BaseStatement:
         cls = self.engine.classes.get(original_node)
         if cls is None:
             return self._leave_compound(original_node, updated_node)
+        updated_node = self._drop_mixins(original_node, updated_node)
         self.classes.pop()
         self.depths.pop()
         header = self.header_nodes(original_node)
@@ -304,6 +336,7 @@ class Definitions(Walk):
             self.context.findings[self.marks[-1] :] = errors
             self.marks.pop()
             return self._comment_out(original_node, errors)
+        updated_node = _without_gap(original_node, updated_node)
         if cls.is_module:
             updated_node = self._module_class(cls, updated_node)
         return self._leave_compound(original_node, updated_node)
@@ -472,6 +505,45 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
     changes["star_arg"] = star
     changes["kwonly_params"] = [*kwonly, new]
     return params.with_changes(**changes)
+
+
+def _without_gap(original: cst.ClassDef, updated: cst.ClassDef) -> cst.ClassDef:
+    """No blank line before what has become the first statement of a class."""
+    before, after = original.body.body, updated.body.body
+    if not before or not after or before[0] is after[0] or len(before) == len(after):
+        return updated
+    first = after[0]
+    lines = list(getattr(first, "leading_lines", ()))
+    while lines and lines[0].comment is None:
+        del lines[0]
+    if not isinstance(first, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+        return updated
+    body = updated.body.with_changes(body=[first.with_changes(leading_lines=lines), *after[1:]])
+    return updated.with_changes(body=body)
+
+
+def _is_passed_on(node: cst.FunctionDef) -> bool:
+    """Is all that a `__new__` does to return what the base's gives?"""
+    lines = [small for line in statements_of(node.body) for small in getattr(line, "body", ())]
+    statements = [s for s in lines if not (isinstance(s, cst.Expr) and isinstance(s.value, cst.SimpleString))]
+    made = [s.value for s in statements if isinstance(s, (cst.Assign, cst.Return))]
+    names = {
+        t.target.value
+        for s in statements
+        if isinstance(s, cst.Assign)
+        for t in s.targets
+        if isinstance(t.target, cst.Name)
+    }
+    calls = [v for v in made if isinstance(v, cst.Call) and _is_new_of_base(v)]
+    returned = [v for v in made if isinstance(v, cst.Name) and v.value in names]
+    return len(calls) == 1 and len(calls) + len(returned) == len(statements) == len(made)
+
+
+def _is_new_of_base(call: cst.Call) -> bool:
+    func = call.func
+    if not isinstance(func, cst.Attribute) or func.attr.value != "__new__" or not isinstance(func.value, cst.Call):
+        return False
+    return isinstance(func.value.func, cst.Name) and func.value.func.value == "super"
 
 
 def _sets_or_passes_on(part: cst.CSTNode) -> bool:

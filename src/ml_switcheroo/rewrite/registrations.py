@@ -62,11 +62,14 @@ class Registrations(Walk):
             return False
         function = self.function
         cls = function.cls if function is not None else None
-        if cls is None or not cls.is_module or cls.container or cls.layer or cls.outside or len(cls.bases) != 1:
+        if cls is None or not cls.is_module or cls.container or cls.layer or cls.outside:
+            return False
+        bases = self.without_mixins(cls.bases)
+        if len(bases) != 1:
             return False
         values = self.facts(call.func)
         if any(isinstance(v, FunctionRef) for v in values):
             return False
-        direct = any(isinstance(v, Api) and v.name == self.engine.module_type for v in cls.bases[0])
+        direct = any(isinstance(v, Api) and v.name == self.engine.module_type for v in bases[0])
         explicit = self.context.source_api(values) == f"{self.engine.module_type}.__init__"
         return (direct and not call.args) or explicit

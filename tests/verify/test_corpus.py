@@ -1,6 +1,7 @@
 """A fixed quarter of the benchmark's real models: none may get less far than `benchmarks/results/corpus.json` says.
 
-Models whose packages are not installed (`python benchmarks/corpus.py --setup`) are skipped.
+Models whose packages are not installed (`python benchmarks/corpus.py --setup`) are skipped. Those that took long when
+the results were recorded are marked slow.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ CORPUS = corpus.Corpus.read()
 SEARCH = corpus.search_path(filter(None, os.environ.get("CORPUS_PACKAGES", "").split(os.pathsep)))
 RESULTS = corpus.HERE / "results" / "corpus.json"
 SAMPLE = corpus.chosen(CORPUS, None, "quarter")
+FAST = 20.0  # seconds
 
 
 def test_the_data_file() -> None:
@@ -56,24 +58,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def is_slow(entry: corpus.Entry) -> bool:
+    """Did this model take long, or is nothing recorded for it?"""
+    return bool(expected().get(entry.id, {}).get("seconds", FAST + 1) > FAST)
+
+
+def parameter(entry: corpus.Entry) -> Any:
+    """The entry with its marks: one worker does all models of a package, so that the package is converted once."""
+    slow = [pytest.mark.slow] if is_slow(entry) else []
+    return pytest.param(entry, marks=[pytest.mark.xdist_group(f"{entry.top} {is_slow(entry)}"), *slow], id=entry.id)
+
+
 @lru_cache
-def convert(top: str, folder: Path) -> str:
+def convert(top: str, slow: bool, folder: Path) -> str:
     """Convert a package once."""
-    return corpus.convert_package(top, [e for e in SAMPLE if e.top == top], SEARCH, folder, timeout=600)
+    entries = [entry for entry in SAMPLE if entry.top == top and is_slow(entry) == slow]
+    return corpus.convert_package(top, entries, SEARCH, folder / str(slow), timeout=600)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "entry",
-    # one worker does all models of a package, so that the package is converted once
-    [pytest.param(entry, marks=pytest.mark.xdist_group(entry.top), id=entry.id) for entry in SAMPLE],
-)
+@pytest.mark.parametrize("entry", map(parameter, SAMPLE))
 def test_a_real_model_gets_as_far_as_recorded(entry: corpus.Entry, folder: Path) -> None:
     if corpus.file_of(entry, SEARCH) is None:
         pytest.skip(f"{entry.package} is not installed")
     if entry.id not in expected():
         pytest.skip("no result is recorded for this model yet: python benchmarks/corpus.py --sample quarter --save")
-    row = corpus.climb(entry, SEARCH, folder, convert(entry.top, folder), timeout=600)
+    slow = is_slow(entry)
+    row = corpus.climb(entry, SEARCH, folder / str(slow), convert(entry.top, slow, folder), timeout=600)
     assert row["missed"] != "source", row["reason"]
     before = expected()[entry.id]
     order = ["source", *RUNGS, None]

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Api, Const, Container, Layer, Tensor
+from ..analysis.values import Api, Const, Container, Instance, Layer, Tensor
 from .context import Finding
+from .flow import walk
 from .in_place_calls import pure_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..analysis.model import FunctionInfo
+    from ..analysis.values import Value
     from .context import Context
 
 BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.With, cst.Match)
@@ -28,7 +30,9 @@ DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    kind: str  # load | bind | write | overwrite (by a call) | replace (by a call, and bound to its result)
+    # load | bind | write | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a call, and
+    # read in the same expression)
+    kind: str
     name: str
     node: cst.CSTNode
     loops: tuple[cst.CSTNode, ...]
@@ -43,7 +47,7 @@ def check_aliases(function: FunctionInfo, context: Context) -> list[Finding]:
     handed = context.effects.handed.names.get(function, set())
     reader = _Reader(context)
     reader.block(function.node.body)
-    kinds = ("write", "overwrite", "replace")
+    kinds = ("write", "overwrite", "replace", "reuse")
     writes = [i for i, event in enumerate(reader.events) if event.kind in kinds and event.name not in handed]
     returned = context.effects.procedures.get(function, [])
     found = (_check_write(function, reader.events, index, returned) for index in writes)
@@ -72,11 +76,11 @@ def _aliases_at(events: list[_Event], index: int) -> dict[str, set[str]]:
 
 def _check_write(function: FunctionInfo, events: list[_Event], index: int, returned: Sequence[str]) -> Finding | None:
     write = events[index]
-    if write.kind == "overwrite" and _read_after(events, index, write.name):
+    if write.kind == "reuse" or (write.kind == "overwrite" and _read_after(events, index, write.name)):
         return Finding(
             write.node,
             "SW4002",
-            f"the layer changes `{write.name}` in place, and `{write.name}` is read afterwards",
+            f"what is called here changes `{write.name}` in place, and `{write.name}` is read besides",
             f"assign the result to `{write.name}` too, or build the layer without inplace=True if that is meant",
         )
     for other in sorted(_aliases_at(events, index).get(write.name, set())):
@@ -109,7 +113,7 @@ def _read_after(events: list[_Event], index: int, name: str) -> bool:
     for event in events[index + 1 :]:
         if event.name != name:
             continue
-        if event.kind in ("load", "write", "overwrite", "replace"):
+        if event.kind in ("load", "write", "overwrite", "replace", "reuse"):
             return True
         if event.kind == "bind" and event.certain:
             break
@@ -121,6 +125,71 @@ def _read_after(events: list[_Event], index: int, name: str) -> bool:
                 if event.kind == "bind":
                     return False
     return False
+
+
+def _overwrites(value: Value, context: Context) -> bool:
+    """Does a call of this write into the memory of its first argument, whatever its settings are?"""
+    if isinstance(value, Layer):
+        return value.inplace
+    if isinstance(value, Container):
+        first = value.site.ordered[:1] if value.site.kind == "Sequential" and value.site.ordered else []
+        return any(_overwrites(v, context) for cell in first for v in cell.values)
+    engine = context.engine
+    function = context.effects.runs(value)
+    if isinstance(value, Instance) and value.cls.is_module:
+        function = engine.find_method(value.cls, engine.forward)
+    if function is None or not isinstance(function.node, cst.FunctionDef):
+        return False
+    known = context.effects.overwriting
+    if function not in known:
+        known[function] = False  # for functions that call themselves
+        known[function] = _overwrites_argument(function, function.node, context)
+    return known[function]
+
+
+def _overwrites_argument(function: FunctionInfo, node: cst.FunctionDef, context: Context) -> bool:
+    """Does something overwrite the function's first argument before it has another value?"""
+    own = function.cls is not None and function.kind == "method"
+    name = next(iter(function.parameters[1 if own else 0 :]), None)
+    reader = _Reader(context)
+    reader.block(node.body)
+    for event in reader.events:
+        if event.name == name and event.kind in ("bind", "overwrite", "replace", "reuse"):
+            return event.kind != "bind" and event.certain
+    return False
+
+
+def _occurrences(node: cst.CSTNode, call: cst.Call, name: str) -> int:
+    """How often an expression uses a name, other than where a choice leaves `call` out."""
+    if isinstance(node, cst.Name):
+        return node.value == name
+    if isinstance(node, cst.Attribute):
+        return _occurrences(node.value, call, name)
+    if isinstance(node, cst.Lambda):
+        return 0
+    parts: Sequence[cst.CSTNode] = [part.value for part in node.args] if isinstance(node, cst.Call) else node.children
+    if isinstance(node, cst.Call):
+        parts = [node.func, *parts]
+    if isinstance(node, cst.IfExp):
+        parts = [branch for branch in (node.body, node.orelse) if any(part is call for part in walk(branch))]
+        parts = parts or [node.body, node.orelse]
+    return sum(_occurrences(part, call, name) for part in parts)
+
+
+def is_put(node: cst.CSTNode) -> bool:
+    """`cache[i] = (k, v)`, `cache["k"] = k`: no tensor takes a tuple or a text, whatever this may look like."""
+    if not isinstance(node, cst.Assign):
+        return False
+    targets = [target.target for target in node.targets]
+    keys = [
+        part.slice.value
+        for t in targets
+        if isinstance(t, cst.Subscript)
+        for part in t.slice
+        if isinstance(part.slice, cst.Index)
+    ]
+    texts = any(isinstance(key, (cst.SimpleString, cst.FormattedString)) for key in keys)
+    return texts or isinstance(node.value, (cst.Tuple, cst.List, cst.Dict))
 
 
 class _Reader:
@@ -233,7 +302,7 @@ class _Reader:
             for element in target.slice:
                 self.loads(element)
             root = self.root(target.value)
-            if root and self.is_tensor(target.value):
+            if root and self.is_tensor(target.value) and not is_put(node):
                 self.events.pop(
                     next(
                         (
@@ -268,12 +337,15 @@ class _Reader:
             self.add("load", node.value, node)
         elif isinstance(node, cst.Attribute):
             self.loads(node.value)
-        elif isinstance(node, cst.Call) and self.changes_argument(node):
+        elif isinstance(node, cst.Call) and (self.changes_argument(node) or self.overwrites(node)):
             for argument in node.args:
                 self.loads(argument.value)
             root = self.root(node.args[0].value)
             if root and self.statement is not None:
-                self.add("replace" if self.rebinds(root) else "overwrite", root, self.statement)
+                value = getattr(self.statement, "value", None)
+                again = value is not None and _occurrences(value, node, root) > 1  # x + self.relu(x): both are changed
+                kind = "reuse" if again else "replace" if self.rebinds(root) else "overwrite"
+                self.add(kind, root, self.statement)
         elif isinstance(node, cst.Arg):
             self.loads(node.value)
         elif isinstance(node, cst.NamedExpr):
@@ -304,6 +376,11 @@ class _Reader:
             a.keyword is not None and a.keyword.value == "inplace" and Const(True) in self.context.facts(a.value)
             for a in node.args
         )
+
+    def overwrites(self, node: cst.Call) -> bool:
+        """`self.block(x)` with a module or function that begins by changing its argument in place."""
+        values = self.context.facts(node.func) if node.args and not node.args[0].star else frozenset()
+        return any(_overwrites(value, self.context) for value in values)
 
     def inplace_root(self, node: cst.BaseExpression) -> str:
         """The name whose memory `x.add_(y)` changes."""

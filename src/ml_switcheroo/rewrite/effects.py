@@ -78,6 +78,9 @@ class Effects:
         self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write
         self.placeholders = placeholders(engine, stores, self.scratch)
         self.objects = shared_places(engine, stores)  # layers that must stay objects, since others take their place
+        self.overwriting: dict[
+            FunctionInfo, bool
+        ] = {}  # functions that write into their argument's memory (aliases.py)
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:

@@ -9,6 +9,7 @@ import libcst as cst
 from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
+from .aliases import is_put
 from .base import Walk
 from .freezing import Freezing
 from .handed import layer_ops
@@ -99,7 +100,8 @@ class Stores(Registrations, Freezing, Walk):
                 parts = self._store_items(original_node, updated_node, target, new_target)
                 if parts is not None:
                     return parts
-            if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript):
+            put = is_put(original_node)
+            if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript) and not put:
                 self.alone_value[target] = original_node.value
                 value = self.constant(original_node.value, updated_node.value)
                 stored = self._store_item(target, new_target, value, "")

@@ -43,6 +43,8 @@ class BuiltinCalls(EngineBase):
         """The result, or None when the name is not one of these."""
         if name.startswith("builtins."):
             return self._builtin(name[9:], args, node)
+        if name == "re.compile":  # its sub() and split() are those of texts
+            return frozenset({Scalar("pattern")})
         if name in ("functools.partial", "functools.partialmethod"):
             targets = args.get(0)
             for target in targets:

@@ -14,6 +14,7 @@ STYLE = Style(
     mode_methods=("train", "eval"),
     variable_read="{x}[...]",
     variable_write="{x}[...]",
+    variable_replace="{x}.set_value({value})",
     variable_fill="fill_parameter",
     weight_view="KernelView",
     module_list="nnx.List({x})",

@@ -25,6 +25,7 @@ class Style:
     mode_methods: tuple[str, ...] = ()  # methods that switch the mode and that a class must not replace
     variable_read: str = "{x}"  # value of a parameter or buffer
     variable_write: str = "{x}"  # where a new value of it is assigned
+    variable_replace: str | None = None  # the same where the new value may have another shape: "{x}.replace({value})"
     variable_fill: str = ""  # helper that puts a value {value} into a variable, or gives it back where {x} is an array
     weight_view: str | None = None  # helper through which a layer's weight looks as it does in the source
     module_list: str | None = None  # what a plain list of modules becomes where it is stored in a module

@@ -19,8 +19,8 @@ from .flow import bound_names, walk
 if TYPE_CHECKING:
     from ..kb.model import ReadRow
 
-FLAG, SWITCH = "requires_grad", "requires_grad_"  # ops of a tensor
-OF_PARAMETER = {FLAG: "parameter_trains", SWITCH: "set_parameter_trains"}
+FLAG, SWITCH, CUT = "requires_grad", "requires_grad_", "detach"  # ops of a tensor
+OF_PARAMETER = {FLAG: "parameter_trains", SWITCH: "set_parameter_trains", CUT: "set_parameter_trains"}
 
 
 class Freezing(Walk):
@@ -55,13 +55,16 @@ class Freezing(Walk):
         return None if node is None else cst.Expr(node)
 
     def flag_switched(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression | None:
-        """`p.requires_grad_(False)`."""
+        """`p.requires_grad_(False)`, and `p.detach_()`, which means the same for a parameter."""
         func = original.func
         row = self.flags.get(func)
-        if row is None or row.op != SWITCH or len(original.args) > 1:
+        if row is None or row.op not in (SWITCH, CUT) or len(original.args) > 1:
             return None
         assert isinstance(func, cst.Attribute) and isinstance(updated.func, cst.Attribute)
         arguments = {"parameter": self._parameter(func, updated.func)}
+        if row.op == CUT:
+            off = cst.Name("False")
+            arguments["requires_grad"] = Bound(off, off, frozenset({Const(False)}), True, 0)
         for old, new in zip(original.args, updated.args, strict=True):
             arguments["requires_grad"] = Bound(new.value, old.value, self.facts(old.value), True, 0)
         return self._emitted(original, row, arguments)
@@ -75,7 +78,13 @@ class Freezing(Walk):
     # ---- parts -------------------------------------------------------------------------------------------------------
 
     def _flag_row(self, node: cst.Attribute) -> ReadRow | None:
-        rows = self.kb.read(f"{self.engine.tensor_type}.{node.attr.value}")
+        name, suffix = node.attr.value, self.engine.inplace_suffix
+        api = f"{self.engine.tensor_type}.{name}"
+        rows = self.kb.read(api)
+        if not rows and suffix and name.endswith(suffix):
+            rows = [row for row in self.kb.read(api.removesuffix(suffix)) if row.op == CUT]
+        elif rows and rows[0].op == CUT and not name.endswith(suffix or "."):  # what it gives is another tensor
+            return None
         return rows[0] if rows and rows[0].op in OF_PARAMETER and self._has_op(rows[0].op) else None
 
     def _has_op(self, op: str) -> bool:

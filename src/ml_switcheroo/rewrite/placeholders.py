@@ -53,7 +53,7 @@ Stores = dict["ClassInfo", list[_Store]]
 
 
 def placeholders(engine: Engine, known: Stores, scratch: set[str]) -> set[cst.CSTNode]:
-    """The constants in assignments to attributes that data may follow.
+    """The constants in assignments to attributes that data may follow, and the data that follow other settings.
 
     Buffers outside the checkpoint are no data, but for the `scratch` ones, which forward passes write.
     """
@@ -68,11 +68,14 @@ def placeholders(engine: Engine, known: Stores, scratch: set[str]) -> set[cst.CS
             for store in stores:
                 if store.name in outside - scratch:
                     continue
-                if store.value in own and _is_constant(engine, store):
-                    data = [s for s in stores if s.name == store.name and _gives_data(engine, s)]
-                    first = store.method.name == "__init__" or not any(s.method.name == "__init__" for s in data)
-                    if first and any(_follows(other, store) for other in data):
-                        found.add(store.value)
+                constant = _is_constant(engine, store)
+                if store.value not in own or not (constant or _is_option(engine, store)):
+                    continue
+                data = [s for s in stores if s.name == store.name and _gives_data(engine, s)]
+                first = store.method.name == "__init__" or not any(s.method.name == "__init__" for s in data)
+                after = [other for other in data if _follows(other, store)] if first else []
+                if after:  # `self.act = act`, a flag: what takes its place later is told apart
+                    found |= {store.value} if constant else {other.value for other in after}
     return found
 
 
@@ -251,6 +254,12 @@ def _follows(later: _Store, first: _Store) -> bool:
 def _is_constant(engine: Engine, store: _Store) -> bool:
     values = engine.facts.get(store.value, NOTHING)
     return bool(values) and all(isinstance(value, Const) for value in values)
+
+
+def _is_option(engine: Engine, store: _Store) -> bool:
+    """A flag, number or text that a caller chooses."""
+    values = engine.facts.get(store.value, NOTHING)
+    return bool(values) and all(isinstance(value, (Const, Scalar, Text)) for value in values)
 
 
 def _gives_data(engine: Engine, store: _Store) -> bool:

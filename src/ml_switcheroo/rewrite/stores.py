@@ -462,6 +462,8 @@ class Stores(Registrations, Freezing, Walk):
             ):
                 wrapper = cst.Name(self.context.helper_name(self.style.constant))
                 return updated.with_changes(value=cst.Call(wrapper, [cst.Arg(bare(value))]))
+            if self._is_variable(target) and target.attr.value in self.effects.scratch and self.style.variable_replace:
+                return cst.Expr(self.style_expression(self.style.variable_replace, x=new, value=bare(value)))
             if self._is_variable(target):  # a new value for a buffer
                 place = self.style_expression(self.style.variable_write, x=new)
                 return updated.with_changes(targets=[_target(place)])
@@ -628,8 +630,6 @@ class Stores(Registrations, Freezing, Walk):
             if filled is not None:
                 return filled
         receiver = self._inplace_receiver(original_node.value)
-        if receiver is not None and not self._failed() and self._freezes(original_node.value, receiver):
-            return updated_node
         if receiver is not None and not self._failed():
             return self._store_inplace(original_node, updated_node, receiver)
         if isinstance(original_node.value, cst.Call):
@@ -645,24 +645,6 @@ class Stores(Registrations, Freezing, Walk):
                 kept = self.constant_arguments(original_node.value, updated_node.value)
                 return updated_node if kept is updated_node.value else updated_node.with_changes(value=kept)
         return updated_node
-
-    def _freezes(self, call: cst.BaseExpression, receiver: cst.BaseExpression) -> bool:
-        """`p.detach_()` of a parameter: from then on it is not trained, which no value can say."""
-        item = isinstance(receiver, cst.Name) and self.effects.handed.is_item(self.function, receiver.value)
-        if not item and not self._is_variable(receiver):
-            return False
-        assert isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute)
-        names = (call.func.attr.value, call.func.attr.value.removesuffix(self.engine.inplace_suffix))
-        rows = [row for name in names for row in self.kb.read(f"{self.engine.tensor_type}.{name}")]
-        if not any(row.op == "detach" for row in rows):
-            return False
-        self.context.report(
-            call,
-            "SW2003",
-            "variables have no flag that stops their training",
-            "choose what is trained with a filter, or make this a variable that is not trained",
-        )
-        return True
 
     def _seed(self, call: cst.Call, updated: cst.Call) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
         """A global seed, in code that has a stream of its own: a new stream with this seed takes its place."""

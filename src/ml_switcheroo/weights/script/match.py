@@ -263,6 +263,8 @@ class Matcher:
             place = self.grammar.places.get(kind, "{}").format(name).split(".") if name.isdigit() else [name]
             if candidates and (child.tensor is None or kind.startswith("Parameter")):
                 found.append(self.choose(child, candidates).under(*place))
+                if kind == "Sequential" and not name.isdigit() and candidates is children.get("*"):
+                    found.append(Match(unusual=(child.path,)))  # a container that is known to have this name says more
             else:
                 found.append(unfit(child, f"this {kind} has no child {name}"))
         return joined(found)

@@ -524,7 +524,10 @@ def _without_gap(original: cst.ClassDef, updated: cst.ClassDef) -> cst.ClassDef:
 
 def _is_passed_on(node: cst.FunctionDef) -> bool:
     """Is all that a `__new__` does to return what the base's gives?"""
-    lines = [small for line in statements_of(node.body) for small in getattr(line, "body", ())]
+    block = statements_of(node.body)
+    if any(isinstance(line, cst.BaseCompoundStatement) for line in block):
+        return False
+    lines = [small for line in block for small in getattr(line, "body", ())]
     statements = [s for s in lines if not (isinstance(s, cst.Expr) and isinstance(s.value, cst.SimpleString))]
     made = [s.value for s in statements if isinstance(s, (cst.Assign, cst.Return))]
     names = {

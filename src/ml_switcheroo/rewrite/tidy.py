@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.project import dotted, import_source
+from .flow import walk
 from .helper_names import with_names
 from .names import bound_names
 from .todo import MARK
@@ -19,13 +20,22 @@ if TYPE_CHECKING:
 class _ImportEditor(cst.CSTTransformer):
     """Takes the source framework's names out of import statements."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, tree: cst.Module) -> None:
         super().__init__()
         self.context = context
+        self.tree = tree
         self.edits = 0
 
     def _gone(self, name: str) -> bool:
         return self.context.is_source(name)
+
+    def _is_left_over(self, name: str, alias: cst.ImportAlias) -> bool:
+        """Was this imported for the bases of classes only, where it has been left out?"""
+        if name not in (self.context.kb.source_framework.get("mixins") or ()):
+            return False
+        bound = alias.evaluated_alias or alias.evaluated_name
+        uses = [n for n in walk(self.tree) if isinstance(n, cst.Name) and n.value == bound]
+        return len(uses) == 1  # here
 
     def leave_Import(
         self, original_node: cst.Import, updated_node: cst.Import
@@ -54,7 +64,9 @@ class _ImportEditor(cst.CSTTransformer):
         kept = [
             a
             for a in updated_node.names
-            if not self._gone(f"{source}.{dotted(a.name)}") and source.split(".")[0] not in self.context.engine.roots
+            if not self._gone(f"{source}.{dotted(a.name)}")
+            and source.split(".")[0] not in self.context.engine.roots
+            and not self._is_left_over(f"{source}.{dotted(a.name)}", a)
         ]
         return self._result(updated_node, kept)
 
@@ -127,7 +139,7 @@ class _ImportEditor(cst.CSTTransformer):
 
 def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:
     """The finished module: imports and helpers in place."""
-    editor = _ImportEditor(context)
+    editor = _ImportEditor(context, tree)
     body: list[cst.BaseStatement] = []
     at: int | None = None  # where the first import of the source framework stood
     held: list[cst.EmptyLine] = []  # comments and blank lines of imports that went away

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo, Site
     from ..kb.model import ReadRow
+    from .overwriting import Choice, Overwrites
 
 # Methods of a module container that the native container of a target has too.
 _PLAIN = """
@@ -78,9 +79,9 @@ class Effects:
         self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write
         self.placeholders = placeholders(engine, stores, self.scratch)
         self.objects = shared_places(engine, stores)  # layers that must stay objects, since others take their place
-        self.overwriting: dict[
-            FunctionInfo, bool
-        ] = {}  # functions that write into their argument's memory (aliases.py)
+        # functions that write into their argument's memory, and calls that choose that they do (overwriting.py)
+        self.overwriting: dict[FunctionInfo, Overwrites] = {}
+        self.choices: dict[FunctionInfo, list[Choice]] | None = None
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 
     def _factories(self) -> None:

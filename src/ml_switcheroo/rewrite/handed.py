@@ -492,10 +492,10 @@ class _Streams(cst.CSTVisitor):
         else:
             self.others |= _names(target)
 
-    def _kind(self, stream: cst.BaseExpression) -> str | None:
+    def _kind(self, stream: cst.BaseExpression, named: bool = False) -> str | None:
         if isinstance(stream, cst.Name):
-            values = self.assigned.get(stream.value, [])
-            return self._kind(values[0]) if len(values) == 1 and not isinstance(values[0], cst.Name) else None
+            values = [] if named else self.assigned.get(stream.value, [])  # one step only: `x = list(x)` names itself
+            return self._kind(values[0], named=True) if len(values) == 1 else None
         if not isinstance(stream, cst.Call):
             return None
         facts = self.handed.engine.facts.get(stream.func, NOTHING)
@@ -503,7 +503,7 @@ class _Streams(cst.CSTVisitor):
         if names & {"builtins.zip", "builtins.enumerate"}:
             return next(iter(names)).split(".")[1]
         if names & {"builtins.list", "builtins.tuple"} and stream.args:
-            return self._kind(stream.args[0].value)
+            return self._kind(stream.args[0].value, named)
         if isinstance(stream.func, cst.Attribute):
             engine = self.handed.engine
             rows = self.handed.kb.read(f"{engine.module_type}.{stream.func.attr.value}")

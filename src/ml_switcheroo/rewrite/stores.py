@@ -9,7 +9,7 @@ import libcst as cst
 from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
-from .aliases import is_put
+from .events import is_put
 from .base import Walk
 from .freezing import Freezing
 from .handed import layer_ops

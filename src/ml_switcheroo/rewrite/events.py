@@ -1,0 +1,331 @@
+"""Loads, bindings and writes of names, in the order in which a function makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.values import Api, Const, Container, Layer, Tensor, Unknown
+from .flow import walk
+from .in_place_calls import pure_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .context import Context
+    from .overwriting import Overwrites, Setting
+
+BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.With, cst.Match)
+DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happens to a name.
+
+    `kind`: load | bind | write | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a
+    call, and read in the same expression). `node` is the small statement. `tests` are those of the branches that it is
+    in, with their outcomes. What a call does may depend on `settings` of the class (overwriting.py).
+    """
+
+    kind: str
+    name: str
+    node: cst.CSTNode
+    loops: tuple[cst.CSTNode, ...]
+    sources: frozenset[str] = frozenset()
+    certain: bool = True  # not in a branch
+    tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
+    always: bool = True
+    settings: frozenset[Setting] = frozenset()
+
+
+def _occurrences(node: cst.CSTNode, call: cst.Call, name: str) -> int:
+    """How often an expression uses a name, other than where a choice leaves `call` out."""
+    if isinstance(node, cst.Name):
+        return node.value == name
+    if isinstance(node, cst.Attribute):
+        return _occurrences(node.value, call, name)
+    if isinstance(node, cst.Lambda):
+        return 0
+    parts: Sequence[cst.CSTNode] = [part.value for part in node.args] if isinstance(node, cst.Call) else node.children
+    if isinstance(node, cst.Call):
+        parts = [node.func, *parts]
+    if isinstance(node, cst.IfExp):
+        parts = [branch for branch in (node.body, node.orelse) if any(part is call for part in walk(branch))]
+        parts = parts or [node.body, node.orelse]
+    return sum(_occurrences(part, call, name) for part in parts)
+
+
+def is_put(node: cst.CSTNode) -> bool:
+    """`cache[i] = (k, v)`, `cache["k"] = k`: no tensor takes a tuple or a text, whatever this may look like."""
+    if not isinstance(node, cst.Assign):
+        return False
+    targets = [target.target for target in node.targets]
+    keys = [
+        part.slice.value
+        for t in targets
+        if isinstance(t, cst.Subscript)
+        for part in t.slice
+        if isinstance(part.slice, cst.Index)
+    ]
+    texts = any(isinstance(key, (cst.SimpleString, cst.FormattedString)) for key in keys)
+    return texts or isinstance(node.value, (cst.Tuple, cst.List, cst.Dict))
+
+
+def changes_argument(node: cst.Call, context: Context) -> bool:
+    """`self.relu(x)` with nn.ReLU(inplace=True), `F.relu(x, inplace=True)`, `F.relu_(x)`."""
+    if not node.args or node.args[0].keyword is not None:
+        return False
+    values = context.facts(node.func)
+    if any(isinstance(v, Layer) and v.inplace for v in values):
+        return True
+    names = [v.name for v in values if isinstance(v, Api)]
+    if any(pure_name(context, name) != name for name in names):
+        return True
+    if not any(context.kb.read(name) for name in names):
+        return False
+    return any(
+        a.keyword is not None and a.keyword.value == "inplace" and Const(True) in context.facts(a.value)
+        for a in node.args
+    )
+
+
+class Reader:
+    """Loads, bindings and writes of a function body, in the order in which they happen."""
+
+    def __init__(self, context: Context, overwrites: Callable[[cst.Call], Overwrites]) -> None:
+        self.context = context
+        self.overwrites = overwrites  # does a call begin by changing its argument in place?
+        self.events: list[Event] = []
+        self.loops: tuple[cst.CSTNode, ...] = ()
+        self.branches = 0
+        self.tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
+        self.statement: cst.CSTNode | None = None  # the small statement that is being read
+        self.views = frozenset(context.kb.source_framework.get("views") or ())
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        node: cst.CSTNode,
+        sources: frozenset[str] = frozenset(),
+        *,
+        always: bool = True,
+        settings: frozenset[Setting] = frozenset(),
+    ) -> None:
+        certain = self.branches == 0
+        self.events.append(Event(kind, name, node, self.loops, sources, certain, self.tests, always, settings))
+
+    # ---- statements --------------------------------------------------------------------------------------------------
+
+    def block(self, body: cst.BaseSuite) -> None:
+        for statement in body.body:
+            if isinstance(statement, cst.SimpleStatementLine):
+                for small in statement.body:
+                    self.small(small)
+            elif isinstance(statement, BRANCHES):
+                self.compound(statement)
+            elif isinstance(statement, DEFINITIONS):
+                self.loads(statement.body)
+            elif isinstance(statement, cst.BaseSmallStatement):
+                self.small(statement)
+
+    def compound(self, node: cst.CSTNode) -> None:
+        if isinstance(node, cst.With):
+            for item in node.items:
+                self.loads(item.item)
+            self.block(node.body)
+            return
+        if isinstance(node, cst.For):
+            self.loads(node.iter)
+            self.loops, outer = (*self.loops, node), self.loops
+            self.branches += 1
+            self.bind(node.target, self.sources(node.iter))
+            self.block(node.body)
+            self.branches -= 1
+            self.loops = outer
+            return
+        self.branches += 1
+        if isinstance(node, cst.While):
+            self.loops, outer = (*self.loops, node), self.loops
+            self.loads(node.test)
+            self.block(node.body)
+            self.loops = outer
+        elif isinstance(node, cst.If):
+            self.loads(node.test)
+            outside = self.tests
+            self.tests = (*outside, (node.test, True))
+            self.block(node.body)
+            self.tests = (*outside, (node.test, False))
+            if isinstance(node.orelse, cst.If):
+                self.compound(node.orelse)
+            elif node.orelse is not None:
+                self.block(node.orelse.body)
+            self.tests = outside
+        elif isinstance(node, cst.Try):
+            self.block(node.body)
+            for part in (*node.handlers, node.orelse, node.finalbody):
+                if part is not None:
+                    self.block(part.body)
+        elif isinstance(node, cst.Match):
+            self.loads(node.subject)
+            for case in node.cases:
+                self.block(case.body)
+        self.branches -= 1
+
+    def small(self, node: cst.CSTNode) -> None:
+        self.statement = node
+        if isinstance(node, cst.Assign):
+            self.loads(node.value)
+            inplace = self.inplace_root(node.value)
+            if inplace:
+                self.add("write", inplace, node)
+            sources = self.sources(node.value)
+            for target in node.targets:
+                self.target(target.target, sources, node)
+        elif isinstance(node, cst.AnnAssign) and node.value is not None:
+            self.loads(node.value)
+            self.target(node.target, self.sources(node.value), node)
+        elif isinstance(node, cst.AugAssign):
+            self.loads(node.value)
+            if isinstance(node.target, cst.Name):
+                if self.is_tensor(node.target):
+                    self.add("write", node.target.value, node)
+                else:
+                    self.add("load", node.target.value, node)
+            else:
+                self.target(node.target, frozenset(), node)
+        elif isinstance(node, cst.Expr):
+            call = node.value
+            if (
+                isinstance(call, cst.Call)
+                and changes_argument(call, self.context)
+                and isinstance(call.args[0].value, cst.Name)
+            ):
+                for argument in call.args:  # the result is stored under the argument's name
+                    self.loads(argument.value)
+                self.add("write", call.args[0].value.value, node)
+                return
+            self.loads(node.value)
+            root = self.inplace_root(node.value)
+            if root:
+                self.add("write", root, node)
+        else:
+            for child in node.children:
+                self.loads(child)
+
+    def target(self, target: cst.BaseExpression, sources: frozenset[str], node: cst.CSTNode) -> None:
+        if isinstance(target, cst.Subscript):
+            self.loads(target.value)
+            for element in target.slice:
+                self.loads(element)
+            root = self.root(target.value)
+            if root and self.is_tensor(target.value) and not is_put(node):
+                self.events.pop(
+                    next(
+                        (
+                            i
+                            for i in range(len(self.events) - 1, -1, -1)
+                            if self.events[i].name == root and self.events[i].kind == "load"
+                        ),
+                        -1,
+                    )
+                )
+                self.add("write", root, node)
+        elif isinstance(target, cst.Attribute):
+            self.loads(target.value)
+        else:
+            self.bind(target, sources)
+
+    def bind(self, target: cst.BaseExpression, sources: frozenset[str]) -> None:
+        if isinstance(target, cst.Name):
+            self.add("bind", target.value, target, sources)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            for element in target.elements:
+                self.bind(element.value, sources)
+
+    # ---- expressions -------------------------------------------------------------------------------------------------
+
+    def is_tensor(self, node: cst.BaseExpression) -> bool:
+        values = self.context.facts(node)
+        return any(isinstance(v, Tensor) for v in values) and not any(isinstance(v, Container) for v in values)
+
+    def may_be_tensor(self, node: cst.BaseExpression) -> bool:
+        return any(isinstance(v, (Tensor, Unknown)) for v in self.context.facts(node))
+
+    def loads(self, node: cst.CSTNode) -> None:
+        if isinstance(node, cst.Name):
+            self.add("load", node.value, node)
+        elif isinstance(node, cst.Attribute):
+            self.loads(node.value)
+        elif isinstance(node, cst.Call) and any(change := self.change(node)):
+            for argument in node.args:
+                self.loads(argument.value)
+            first = node.args[0].value
+            root = first.value if isinstance(first, cst.Name) else self.root(first)
+            if root and self.statement is not None:
+                value = getattr(self.statement, "value", None)
+                again = value is not None and _occurrences(value, node, root) > 1  # x + self.relu(x): both are changed
+                kind = "reuse" if again else "replace" if self.rebinds(root) else "overwrite"
+                self.add(kind, root, self.statement, always=change.always, settings=change.settings)
+        elif isinstance(node, cst.Arg):
+            self.loads(node.value)
+        elif isinstance(node, cst.NamedExpr):
+            self.loads(node.value)
+            self.bind(node.target, self.sources(node.value))
+        else:
+            for child in node.children:
+                self.loads(child)
+
+    def rebinds(self, name: str) -> bool:
+        """Whether the statement gives the name a new value: `x = self.relu(x)`."""
+        targets = self.statement.targets if isinstance(self.statement, cst.Assign) else ()
+        return any(isinstance(target.target, cst.Name) and target.target.value == name for target in targets)
+
+    def change(self, call: cst.Call) -> Overwrites:
+        """Does a call change its first argument in place?"""
+        found = self.overwrites(call)
+        return found._replace(always=found.always or changes_argument(call, self.context))
+
+    def inplace_root(self, node: cst.BaseExpression) -> str:
+        """The name whose memory `x.add_(y)` changes."""
+        suffix = self.context.engine.inplace_suffix
+        if not suffix or not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return ""
+        name = node.func.attr.value
+        if not name.endswith(suffix) or name.startswith("__") or name not in self.context.engine.tensor_methods:
+            return ""
+        return self.root(node.func.value) if self.is_tensor(node.func.value) else ""
+
+    def root(self, node: cst.BaseExpression) -> str:
+        found = self.sources(node)
+        return next(iter(found)) if len(found) == 1 else ""
+
+    def sources(self, node: cst.BaseExpression) -> frozenset[str]:
+        """Names of tensors whose memory the value of an expression may share."""
+        if isinstance(node, cst.Name):
+            return frozenset({node.value}) if self.may_be_tensor(node) else frozenset()
+        if isinstance(node, cst.Subscript):
+            copies = any(
+                isinstance(e.slice, cst.Index)
+                and (self.is_tensor(e.slice.value) or isinstance(e.slice.value, cst.List))
+                for e in node.slice
+            )
+            return frozenset() if copies else self.sources(node.value)
+        if isinstance(node, cst.Attribute):
+            return self.sources(node.value) if node.attr.value in self.views else frozenset()
+        if isinstance(node, cst.IfExp):
+            return self.sources(node.body) | self.sources(node.orelse)
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            name = node.func.attr.value
+            plain = name.removesuffix(self.context.engine.inplace_suffix)
+            if name != plain and not name.startswith("__") and name in self.context.engine.tensor_methods:
+                return self.sources(node.func.value)
+            if name in self.views:
+                is_function = any(isinstance(v, Api) for v in self.context.facts(node.func))
+                if not is_function:
+                    return self.sources(node.func.value)
+                return self.sources(node.args[0].value) if node.args else frozenset()
+        return frozenset()

@@ -54,7 +54,7 @@ class Overwrites(NamedTuple):
     always: bool = False
     settings: frozenset[Setting] = frozenset()
 
-    def __or__(self, other: Overwrites) -> Overwrites:  # type: ignore[override]
+    def __or__(self, other: Overwrites) -> Overwrites:
         return Overwrites(self.always or other.always, self.settings | other.settings)
 
 

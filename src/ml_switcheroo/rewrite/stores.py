@@ -9,8 +9,8 @@ import libcst as cst
 from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
-from .events import is_put
 from .base import Walk
+from .events import is_put
 from .freezing import Freezing
 from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data

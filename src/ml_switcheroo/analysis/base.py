@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
 from .values import (
+    CROWD,
     NOTHING,
     UNKNOWN,
     UNKNOWNS,
+    Api,
     Const,
+    Container,
     FunctionRef,
+    Imported,
+    Instance,
+    Made,
     MethodRef,
     Partial,
     Scalar,
     Tensor,
+    Text,
     Unknown,
     Values,
 )
@@ -27,9 +34,12 @@ if TYPE_CHECKING:
 
     from ..kb.model import HubOp, ReadRow, WriteRow
     from .project import ModuleFinder
-    from .values import ClassRef, Container, Instance, Value
+    from .values import ClassRef, Value
 
 MAX_VALUES = 40  # more possibilities than this say nothing
+CROWDING = (Api, Const, Imported, Made, MethodRef, Text)
+NONE = Const(None)
+PLAIN_CONTAINERS = frozenset({"list", "tuple", "dict", "set"})
 MAX_NUMBERS = 2  # known numbers in one place; more are widened to their type
 MAX_TEXTS = 24
 
@@ -302,7 +312,9 @@ class Arguments:
 
 
 def widen(values: Values) -> Values:
-    """Keeps sets small: many constants of one type become that type."""
+    """Keeps sets small: many constants of one type become that type, and a crowd of anything becomes unknown."""
+    if CROWD in values:
+        return frozenset(v for v in values if not _crowds(v))
     if len(values) > MAX_NUMBERS:
         by_type: dict[type, list[Const]] = {}
         for value in values:
@@ -315,9 +327,18 @@ def widen(values: Values) -> Values:
                 values -= frozenset(constants)
     if len(values) > 1:
         values = _join_bound(values)
-    if len(values) > MAX_VALUES:
-        return frozenset(v for v in values if not isinstance(v, Const)) | UNKNOWNS
+    if len(values) > MAX_VALUES and sum(map(_crowds, values)) > MAX_VALUES:
+        return frozenset(v for v in values if not _crowds(v)) | {UNKNOWN, CROWD}
     return values
+
+
+def _crowds(value: Value) -> bool:
+    """Is this what tables that nobody can follow are full of? Modules, their classes and functions always matter."""
+    if isinstance(value, Container):
+        return value.site.kind in PLAIN_CONTAINERS
+    if isinstance(value, Instance):
+        return not value.cls.is_module
+    return isinstance(value, CROWDING) and value != NONE
 
 
 def _join_bound(values: Values) -> Values:

@@ -130,7 +130,7 @@ class Definitions(EngineBase):
             cls = ClassInfo(name=node.name.value, qualname=prefix + node.name.value, node=node, module=module)
             self.classes[node] = cls
             module.classes.setdefault(cls.qualname, cls)
-        cls.bases = [self.evaluate(argument.value) for argument in node.bases if not argument.star]
+        cls.set_bases([self.evaluate(argument.value) for argument in node.bases if not argument.star])
         self._classify(cls)
         for decorator in node.decorators:
             values = self.evaluate(decorator.decorator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .values import NOTHING, Values
 
@@ -105,9 +105,22 @@ class ClassInfo:
     outside: bool = False  # a base is known neither to the project nor to the knowledge base
     subclasses: list[ClassInfo] = field(default_factory=list)
     self_site: Site | None = None  # children of a class that is itself a container
+    generation: ClassVar[int] = 0  # grows with every change of a base of any class
+    _order: tuple[int, list[ClassInfo]] = (-1, [])
+
+    def set_bases(self, bases: list[Values]) -> None:
+        """The values of the base classes, which may grow while the analysis goes on."""
+        if bases != self.bases:
+            self.bases = bases
+            ClassInfo.generation += 1
 
     def mro(self) -> list[ClassInfo]:
         """The classes of the project among the bases, this one first, in the order of attribute lookup."""
+        if self._order[0] != ClassInfo.generation:
+            self._order = (ClassInfo.generation, self._find_order())
+        return self._order[1]
+
+    def _find_order(self) -> list[ClassInfo]:
         from .values import ClassRef
 
         seen: list[ClassInfo] = [self]

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Something without evidence."""
+    """Something without evidence; `crowd` where too many things came together to keep them apart."""
+
+    crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ Values: TypeAlias = frozenset[Value]
 UNKNOWN = Unknown()
 NOTHING: Values = frozenset()
 UNKNOWNS: Values = frozenset({UNKNOWN})
+CROWD = Unknown(crowd=True)
 INT, FLOAT, BOOL, STR, SHAPE = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str", "shape"))
 NONE: Values = frozenset({Const(None)})
 TENSOR: Values = frozenset({Tensor()})

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import children
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -186,7 +188,7 @@ def is_pure(node: cst.CSTNode, calls: bool = False) -> bool:
                 return False
     if isinstance(node, (cst.Lambda, cst.BaseParenthesizableWhitespace)):
         return True
-    return all(is_pure(child, calls) for child in node.children)
+    return all(is_pure(child, calls) for child in children(node))
 
 
 def names_in(node: cst.CSTNode) -> set[str]:
@@ -201,7 +203,7 @@ def names_in(node: cst.CSTNode) -> set[str]:
         elif isinstance(current, (cst.Attribute, cst.Arg)):
             todo.append(current.value)
         elif not isinstance(current, cst.BaseParenthesizableWhitespace):
-            todo.extend(current.children)
+            todo.extend(children(current))
     return found
 
 

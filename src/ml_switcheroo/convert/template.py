@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from ..analysis.nodes import children
 from .literals import literal, number, parse_value, same
 from .precedence import ANYTHING, EXPRESSION, bare, dotted, encloses, fit, is_pure, is_simple, names_in, slot
 
@@ -78,7 +79,7 @@ def _bound_names(text: str) -> frozenset[str]:
             found.add(node.name.value)
         elif isinstance(node, cst.NamedExpr):
             found |= names_in(node.target)
-        todo.extend(node.children)
+        todo.extend(children(node))
     return frozenset(found)
 
 

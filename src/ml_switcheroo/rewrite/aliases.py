@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from .context import Finding
-from .flow import walk
 from .overwriting import choices, events_of
 
 if TYPE_CHECKING:

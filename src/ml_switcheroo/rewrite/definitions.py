@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import Api, Container, Instance, Layer, Tensor
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
-from .flow import statements_of, walk
+from .flow import statements_of
 from .idle import without_idle
 from .statements import Collector
 from .traced import BRANCH

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import children, walk
 from ..analysis.values import Api, Const, Container, Layer, Tensor, Unknown
-from .flow import walk
 from .in_place_calls import pure_name
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _occurrences(node: cst.CSTNode, call: cst.Call, name: str) -> int:
         return _occurrences(node.value, call, name)
     if isinstance(node, cst.Lambda):
         return 0
-    parts: Sequence[cst.CSTNode] = [part.value for part in node.args] if isinstance(node, cst.Call) else node.children
+    parts: Sequence[cst.CSTNode] = [part.value for part in node.args] if isinstance(node, cst.Call) else children(node)
     if isinstance(node, cst.Call):
         parts = [node.func, *parts]
     if isinstance(node, cst.IfExp):
@@ -213,7 +213,7 @@ class Reader:
             if root:
                 self.add("write", root, node)
         else:
-            for child in node.children:
+            for child in children(node):
                 self.loads(child)
 
     def target(self, target: cst.BaseExpression, sources: frozenset[str], node: cst.CSTNode) -> None:
@@ -276,7 +276,7 @@ class Reader:
             self.loads(node.value)
             self.bind(node.target, self.sources(node.value))
         else:
-            for child in node.children:
+            for child in children(node):
                 self.loads(child)
 
     def rebinds(self, name: str) -> bool:

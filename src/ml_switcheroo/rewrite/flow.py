@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import children, walk
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ def _collect(node: cst.CSTNode, names: Names) -> None:
         _target(node.target, names, also_read=True)
     elif isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
         inner = Names()
-        for child in node.children:
+        for child in children(node):
             if not (isinstance(child, cst.Name) and not isinstance(node, cst.Lambda)):
                 _collect(child, inner)
         names.reads |= inner.reads - _parameters(node)
@@ -56,7 +58,7 @@ def _collect(node: cst.CSTNode, names: Names) -> None:
         return
     elif isinstance(node, (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)):
         inner = Names()
-        for child in node.children:
+        for child in children(node):
             _collect(child, inner)
         bound = set()
         loop: cst.CompFor | None = node.for_in
@@ -71,7 +73,7 @@ def _collect(node: cst.CSTNode, names: Names) -> None:
     if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
         _effects(node.value, names)
     skipped = {getattr(node, "target", None)} if isinstance(node, _BINDERS) else set()
-    for child in node.children:
+    for child in children(node):
         if child in skipped:
             continue
         if isinstance(node, cst.Attribute) and child is node.attr:
@@ -123,14 +125,6 @@ def _parameters(node: cst.CSTNode) -> set[str]:
     found = {p.name.value for p in (*params.posonly_params, *params.params, *params.kwonly_params)}
     found |= {p.name.value for p in (params.star_arg, params.star_kwarg) if isinstance(p, cst.Param)}
     return found
-
-
-def walk(node: cst.CSTNode, inner: bool = True) -> Iterator[cst.CSTNode]:
-    """A node and all that is in it; without the bodies of functions and classes in it unless `inner`."""
-    yield node
-    for child in node.children:
-        if inner or not isinstance(child, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
-            yield from walk(child, inner)
 
 
 def assigned_once(scope: cst.CSTNode, name: str) -> cst.BaseExpression | None:
@@ -243,7 +237,7 @@ class Scope:
     def _add_parts(self, node: cst.CSTNode, block: Block, index: int) -> None:
         if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.SimpleStatementLine, cst.BaseSmallStatement)):
             return
-        for child in node.children:
+        for child in children(node):
             if isinstance(child, cst.BaseSuite):
                 self._add(child, block, index, isinstance(node, (cst.For, cst.While)))
             elif not isinstance(child, cst.BaseExpression):

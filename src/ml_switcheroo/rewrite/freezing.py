@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import UNKNOWN, Const, Tensor
 from ..convert.base import Bound, OpCall
 from ..convert.emit import emit
 from .base import Walk
-from .flow import bound_names, walk
+from .flow import bound_names
 
 if TYPE_CHECKING:
     from ..kb.model import ReadRow

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import (
     NOTHING,
     Api,
@@ -24,7 +25,6 @@ from ..analysis.values import (
     Partial,
 )
 from .events import Reader, changes_argument
-from .flow import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

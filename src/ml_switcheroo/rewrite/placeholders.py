@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS
+from ..analysis.nodes import children
 from ..analysis.project import dotted
 from ..analysis.values import (
     NOTHING,
@@ -239,7 +240,7 @@ def _assignments(node: cst.CSTNode, path: Path) -> Iterator[tuple[cst.Assign | c
         if node.orelse is not None:
             yield from _assignments(node.orelse, (*path, (node, 1)))
     elif not isinstance(node, (cst.BaseExpression, cst.FunctionDef, cst.ClassDef)):
-        for child in node.children:
+        for child in children(node):
             yield from _assignments(child, path)
 
 

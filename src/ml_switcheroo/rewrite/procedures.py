@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, Const, FunctionRef, Tensor
-from .flow import walk
 
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
@@ -28,10 +28,11 @@ def procedures(engine: Engine, handed: Handed) -> dict[FunctionInfo, list[str]]:
     }
     seen: set[FunctionInfo] = set()
     for caller in engine.visits if found else ():
-        whole = {part.value for part in walk(caller.node) if isinstance(part, cst.Expr)}
+        whole: set[cst.BaseExpression] = set()  # expressions that are statements
         for call, callees in caller.calls.items():
             functions = {value.function for value in callees if isinstance(value, FunctionRef)}
             for function in functions & found.keys():
+                whole = whole or {part.value for part in walk(caller.node) if isinstance(part, cst.Expr)}
                 seen.add(function)
                 names = given(function, found[function], call, callees)
                 fits = call in whole and len(callees) == 1 and caller is not function and names is not None

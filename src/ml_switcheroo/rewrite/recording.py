@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import children
 from ..analysis.values import Const, Container, Scalar, Tensor, Unknown
 from ..convert.precedence import NOT, bare, fit, parenthesized
 from .base import Walk
@@ -72,7 +73,7 @@ class Recording(Walk):
         if isinstance(node, (cst.Name, cst.Attribute)) and self.gradient_kind(node):
             yield node
         elif not isinstance(node, (cst.Lambda, cst.FunctionDef)):
-            for child in node.children:
+            for child in children(node):
                 yield from self._references(child)
 
     def enter_blocks(self, node: cst.With) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS, modules_of
+from ..analysis.nodes import children, walk
 from ..analysis.values import UNKNOWN, Api, Container, FunctionRef, Instance, Layer, Scalar, Tensor, Values
-from .flow import NEITHER, READ, WRITTEN, Block, Names, Scope, first_use, root, walk
+from .flow import NEITHER, READ, WRITTEN, Block, Names, Scope, first_use, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -577,7 +578,7 @@ def _outermost_paths(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
     if isinstance(node, (cst.Name, cst.Attribute)) and is_path(node):
         yield node
         return
-    for child in node.children:
+    for child in children(node):
         if isinstance(node, cst.Attribute) and child is node.attr:
             continue
         if isinstance(node, cst.Arg) and child is node.keyword:

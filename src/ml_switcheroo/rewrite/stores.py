@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import libcst as cst
 
+from ..analysis.nodes import children
 from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
 from ..convert.template import is_whole
@@ -751,7 +752,7 @@ def _plain_names(node: cst.BaseExpression) -> list[str]:
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """A node and all that is in it."""
     yield node
-    for child in node.children:
+    for child in children(node):
         yield from walk(child)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.project import dotted, import_source
-from .flow import walk
 from .helper_names import with_names
 from .names import bound_names
 from .todo import MARK

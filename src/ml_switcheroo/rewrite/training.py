@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from .flow import Names, walk
+from ..analysis.nodes import walk
+from .flow import Names
 from .statements import is_gone
 from .steps import Step, StepFinder
 from .trained import Trained

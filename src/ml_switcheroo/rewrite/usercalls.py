@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.calls import COMMON_METHODS
+from ..analysis.nodes import walk
 from ..analysis.values import (
     UNKNOWN,
     UNKNOWNS,
@@ -24,7 +25,6 @@ from ..convert.base import CallArg, Emission, Misfit
 from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
-from .flow import walk
 from .freezing import Freezing
 from .in_place_calls import pure_name, without_data
 from .project_calls import ProjectCalls

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # What only says how the code is laid out.
 _LAYOUT = (
@@ -19,8 +19,18 @@ _LAYOUT = (
 )  # fmt: skip
 
 
+# Where the order of LibCST's fields is not that of the code.
+_ORDER: dict[type[cst.CSTNode], tuple[str, ...]] = {
+    cst.FunctionDef: ("decorators", "name", "type_parameters", "params", "returns", "body"),
+    cst.ClassDef: ("decorators", "name", "type_parameters", "bases", "keywords", "body"),
+    cst.Parameters: ("posonly_params", "params", "star_arg", "kwonly_params", "star_kwarg"),
+}
+
+
 @cache
 def _parts(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    if kind in _ORDER:
+        return _ORDER[kind]
     return tuple(field.name for field in fields(kind) if not field.name.startswith(_LAYOUT))
 
 
@@ -46,3 +56,31 @@ def walk(node: cst.CSTNode, inner: bool = True) -> Iterator[cst.CSTNode]:
         if not inner:
             parts = [part for part in parts if not isinstance(part, (cst.FunctionDef, cst.ClassDef, cst.Lambda))]
         waiting += reversed(parts)
+
+
+class Visitor(cst.CSTVisitor):
+    """A visitor that only looks: `visit_*` and `leave_*` as LibCST calls them, on the nodes that `children` gives."""
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Walks over the node and all that is in it; LibCST itself is not to go on."""
+        enter, leave = _handlers(type(self), type(node))
+        if enter is None or enter(self, node) is not False:
+            for child in children(node):
+                self.on_visit(child)
+        if leave is not None:
+            leave(self, node)
+        return False
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        """Done by `on_visit`."""
+
+
+@cache
+def _handlers(
+    visitor: type[Visitor], node: type[cst.CSTNode]
+) -> tuple[Callable[[Any, Any], bool | None] | None, Callable[[Any, Any], None] | None]:
+    def own(name: str) -> Any:
+        method = getattr(visitor, name)
+        return None if method is getattr(cst.CSTVisitor, name, None) else method
+
+    return own(f"visit_{node.__name__}"), own(f"leave_{node.__name__}")

@@ -12,6 +12,7 @@ from .definitions import Definitions
 from .imports import Imports
 from .model import MODULE_CONTAINERS, Cell, FunctionInfo, modules_of
 from .narrowing import Narrowing
+from .nodes import Visitor
 from .project import dotted
 from .values import (
     NOTHING,
@@ -389,7 +390,7 @@ Statements.STATEMENTS = {
 NONE: Values = frozenset({Const(None)})
 
 
-class _Finder(cst.CSTVisitor):
+class _Finder(Visitor):
     """Collects in one walk what a body mentions; nested definitions are entered only when asked."""
 
     def __init__(self) -> None:

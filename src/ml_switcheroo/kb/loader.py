@@ -82,7 +82,7 @@ class KnowledgeBase:
         self._writes: dict[str, WriteRow | None] = {}
         self._helpers: dict[str, Helper | None] = {}
         self._calls: dict[str, Signature | None] = {}
-        self._members: dict[str, list[str]] = {}
+        self._members: dict[str, list[str]] | None = None
 
     def hub(self, op: str) -> HubOp | None:
         """The meaning of an abstract op."""
@@ -151,11 +151,15 @@ class KnowledgeBase:
 
     def api_names(self, prefix: str) -> list[str]:
         """The public names right under a module or class, for `from torch.nn import *`."""
-        if prefix not in self._members:
-            start, length = f"{prefix}.", len(prefix) + 1
-            names = [name[length:] for spoke in self._source for name in spoke.names if name.startswith(start)]
-            self._members[prefix] = sorted({name for name in names if "." not in name and not name.startswith("_")})
-        return self._members[prefix]
+        if self._members is None:
+            members: dict[str, set[str]] = {}
+            for spoke in self._source:
+                for name in spoke.names:
+                    parent, _, last = name.rpartition(".")
+                    if not last.startswith("_"):
+                        members.setdefault(parent, set()).add(last)
+            self._members = {parent: sorted(names) for parent, names in members.items()}
+        return self._members.get(prefix, [])
 
     def tensor_methods(self) -> set[str]:
         """Names of the methods and properties of the source's tensors."""

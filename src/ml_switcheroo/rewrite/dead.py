@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
 from .statements import Collector, StatementEdits, gone, is_gone
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def _is_literal(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.Name) and node.value in _OUTCOMES
 
 
-class _Effects(cst.CSTVisitor):
+class _Effects(Visitor):
     """May evaluating an expression change something?"""
 
     def __init__(self) -> None:

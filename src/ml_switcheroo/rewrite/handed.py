@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
 from ..analysis.values import NOTHING, ClassRef, Const, FunctionRef, Instance, Layer, Tensor
 from .in_place_calls import without_data
 
@@ -322,7 +323,7 @@ class Handed:
         return bool(suffix) and name.endswith(suffix) and name in self.engine.tensor_methods
 
 
-class _Uses(cst.CSTVisitor):
+class _Uses(Visitor):
     """What a function does with its parameters: those that it changes or makes weights, fills, or binds anew."""
 
     def __init__(self, handed: Handed, parameters: set[str]) -> None:
@@ -442,7 +443,7 @@ def changed_items(handed: Handed, node: cst.FunctionDef) -> set[str]:
     return {name for name in uses.found | uses.filled | streams.changed if name in streams.items - streams.others}
 
 
-class _Streams(cst.CSTVisitor):
+class _Streams(Visitor):
     """Which names a function binds to the variables of a module, one after another."""
 
     def __init__(self, handed: Handed, node: cst.FunctionDef) -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
+
 
 def without_idle(function: cst.FunctionDef, names: set[str]) -> cst.FunctionDef:
     """The function without the lines that give these variables None, where nothing reads them."""
@@ -18,7 +20,7 @@ def without_idle(function: cst.FunctionDef, names: set[str]) -> cst.FunctionDef:
     return function.with_changes(body=body)
 
 
-class _Reads(cst.CSTVisitor):
+class _Reads(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.reads: Counter[str] = Counter()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
+
 
 def bound_names(tree: cst.Module) -> tuple[frozenset[str], frozenset[str]]:
     """(names bound by anything but imports, names bound by imports)."""
@@ -12,7 +14,7 @@ def bound_names(tree: cst.Module) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(finder.bound), frozenset(finder.imported)
 
 
-class _NameFinder(cst.CSTVisitor):
+class _NameFinder(Visitor):
     """Names that the file binds anywhere."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
 from ..analysis.project import dotted
 from ..analysis.values import NOTHING, ClassRef, FunctionRef, Instance, Partial
 from .settings import leaves
@@ -138,7 +139,7 @@ class _Spared:
         node.visit(_Calls(self.calls))
 
 
-class _Calls(cst.CSTVisitor):
+class _Calls(Visitor):
     def __init__(self, calls: set[cst.CSTNode]) -> None:
         super().__init__()
         self.calls = calls
@@ -183,7 +184,7 @@ def _leaves(statement: cst.CSTNode) -> bool:
     return finder.found
 
 
-class _Leaving(cst.CSTVisitor):
+class _Leaving(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.found = False

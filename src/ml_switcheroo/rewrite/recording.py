@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.nodes import children
+from ..analysis.nodes import Visitor, children
 from ..analysis.values import Const, Container, Scalar, Tensor, Unknown
 from ..convert.precedence import NOT, bare, fit, parenthesized
 from .base import Walk
@@ -186,7 +186,7 @@ def _negated(node: cst.BaseExpression) -> cst.BaseExpression:
     return cst.UnaryOperation(cst.Not(), fit(node, NOT))
 
 
-class _Function(cst.CSTVisitor):
+class _Function(Visitor):
     """The `with` blocks of one function, and how its names are used."""
 
     def __init__(self, recording: Recording) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
 from ..analysis.values import NOTHING, FunctionRef, Instance
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _running(engine: Engine) -> set[FunctionInfo]:
     return found
 
 
-class _Writes(cst.CSTVisitor):
+class _Writes(Visitor):
     """Which of some attributes of modules are assigned, registered or changed in place."""
 
     def __init__(self, engine: Engine, names: set[str]) -> None:

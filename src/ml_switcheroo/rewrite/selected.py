@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
 from ..analysis.values import NOTHING, Api, Layer, MethodRef, Tensor, is_mask
 from .choices import only_assign
 
@@ -97,7 +98,7 @@ def _ignored(call: cst.Call, uses: _Uses, engine: Engine, kb: KnowledgeBase) -> 
     return hub.params["ignore_index"].default if hub is not None else None
 
 
-class _Uses(cst.CSTVisitor):
+class _Uses(Visitor):
     """The names that a function reads and binds, and its calls with two names first."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from ..analysis.nodes import Visitor
 from ..analysis.values import NOTHING, Const, Scalar, Tensor, Unknown
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Settings:
         return found
 
 
-class _Stored(cst.CSTVisitor):
+class _Stored(Visitor):
     """What is assigned to an attribute of the object itself."""
 
     def __init__(self, owner: str, name: str) -> None:
@@ -134,7 +135,7 @@ class _Stored(cst.CSTVisitor):
                     self.found.append(node.value)
 
 
-class _Bindings(cst.CSTVisitor):
+class _Bindings(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, list[cst.BaseExpression | None]] = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.nodes import walk
+from ..analysis.nodes import Visitor, walk
 from ..analysis.project import dotted, import_source
 from .helper_names import with_names
 from .names import bound_names
@@ -292,7 +292,7 @@ def _is_frameworks(context: Context, name: str) -> bool:
     return cell is not None and context.source_api(cell.values) is not None
 
 
-class _UsedNames(cst.CSTVisitor):
+class _UsedNames(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()

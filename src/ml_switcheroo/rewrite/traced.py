@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.calls import base_type
+from ..analysis.nodes import Visitor
 from ..analysis.project import dotted
 from ..analysis.values import (
     NOTHING,
@@ -191,7 +192,7 @@ def _only_return(function: FunctionInfo) -> cst.BaseExpression | None:
     return last.value if isinstance(last, cst.Return) else None
 
 
-class _Origins(cst.CSTVisitor):
+class _Origins(Visitor):
     """What the names of a function are bound to."""
 
     def __init__(self) -> None:
@@ -229,7 +230,7 @@ class _Origins(cst.CSTVisitor):
         self._bind(node.target, node.iter)
 
 
-class _Scanner(cst.CSTVisitor):
+class _Scanner(Visitor):
     """One function, without the functions in it (lambdas belong to it)."""
 
     def __init__(self, traced: Traced, function: FunctionInfo) -> None:
@@ -557,7 +558,7 @@ def _elements(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
             yield from _elements(element.value)
 
 
-class _Roots(cst.CSTVisitor):
+class _Roots(Visitor):
     """The arrays that an expression is computed from: names, and attributes of the module."""
 
     def __init__(self, scanner: _Scanner) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis import values as v
+from ..analysis.nodes import Visitor
 from ..analysis.project import dotted
 from .grammar import (
     ANYTHING,
@@ -69,7 +70,7 @@ def always_set(cls: ClassInfo) -> set[str]:
     return found
 
 
-class _Aliases(cst.CSTVisitor):
+class _Aliases(Visitor):
     def __init__(self, receiver: str) -> None:
         self.start = receiver + "."
         self.found: list[tuple[str, str]] = []

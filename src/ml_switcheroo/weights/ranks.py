@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis import values as v
+from ..analysis.nodes import Visitor
 from ..analysis.project import dotted
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _takes(signature: Signature, count: int) -> bool:
     return any(p.kind == "va" for p in signature) or sum(p.kind in ("po", "pk") for p in signature) >= count
 
 
-class _Stores(cst.CSTVisitor):
+class _Stores(Visitor):
     """The values that a method stores on its object; None for one that is not a whole statement's value."""
 
     def __init__(self, receiver: str) -> None:

@@ -159,6 +159,50 @@ def verify(
     raise typer.Exit(code)
 
 
+@app.command()
+def ci(
+    op: Annotated[
+        list[str] | None, typer.Option(help="Only this operation of the knowledge base (may be repeated).")
+    ] = None,
+    framework: Annotated[str, typer.Option(help="The targets, with commas between them.")] = "jax",
+    source: Annotated[str, typer.Option(help="The framework whose spellings are drawn.")] = "torch",
+    examples: Annotated[int, typer.Option(min=1, help="Calls that are compared, an operation and direction.")] = 20,
+    seed: Annotated[int, typer.Option(help="Two runs with one seed draw the same.")] = 0,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = None,
+    json_report: Annotated[
+        Path | None, typer.Option("--json-report", help="Write all results to a .json file.")
+    ] = None,
+    cache: Annotated[bool, typer.Option(help="Leave out what has not changed since an earlier run.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for each operation.")] = False,
+) -> None:
+    """Prove the mappings: draw calls, convert them, run both sides, compare. Exit code 1: something is not as known."""
+    with _one_line_errors():
+        _need("hypothesis", "ci draws its calls with Hypothesis", "pip install 'ml_switcheroo[test]'")
+        from .fuzz.cli_view import cli_ci
+
+        code = cli_ci(
+            op or [],
+            source=source,
+            targets=framework.split(","),
+            examples=examples,
+            seed=seed,
+            jobs=jobs,
+            cached=cache,
+            json_report=json_report,
+            verbose=verbose,
+        )
+    raise typer.Exit(code)
+
+
+def _need(package: str, why: str, hint: str) -> None:
+    from importlib.util import find_spec
+
+    from .errors import InputError
+
+    if find_spec(package) is None:
+        raise InputError("SW0010", f"{package} is not installed: {why}", hint=hint)
+
+
 def _show(result: Result, *, verbose: bool) -> None:
     for file in result.files:
         _print_diagnostics(file.diagnostics)

@@ -151,6 +151,22 @@ _TABLE = (
         "%timeit model(x)",
         "move the code into a cell of its own if it uses the framework",
     ),
+    Code(
+        "SW0009",
+        "error",
+        "operation not known",
+        "The knowledge base has no operation of this name.",
+        "ml_switcheroo ci --op sofmax",
+        "use a name from `semantics/*.yaml`; the nearest ones are proposed",
+    ),
+    Code(
+        "SW0010",
+        "error",
+        "package missing",
+        "The command needs a package that is not installed. Nothing is run.",
+        "ml_switcheroo ci",
+        "install what the hint names",
+    ),
     # --- SW1: names and kinds of values
     Code(
         "SW1001",

@@ -95,6 +95,10 @@ class KnowledgeBase:
         """Names of all abstract ops."""
         return list(self._hub.texts)
 
+    def source_names(self) -> list[str]:
+        """The source's names that rows claim."""
+        return [name for spoke in self._source for name in spoke.rows.texts]
+
     def read(self, api_name: str) -> list[ReadRow]:
         """All meanings of a source name, in the order in which they are to be tried; empty when nothing is known."""
         name = self.canonical(api_name)
@@ -109,6 +113,20 @@ class KnowledgeBase:
             packed = next((found for spoke in self._target if (found := spoke.writes.get(op)) is not None), None)
             self._writes[op] = None if packed is None else _write_row(op, packed)
         return self._writes[op]
+
+    def content(self, op: str) -> str:
+        """All that is written about an op, as one text: it changes when anything about the op does."""
+        parts = [self._hub.texts.get(op, "")]
+        parts += [t for spoke in self._source for t in spoke.rows.texts.values() if f'"{op}"' in t]
+        waiting = [t for spoke in self._target if (t := spoke.writes.texts.get(op)) is not None]
+        seen: set[str] = set()
+        while waiting:
+            text = waiting.pop()
+            parts.append(text)
+            named = [n for spoke in self._target for n in spoke.helpers.texts if n not in seen and n in text]
+            seen.update(named)
+            waiting += [spoke.helpers.texts[n] for n in named for spoke in self._target if n in spoke.helpers.texts]
+        return "\n".join(parts)
 
     def source_row(self, op: str) -> WriteRow | None:
         """How the source itself spells an op when it is written (`isinstance`, `attributes` of its layers)."""

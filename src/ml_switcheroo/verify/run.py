@@ -143,7 +143,8 @@ def work(run: Run, side: str, tree: Path, turn: str = "work", **more: Any) -> di
     file = folder / "job.json"
     file.write_text(json.dumps(job, indent=1), encoding="utf-8")
     start = time.perf_counter()
-    outcome = _process([sys.executable, "-m", f"ml_switcheroo.verify.workers.{name}", str(file)], folder, run.timeout)
+    command = [sys.executable, "-m", f"ml_switcheroo.verify.workers.{name}", str(file)]
+    outcome = _process(command, folder, run.timeout, optimised=bool(more.get("double")))
     run.result.seconds[side] = round(run.result.seconds.get(side, 0.0) + time.perf_counter() - start, 2)
     steps = steps_of(run, side, turn)
     if outcome and all(step["ok"] for step in steps.values()):
@@ -163,15 +164,16 @@ def _next_step(side: str, done: dict[str, Any]) -> str:
     return next((name for name in order if name not in done), "trace")
 
 
-def _process(command: list[str], folder: Path, timeout: float) -> str:
+def _process(command: list[str], folder: Path, timeout: float, *, optimised: bool = False) -> str:
     """Run a command in a session of its own; '' or what went wrong."""
     package_root = str(Path(__file__).resolve().parents[2])
     environment = {
         # A compiled function is worth keeping as long as the folder of the run is.
         "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        # Each function runs once or thrice: compiling it well would take longer than it ever runs.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        # Each function runs once or thrice: compiling it well would take longer than it ever runs. Not so in double
+        # precision, where no library helps and convolutions are plain loops.
+        "XLA_FLAGS": f"--xla_backend_optimization_level={2 if optimised else 0}",
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")])),
         "PYTHONSAFEPATH": "1",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import sys
 import warnings
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from .common import STEPS, Refuse, StepError, Worker, flatten, is_float, run, zero_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -34,7 +36,7 @@ def main(worker: Worker) -> None:
         jnp.float32, jnp.complex64 = jnp.float64, jnp.complex128
     with worker.step("imports"):
         module = worker.import_model()
-    with worker.step("builds"):
+    with worker.step("builds"), _quick_draws() if double else nullcontext():
         model = build(worker.job["build"], dict(vars(module)))
         if not isinstance(model, nnx.Module):
             raise TypeError(f"the build expression gives {type(model).__name__}, not an nnx.Module")
@@ -66,6 +68,37 @@ def main(worker: Worker) -> None:
     if worker.job.get("training"):
         with worker.step("training") as line:
             line["losses"] = _training(worker, model, call, _tensors(args, kwargs), transform)
+
+
+@contextmanager
+def _quick_draws() -> Iterator[None]:
+    """Initial values from numpy: they are replaced anyway, and JAX would compile a program for each shape.
+
+    Only for a model that has been built with its own draws before.
+    """
+    rng = np.random.default_rng(0)
+    # The public functions, and those that the initialisers of jax.nn call.
+    places = [jax.random, importlib.import_module("jax._src.random")]
+    found = [
+        (place, name, getattr(place, name)) for place in places for name in ("uniform", "normal", "truncated_normal")
+    ]
+
+    def quick(original: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(original)
+
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            shape = signature.bind(*args, **kwargs).arguments.get("shape", ())
+            return jnp.asarray(rng.uniform(0.0, 1.0, shape).astype("float32"))
+
+        return draw
+
+    for place, name, function in found:
+        setattr(place, name, quick(function))
+    try:
+        yield
+    finally:
+        for place, name, function in found:
+            setattr(place, name, function)
 
 
 # --- building and loading -------------------------------------------------------------------------------------------

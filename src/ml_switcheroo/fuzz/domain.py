@@ -1,0 +1,284 @@
+"""What to call an operation with: Hypothesis strategies from the types of its hub row.
+
+The types say little about how arguments depend on each other (which shapes fit together), so draws are guesses: those
+that the source framework itself refuses do not count. `tensor[B C L]` and `int 1..4` in a row make the guesses good.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from ..kb.types import Type, parse_type
+from .arrays import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..kb.model import HubOp, Param
+
+AXES = re.compile(r"^(dims?|ax[ei]s|axis\d|dim\d|start_dim|end_dim|source|destination|dim_\w+|axis_\w+)$")
+FLOATS = ("float32", "float32", "float32", "float32", "float16", "bfloat16")
+ANY_DTYPE = ("float32", "float32", "float32", "float32", "int64", "int32", "bool", "float16", "complex64", "uint8")
+CAST = ("float32", "float16", "int32", "int64", "bool", "float64")
+NUMBERS = (0, 1, 2, -1, 3, 0.5, 1.0, 2.5, -0.75)
+RANKS = (2, 3, 1, 3, 2, 4, 0)
+SIZES = (2, 3, 4, 3, 5, 1)
+MISSING = object()
+UNDRAWABLE = frozenset(
+    ["module", "callable", "class", "device", "generator", "keywords", "dict", "optimizer", "schedule", "parameters",
+     "iterator", "ndarray", "memory_format", "bytes", "slice"]
+)  # fmt: skip
+
+
+class UndrawableError(Exception):
+    """A parameter of a kind that cannot be drawn."""
+
+
+@dataclass(frozen=True)
+class Dtype:
+    """A dtype as an argument."""
+
+    name: str
+
+
+@dataclass
+class Scene:
+    """What the arguments of one call have in common."""
+
+    draw: Callable[[Any], Any]
+    base: tuple[int, ...]
+    dtype: str
+    values: str
+    axes: dict[str, int] = field(default_factory=dict)  # sizes by the letters of `tensor[B C L]`
+    known: dict[str, Any] = field(default_factory=dict)  # arguments that shapes may name: `tensor[N in_channels L]`
+    count: int = 0
+
+    def seed(self) -> int:
+        self.count += 1
+        return self.count * 1000 + int(self.draw(st.integers(0, 99)))
+
+    def shape(self, letters: str) -> tuple[int, ...]:
+        sizes: list[int] = []
+        for letter in letters.split():
+            if letter == "...":
+                sizes += self.base[:2]
+            elif letter.isdigit():
+                sizes.append(int(letter))
+            elif letter in self.known:
+                sizes += self.known[letter] if isinstance(self.known[letter], (tuple, list)) else [self.known[letter]]
+            elif match := re.fullmatch(r"([A-Za-z]+)([*+])(\d+)", letter):
+                size = self._axis(match[1])
+                sizes.append(size * int(match[3]) if match[2] == "*" else size + int(match[3]))
+            else:
+                sizes.append(self._axis(letter))
+        return tuple(sizes)
+
+    def _axis(self, letter: str) -> int:
+        if letter not in self.axes:
+            spatial = letter in ("L", "H", "W", "D", "T")
+            self.axes[letter] = int(self.draw(st.integers(4, 8) if spatial else st.integers(1, 4)))
+        return self.axes[letter]
+
+
+def calls(
+    params: Mapping[str, Param], first: str | None = None, known: Mapping[str, Any] | None = None
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Arguments by parameter name; parameters that have a default are left out at times.
+
+    `known`: what a layer was built with, where these are the arguments of its call.
+    """
+    types = {name: parse_type(param.type) for name, param in params.items()}
+    for name, param in params.items():
+        if param.default is None:
+            _check(name, types[name])
+
+    @st.composite
+    def whole(draw: Any) -> dict[str, Any]:
+        floats = known is not None or draw(st.booleans())
+        scene = Scene(
+            draw,
+            base=tuple(draw(st.sampled_from(SIZES)) for _ in range(draw(st.sampled_from(RANKS)))),
+            dtype=draw(st.sampled_from(FLOATS if floats else ANY_DTYPE)),
+            values=draw(st.sampled_from(("normal", "normal", "normal", "positive", "unit", "special"))),
+        )
+        if not scene.base and any(AXES.match(name) for name in (*params, *(known or ()))):
+            scene.base = (3,)  # an axis of an array that has none: frameworks do not agree whether that is 0
+        scene.known = dict(known or {})
+        if known is None and draw(st.integers(0, 15)) == 0 and scene.base:
+            scene.base = (0, *scene.base[1:])
+        given: dict[str, Any] = {}
+        for name, param in params.items():
+            if param.default is not None and draw(st.booleans()):
+                continue
+            value = _draw(scene, name, types[name], param.default, leading=name == first or not given)
+            if value is not MISSING:
+                given[name] = value
+                scene.known.setdefault(name, value)
+        return given
+
+    return whole()
+
+
+def _check(name: str, kind: Type) -> None:
+    if kind.name in UNDRAWABLE and not kind.optional:
+        raise UndrawableError(f"parameter {name} is a {kind.name}")
+    if kind.name == "str":
+        raise UndrawableError(f"parameter {name} is a text; its row does not say which (`one of a b`)")
+
+
+def _draw(scene: Scene, name: str, kind: Type, default: str | None, leading: bool) -> Any:
+    draw = scene.draw
+    if kind.optional and draw(st.integers(0, 2)) == 0:
+        return None if default is not None else MISSING
+    if kind.alternatives:
+        kind = draw(st.sampled_from(kind.alternatives))
+    if kind.name in ("tensor", "scalar_or_tensor"):
+        if kind.name == "scalar_or_tensor" and not leading and draw(st.booleans()):
+            return draw(st.sampled_from(NUMBERS))
+        return _tensor(scene, kind, leading)
+    if kind.name == "same":
+        return MISSING
+    if kind.name == "list":
+        inner = kind.arguments[0] if kind.arguments else Type("int", bounds="1..4")
+        size = draw(st.integers(1, 3))
+        return [_draw(scene, name, inner, None, leading=True) for _ in range(size)]
+    if kind.name in ("pair", "triple"):
+        return _repeated(scene, kind, 2 if kind.name == "pair" else 3)
+    if kind.name in ("int", "float", "number", "complex"):
+        return _number(scene, name, kind)
+    if kind.name == "bool":
+        return draw(st.booleans())
+    if kind.name == "dims":
+        return _dims(scene, name, kind)
+    if kind.name == "shape":
+        return _shape(scene)
+    if kind.name == "dtype":
+        return Dtype(draw(st.sampled_from(CAST)))
+    if kind.name == "one of":
+        return draw(st.sampled_from(kind.choices))
+    if kind.name in ("any", "str") and default is not None:
+        return _like(scene, default)
+    if kind.name == "any":
+        return draw(st.sampled_from((0, 1, 2, 0.5, -1)))
+    if default is not None:
+        return MISSING
+    raise UndrawableError(f"parameter {name} is a {kind.name}")
+
+
+def _tensor(scene: Scene, kind: Type, leading: bool) -> Recipe:
+    draw = scene.draw
+    letters = kind.shape or ""
+    dtype = scene.dtype
+    if letters.islower() and letters.isalpha():  # tensor[int], tensor[bool], tensor[float]
+        dtype = {"int": "int64", "bool": "bool", "float": "float32"}.get(letters, dtype)
+        letters = ""
+    shape = scene.shape(letters) if letters else scene.base
+    if not letters and not leading:
+        shape = draw(st.sampled_from((shape, shape, shape, shape[1:], tuple(1 for _ in shape), (), shape[-1:])))
+    low, high = _bounds(kind, -4, 5)
+    if kind.bounds:
+        dtype = "int64" if not dtype.startswith(("int", "uint", "bool")) else dtype
+    return Recipe(shape, dtype, scene.values, scene.seed(), int(low), int(high))
+
+
+def _bounds(kind: Type, low: float, high: float) -> tuple[float, float]:
+    if kind.bounds:
+        start, _, end = kind.bounds.partition("..")
+        low = float(start)
+        high = float(end) if end else max(high, low + 4)
+    return low, high
+
+
+def _number(scene: Scene, name: str, kind: Type) -> Any:
+    draw = scene.draw
+    if kind.name == "int":
+        if AXES.match(name) and not kind.bounds:
+            rank = max(len(scene.base), 1)
+            return draw(st.integers(-rank, rank - 1))
+        low, high = _bounds(kind, 1, 4)
+        return draw(st.integers(int(low), int(high))) if kind.bounds or draw(st.integers(0, 7)) else 0
+    if kind.bounds:
+        low, high = _bounds(kind, 0.0, 2.0)
+        return round(low + (high - low) * draw(st.sampled_from((0.25, 0.5, 0.1, 0.9))), 4)
+    if kind.name == "float":
+        return float(draw(st.sampled_from((0.5, 0.0, 1.0, 0.1, 2.0, -0.5, 1e-3))))
+    return draw(st.sampled_from(NUMBERS))
+
+
+def _repeated(scene: Scene, kind: Type, length: int) -> Any:
+    low, high = _bounds(kind.arguments[0] if kind.arguments else kind, 1, 3)
+    one = st.integers(int(low), int(high))
+    return scene.draw(st.one_of(one, st.tuples(*[one] * length)))
+
+
+def _dims(scene: Scene, name: str, kind: Type) -> Any:
+    rank = len(scene.base)
+    if AXES.match(name):
+        axis = st.integers(-max(rank, 1), max(rank, 1) - 1)
+        some = st.lists(st.integers(0, max(rank, 1) - 1), min_size=1, max_size=max(rank, 1), unique=True).map(tuple)
+        return scene.draw(st.one_of(axis, axis, some))
+    low, high = _bounds(kind, 1, 3)
+    one = st.integers(int(low), int(high))
+    return scene.draw(st.one_of(one, one, st.lists(one, min_size=1, max_size=3).map(tuple)))
+
+
+def _shape(scene: Scene) -> tuple[int, ...]:
+    base = scene.base
+    size = 1
+    for n in base:
+        size *= n
+    choices: list[tuple[int, ...]] = [base, (size,), (-1,), base[::-1], (*base, 1), (1, *base)]
+    if len(base) > 1:
+        choices += [(base[0] * base[1], *base[2:]), (-1, base[-1]), (base[0], -1)]
+    choices.append(tuple(scene.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))))
+    return tuple(scene.draw(st.sampled_from(choices)))
+
+
+def _like(scene: Scene, default: str) -> Any:
+    """A value of the kind of a default: other numbers for a number, else the default itself."""
+    try:
+        value = ast.literal_eval(default)
+    except (ValueError, SyntaxError):
+        return MISSING
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return scene.draw(st.integers(0, 3))
+    if isinstance(value, float):
+        return float(scene.draw(st.sampled_from((value, 0.5, 1.0, 0.1))))
+    return value
+
+
+def drawable(op: HubOp) -> str:
+    """Why no arguments can be drawn for an op, or ''."""
+    try:
+        calls(op.params)
+        if op.kind == "layer":
+            inputs(op)
+    except UndrawableError as error:
+        return str(error)
+    return ""
+
+
+def inputs(op: HubOp, built: Mapping[str, Any] | None = None) -> st.SearchStrategy[dict[str, Any]]:
+    """Arguments of a layer's call; its shapes may name what it was built with."""
+    from ..kb.model import Param
+    from ..kb.types import split_default
+
+    params = {}
+    for name, text in op.call.items():
+        if name != "returns":
+            kind, default = split_default(text)
+            params[name] = Param(name, kind, default)
+    known = {}
+    for name, param in op.params.items():
+        value = (built or {}).get(name, MISSING)
+        if value is MISSING and param.default is not None:
+            value = ast.literal_eval(param.default)
+        known[name] = value
+    return calls(params, known=known)

@@ -1,0 +1,88 @@
+"""The worker processes of one framework, seen from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TIMEOUT = 60.0
+
+
+class Process:
+    """A worker that is started when it is first needed, and again after a crash or a hang."""
+
+    def __init__(self, framework: str, folder: Path, timeout: float = TIMEOUT) -> None:
+        self.framework, self.folder, self.timeout = framework, folder, timeout
+        self.process: subprocess.Popen[str] | None = None
+        self.count = 0
+
+    def ask(self, text: str, jobs: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The results of the jobs, and all arrays; a crash or a hang is the failure of each job that was asked for."""
+        self.count += 1
+        out = self.folder / f"{self.framework}{os.getpid()}.npz"
+        answer = self._exchange({"text": text, "jobs": jobs, "out": str(out)})
+        if "failed" in answer:
+            return [{"ok": False, "reason": answer["failed"], "broken": True} for _ in jobs], {}
+        import numpy as np
+
+        with np.load(out, allow_pickle=False) as file:
+            return answer["results"], {name: file[name] for name in file.files}
+
+    def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.process is None:
+            self.process = self._start()
+        process = self.process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            with selectors.DefaultSelector() as selector:
+                selector.register(process.stdout, selectors.EVENT_READ)
+                if not selector.select(self.timeout):
+                    self.close()
+                    return {"failed": f"took longer than {self.timeout:g} s"}
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            code = process.wait()
+            self.close()
+            return {"failed": f"the process died with code {code}"}
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _start(self) -> subprocess.Popen[str]:
+        package_root = str(Path(__file__).resolve().parents[2])
+        environment = {
+            "XLA_FLAGS": "--xla_backend_optimization_level=0",
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")])),
+            "JAX_PLATFORMS": "cpu",
+            "CUDA_VISIBLE_DEVICES": "",
+            "PYTHONHASHSEED": "0",
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-m", "ml_switcheroo.fuzz.worker", self.framework]
+        with (self.folder / f"{self.framework}{os.getpid()}.log").open("w") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+            )
+
+    def close(self) -> None:
+        """Ends the process."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()

@@ -1,0 +1,100 @@
+"""What a run of the fuzzer found: results by operation, known failures, the cache, and how they are shown."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .prove import Proof
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..kb.loader import KnowledgeBase
+
+# Why an operation fails, and whose mistake that is (with a link to the issue where there is one). Entries are strict.
+KNOWN = Path(__file__).with_name("known_failures.json")
+PACKAGES = {"torch": ("torch",), "jax": ("jax", "flax")}
+
+
+def versions(*frameworks: str) -> dict[str, str]:
+    """Versions of what ran."""
+    found = {"ml_switcheroo": importlib.metadata.version("ml_switcheroo")}
+    for framework in frameworks:
+        for package in PACKAGES.get(framework, (framework,)):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def default_cache() -> Path:
+    """Where proofs are kept between runs."""
+    import typer
+
+    return Path(typer.get_app_dir("ml_switcheroo")) / "proofs"
+
+
+def expected(proofs: Iterable[Proof], source: str, target: str, *, whole: bool) -> list[str]:
+    """What is not as known; proofs of known failures get the status xfail."""
+    known: dict[str, str] = json.loads(KNOWN.read_text(encoding="utf-8")).get(f"{source} to {target}", {})
+    unexpected: list[str] = []
+    seen: set[str] = set()
+    for proof in proofs:
+        seen.add(proof.op)
+        if proof.op not in known:
+            if proof.status == "failing":
+                unexpected.append(f"{proof.op}: {proof.reason}")
+        elif proof.status == "failing":
+            proof.status, proof.reason = "xfail", f"{known[proof.op]} ({proof.reason})"
+        else:
+            unexpected.append(f"{proof.op} is listed as failing, and is {proof.status}: take it out of the list")
+    if whole:
+        unexpected += [f"{op} is listed as failing, and there is no such operation" for op in known if op not in seen]
+    return unexpected
+
+
+class Cache:
+    """Proofs of rows that have not changed since, by content: rows, helpers, the fuzzer itself, versions, seed."""
+
+    def __init__(self, folder: Path | None, kb: KnowledgeBase, facts: dict[str, Any]) -> None:
+        self.folder, self.kb = folder, kb
+        own = sorted(Path(__file__).parent.rglob("*.py"))
+        text = json.dumps(facts, sort_keys=True) + "".join(p.read_text(encoding="utf-8") for p in own)
+        self.facts = hashlib.sha256(text.encode()).hexdigest()
+
+    def path(self, op: str) -> Path | None:
+        """Where an operation's proof would be."""
+        if self.folder is None:
+            return None
+        key = hashlib.sha256((self.facts + op + self.kb.content(op)).encode()).hexdigest()[:24]
+        return self.folder / f"{op}.{key}.json"
+
+    def get(self, op: str) -> Proof | None:
+        """The proof of an unchanged operation."""
+        path = self.path(op)
+        if path is None or not path.is_file():
+            return None
+        return Proof(**json.loads(path.read_text(encoding="utf-8")))
+
+    def put(self, proof: Proof) -> None:
+        """Keeps a proof."""
+        path = self.path(proof.op)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_suffix(".new")
+            scratch.write_text(json.dumps(proof.to_json()), encoding="utf-8")
+            scratch.replace(path)
+
+
+def summary(proofs: Iterable[Proof]) -> dict[str, int]:
+    """How many operations have which status."""
+    counts = Counter(proof.status for proof in proofs)
+    return {status: counts[status] for status in sorted(counts)}
+
+
+def to_json(proofs: list[Proof], facts: dict[str, Any]) -> dict[str, Any]:
+    """The whole report."""
+    return {**facts, "summary": summary(proofs), "ops": {proof.op: proof.to_json() for proof in proofs}}

@@ -1,0 +1,1 @@
+"""One module a framework: makes its arrays, calls functions and modules, takes gradients."""

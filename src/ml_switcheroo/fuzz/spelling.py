@@ -1,0 +1,191 @@
+"""Source text for drawn arguments, in the spellings that the source framework has for an operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .arrays import Recipe
+from .domain import Dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..kb.loader import KnowledgeBase
+    from ..kb.model import ApiParam, HubOp, ReadRow
+
+
+class UnspellableError(Exception):
+    """These arguments cannot be written in this spelling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One name of an operation in the source framework, with one of its signatures."""
+
+    row: ReadRow
+    signature: tuple[ApiParam, ...]
+
+
+@dataclass
+class Example:
+    """A function of the source text, and what it is called with."""
+
+    call: str  # the expression, as a user would paste it
+    arguments: dict[str, Any]  # arrays (or lists of them) by the names of its parameters
+    layer: str = ""  # the construction of a layer, where `call` uses `self.layer`
+    annotations: dict[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()  # statements before the result
+
+    def text(self, name: str, base: str = "", forward: str = "forward") -> list[str]:
+        """The lines of its definition."""
+        parameters = ", ".join(f"{p}: {kind}" for p, kind in self.annotations.items())
+        body = [*self.before, f"return {self.call}"]
+        if not self.layer:
+            return [f"def {name}({parameters}):", *(f"    {line}" for line in body), "", ""]
+        return [
+            f"class {name}({base}):",
+            "    def __init__(self):",
+            "        super().__init__()",
+            f"        self.layer = {self.layer}",
+            "",
+            f"    def {forward}(self, {parameters}):",
+            *(f"        {line}" for line in body),
+            "",
+            "",
+        ]
+
+
+class Speller:
+    """Writes calls in the source framework of a knowledge base."""
+
+    def __init__(self, kb: KnowledgeBase) -> None:
+        self.kb = kb
+        self.tensor = str(kb.source_framework.get("tensor"))
+        self.base = str(kb.source_framework.get("module_base"))
+        self.forward = str(kb.source_framework.get("forward"))
+        self.by_op: dict[str, list[ReadRow]] = {}
+        for name in kb.source_names():
+            for row in kb.read(name):
+                self.by_op.setdefault(row.op, []).append(row)
+
+    def spellings(self, op: str) -> list[Spelling]:
+        """All of an op."""
+        return [Spelling(row, s) for row in self.by_op.get(op, ()) for s in row.signatures or ((),)]
+
+    def imports(self, examples: Sequence[Example]) -> list[str]:
+        """Import statements for the names in the examples."""
+        roots = {self.tensor.split(".")[0], self.base.split(".")[0]} - {"None"}
+        modules = {name.rpartition(".")[0] for e in examples for name in self._names(e)}
+        return [f"import {name}" for name in sorted(roots | modules - {self.tensor})]
+
+    def _names(self, example: Example) -> list[str]:
+        return [self.base] if example.layer else []
+
+    def function(self, op: HubOp, spelling: Spelling, given: dict[str, Any], choose: Any) -> Example:
+        """A function that calls the op. `choose(n)` draws a number below n."""
+        arrays: dict[str, Any] = {}
+        api, method = spelling.row.api, spelling.row.api.startswith(f"{self.tensor}.")
+        values = {name: self._value(name, value, arrays) for name, value in given.items()}
+        first = next(iter(op.params), None)
+        before: tuple[str, ...] = ()
+        if method:
+            if first is None or not isinstance(given.get(first), Recipe):
+                raise UnspellableError("a method needs an array")
+            receiver = values.pop(first)
+            last = api.rpartition(".")[2]
+            if op.kind == "inplace":
+                before = (f"{receiver} = {receiver} + 0",)
+            call = f"{receiver}.{last}"
+        else:
+            call = api
+        if op.kind != "property":
+            call += f"({', '.join(self._arguments(op, spelling, values, given, choose))})"
+        elif not method:
+            raise UnspellableError("a property of something else than an array")
+        if op.kind == "inplace":
+            before, call = (*before, call), receiver if method else str(values.get(str(first)))
+        return Example(call, arrays, annotations=self._annotations(arrays), before=before)
+
+    def layer(
+        self, op: HubOp, spelling: Spelling, given: dict[str, Any], inputs: dict[str, Any], choose: Any
+    ) -> Example:
+        """A module with the op as its only layer."""
+        arrays: dict[str, Any] = {}
+        values = {name: self._value(name, value, arrays) for name, value in given.items()}
+        if arrays:
+            raise UnspellableError("a layer that is built with arrays")
+        made = f"{spelling.row.api}({', '.join(self._arguments(op, spelling, values, given, choose))})"
+        called = {name: self._value(name, value, arrays) for name, value in inputs.items()}
+        positional = True
+        parts = []
+        for name in op.call:
+            if name == "returns":
+                continue
+            if name not in called:
+                positional = False
+            else:
+                parts.append(called[name] if positional else f"{name}={called[name]}")
+        return Example(f"self.layer({', '.join(parts)})", arrays, made, self._annotations(arrays))
+
+    def _annotations(self, arrays: dict[str, Any]) -> dict[str, str]:
+        return dict.fromkeys(arrays, self.tensor)
+
+    def _value(self, name: str, value: Any, arrays: dict[str, Any]) -> str:
+        if isinstance(value, Recipe):
+            arrays[name] = value
+            return name
+        if isinstance(value, Dtype):
+            return self.dtype(value.name)
+        if isinstance(value, list) and any(isinstance(item, Recipe) for item in value):
+            return f"[{', '.join(self._value(f'{name}{i}', item, arrays) for i, item in enumerate(value))}]"
+        return repr(value)
+
+    def dtype(self, name: str) -> str:
+        """The source's name of a dtype."""
+        rows = self.by_op.get(name)
+        if not rows:
+            raise UnspellableError(f"no name for dtype {name}")
+        return rows[0].api
+
+    def _arguments(
+        self, op: HubOp, spelling: Spelling, values: dict[str, str], given: dict[str, Any], choose: Any
+    ) -> list[str]:
+        parts: list[str] = []
+        left = dict(values)
+        positional = True
+        for parameter in spelling.signature:
+            name = spelling.row.args.get(parameter.name, parameter.name)
+            if name not in left:
+                if (
+                    parameter.default is None
+                    and parameter.kind in ("po", "pk")
+                    and parameter.name not in spelling.row.extra
+                ):
+                    hub = op.params.get(name)
+                    if hub is None or name not in given:
+                        raise UnspellableError(f"{parameter.name} is not given")
+                positional = False
+                continue
+            text = left.pop(name)
+            if parameter.kind == "va":
+                items = given[name]
+                if positional and isinstance(items, (tuple, list)) and items and choose(2):
+                    parts += [text[1:-1].rstrip(",")]
+                elif positional:
+                    parts.append(text)
+                else:
+                    raise UnspellableError("arguments in a row after keywords")
+                positional = False
+            elif parameter.kind == "po" or (parameter.kind == "pk" and positional and choose(3)):
+                if not positional:
+                    raise UnspellableError(f"{parameter.name} is positional only")
+                parts.append(text)
+            else:
+                positional = False
+                parts.append(f"{parameter.name}={text}")
+        if any(op.params[name].default is None for name in left):
+            raise UnspellableError(f"no argument for {', '.join(left)}")
+        if left:
+            raise UnspellableError(f"this spelling has no {', '.join(left)}")
+        return parts

@@ -1,0 +1,110 @@
+"""`python -m ml_switcheroo.fuzz.worker FRAMEWORK`: runs functions of one framework as long as it is asked to.
+
+One line of JSON is a request: the text of a module, and which of its functions to call with which arguments. The answer
+is one line; the arrays go to a file. A crash or a hang takes this process only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arrays import Recipe, from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+# What a user calls a framework -> the module here that runs it.
+RUNNERS = {"torch": "torch", "jax": "jax", "flax_nnx": "jax"}
+
+
+def main() -> None:
+    """Answers requests until there are no more."""
+    # What the code prints must not get between the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+    runner = importlib.import_module(f".runners.{RUNNERS[sys.argv[1]]}", __package__)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answers.write(json.dumps(_answer(runner, request)) + "\n")
+        answers.flush()
+
+
+def _answer(runner: Any, request: dict[str, Any]) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "drawn"}
+    try:
+        exec(compile(request["text"], "<drawn>", "exec"), names)
+    except Exception as error:
+        return {"failed": one_line(error)}
+    found: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {}
+    for index, job in enumerate(request["jobs"]):
+        try:
+            given = {name: from_json(value) for name, value in job["arguments"].items()}
+            outcome = runner.run(names[job["name"]], given, job)
+        except Exception as error:
+            found.append({"ok": False, "reason": one_line(error)})
+            continue
+        found.append({"ok": True, "plain": outcome.pop("plain", {}), "dtypes": outcome.pop("dtypes", {})})
+        arrays |= {f"{index}|{kind}|{name}": a for kind, group in outcome.items() for name, a in group.items()}
+    np.savez(request["out"], **arrays)
+    return {"results": found}
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+def map_arrays(value: Any, make: Any) -> Any:
+    """The arguments with arrays of the framework in place of recipes."""
+    if isinstance(value, Recipe):
+        return make(value.make(), value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_arrays(item, make) for item in value)
+    return value
+
+
+def leaves(value: Any, is_array: Any, prefix: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays of a result, and its plain values, by their places in it."""
+    if is_array(value):
+        return {prefix: value}, {}
+    if isinstance(value, (list, tuple)) or (isinstance(value, dict) and all(isinstance(k, str) for k in value)):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        arrays: dict[str, Any] = {}
+        plain: dict[str, Any] = {}
+        for key, item in items:
+            more, rest = leaves(item, is_array, f"{prefix}.{key}" if prefix else str(key))
+            arrays |= more
+            plain |= rest
+        return arrays, plain
+    if isinstance(value, (bool, int, float, complex)) and not hasattr(value, "dtype"):
+        return {}, {prefix: repr(complex(value)) if isinstance(value, complex) else float(value)}
+    return {}, {prefix: plain_name(value)}
+
+
+def plain_name(value: Any) -> str:
+    """What a value that is no array is called in every framework."""
+    text = str(value)
+    return text.rpartition(".")[2] if text.startswith(("torch.", "jax.", "<class")) else text
+
+
+def mixers(outputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Fixed random weights for each floating output, which make one number of all of them."""
+    return {
+        name: np.random.default_rng([5, index]).standard_normal(tuple(value.shape)).astype("float32")
+        for index, (name, value) in enumerate(sorted(outputs.items()))
+    }
+
+
+if __name__ == "__main__":
+    main()

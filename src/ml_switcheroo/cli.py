@@ -159,6 +159,71 @@ def verify(
     raise typer.Exit(code)
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def define(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A definition file: EXTENDING_WITH_DSL.md.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file and install nothing.")] = False,
+    user: Annotated[
+        bool, typer.Option("--user/--project", help="For all your projects, or (default) for the one you are in.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Add an operation or change one, in a knowledge base of your own. Exit code 2: the file is bad, nothing changed."""
+    from .authoring.define import define
+
+    with _one_line_errors():
+        done = define(file, user=user, dry_run=dry_run)
+    if json:
+        _print_json(done.as_json())
+    else:
+        for line in done.lines():
+            print(line, file=sys.stdout if done.ok else sys.stderr)
+    raise typer.Exit(0 if done.ok else 2)
+
+
+@app.command()
+def suggest(
+    api: Annotated[str, typer.Argument(metavar="API", help="A public name, such as torch.nn.functional.softshrink.")],
+    target: Annotated[
+        str | None, typer.Option(help="The framework to convert to; all others when left out.")
+    ] = None,
+) -> None:
+    """Print a prompt with which a language model can write the definition of an operation. Imports the frameworks."""
+    from .authoring.suggest import suggest
+
+    with _one_line_errors():
+        prompt = suggest(api, target=target)
+    _to_stdout(prompt.encode())
+
+
+@app.command()
+def sync(
+    framework: Annotated[str, typer.Argument(metavar="FRAMEWORK", help="A framework that is installed.")],
+    write: Annotated[bool, typer.Option("--write", help="Record the installed version in the checkout.")] = False,
+    json: Json = False,
+) -> None:
+    """Compare an installed framework with the version that the rows were written for. Exit code 1: rows are touched."""
+    from .authoring.sync import sync
+
+    with _one_line_errors():
+        changes = sync(framework, write=write)
+    if json:
+        _print_json(changes.as_json())
+    else:
+        for line in changes.lines():
+            print(line)
+    raise typer.Exit(int(bool(changes.rows)))
+
+
+def _print_json(data: object) -> None:
+    import json
+
+    print(json.dumps(data, indent=2))
+
+
 def _show(result: Result, *, verbose: bool) -> None:
     for file in result.files:
         _print_diagnostics(file.diagnostics)

@@ -29,6 +29,7 @@ ORDER = (
     "weights",
     "project",
     "verify",
+    "authoring",
     "report",
     "cli",
     "__main__",

@@ -47,7 +47,7 @@ helpers:
 BAD: dict[str, tuple[str, str, int, str, str]] = {
     "no YAML": ("params: {x", "params: [x", 4, "", "not YAML"),
     "twice": ("    returns: tensor\n", "    doc: again\n", 5, "", "duplicate key 'doc', first on line 3"),
-    "top key": ("helpers:", "helper:", 8, "helper", "unknown key 'helper', did you mean helpers; known: ops, "),
+    "top key": ("helpers:", "helper:", 8, "helper", "unknown key 'helper', did you mean helpers"),
     "no ops": ("ops:", "op:", 1, "op", "unknown key 'op', did you mean ops (an op stands below ops:)"),
     "framework": ("    torch:", "    troch:", 6, "ops.shrink_twice.troch", "unknown key 'troch', did you mean torch; "),
     "helpers of": ("\n  jax: |", "\n  jx: |", 9, "helpers.jx", "unknown framework 'jx', did you mean jax; known: "),

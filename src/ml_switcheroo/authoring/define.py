@@ -119,10 +119,13 @@ def define(file: Path | str, *, user: bool = False, dry_run: bool = False) -> De
     folder = layer_folder(user)
     target = folder / "ops" / f"{path.stem}.yaml"
     done = Definition(str(file), "user" if user else "project", layers.shown(target), dry_run)
-    before, after = _read(folder, {}), _read(folder, {target.name: path})
+    after = _read(folder, {target.name: path})
     names = _ops_of(after, layers.shown(path))
-    done.ops = [Defined(op, op not in before.hub, frameworks) for op, frameworks in names.items()]
-    done.gone = [op for op in _ops_of(before, layers.shown(target)) if op not in names]
+    earlier = _earlier_ops(target)
+    for op, frameworks in names.items():
+        new = after.hub[op].document.path == layers.shown(path) if op in after.hub else True
+        done.ops.append(Defined(op, new and op not in after.changed and op not in earlier, frameworks))
+    done.gone = [op for op in earlier if op not in names]
     done.problems = _problems(after, layers.shown(path), names)
     if done.installed:
         write_atomic(target, data)
@@ -148,6 +151,14 @@ def _read(folder: Path, instead: dict[str, Path]) -> Sources:
     return read_layered(paths.rows(), above)
 
 
+def _earlier_ops(target: Path) -> list[str]:
+    """The ops of the file that is replaced."""
+    from ..kb.yamltext import read_document
+
+    ops = read_document(target, target.name).data.get("ops") if target.exists() else None
+    return list(ops) if isinstance(ops, dict) else []
+
+
 def _ops_of(sources: Sources, shown: str) -> dict[str, list[str]]:
     """The ops that a file speaks of, with the frameworks that it has rows for."""
     found: dict[str, list[str]] = {op: [] for op, row in sources.hub.items() if row.document.path == shown}
@@ -161,11 +172,12 @@ def _ops_of(sources: Sources, shown: str) -> dict[str, list[str]]:
 def _problems(sources: Sources, shown: str, names: dict[str, list[str]]) -> list[Problem]:
     """What is wrong with the file, and what it would break elsewhere; errors first."""
     from ..kb.lint import check
+    from ..kb.merge import narrowed
     from ..kb.yamltext import Problem
 
     found = [
         problem
-        for problem in check(sources)
+        for problem in check(narrowed(sources, names), sources)
         if problem.path == shown
         or (problem.severity == "error" and any(problem.message.startswith(f"{op}:") for op in names))
         or (problem.severity == "error" and f" {shown}:" in problem.message)

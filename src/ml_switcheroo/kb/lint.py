@@ -65,9 +65,10 @@ def lint(top: Path) -> list[Problem]:
     return check(read_sources(top))
 
 
-def check(sources: Sources) -> list[Problem]:
-    """All findings for what was read."""
+def check(sources: Sources, whole: Sources | None = None) -> list[Problem]:
+    """All findings for what was read, or for a part of the `whole`."""
     _, _, problems = compile_sources(sources)
+    used = _used_helpers(whole or sources)
     found = set(problems)
     hub: dict[str, HubRow] = {}
     for op, row in sources.hub.items():
@@ -86,7 +87,7 @@ def check(sources: Sources) -> list[Problem]:
                     found.update(_write_row(sources, spoke, row, hub[op]))
                 found.update(_layer(sources, spoke, rows, hub[op]))
         found.update(_ambiguous(sources, spoke, hub))
-        found.update(_helpers(sources, spoke))
+        found.update(_helpers(sources, spoke, used))
     return sorted(found)
 
 
@@ -496,9 +497,8 @@ def _weight_rule(row: Row, weights: dict[str, str], rule: str, value: Any) -> It
 # --- helpers ------------------------------------------------------------------------------------------------
 
 
-def _helpers(sources: Sources, spoke: Spoke) -> Iterator[Problem]:
+def _helpers(sources: Sources, spoke: Spoke, used: set[str]) -> Iterator[Problem]:
     imports = sources.imports(spoke)
-    used = _used_helpers(sources)
     base = sources.stack(spoke.name)[1:]
     for file in spoke.files:
         for alias, (statement, line) in file.imports.items():

@@ -8,15 +8,17 @@ be replaced, because other rows use them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import layers
 from .definitions import read_definitions
 from .sources import Row, Sources, Spoke, read_rows, read_sources
+from .stamp import stamp
 from .yamltext import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 
@@ -30,11 +32,28 @@ class Layer:
 
 def read_layered(top: Path, above: Sequence[Layer]) -> Sources:
     """Ours with all layers over it, the weakest first."""
-    sources = read_sources(top)
+    sources = _copy(_ours(top, stamp(top)))
     ours = {spoke.name: frozenset(spoke.helpers) for spoke in sources.spokes.values()}
     for layer in above:
         _lay_over(sources, _read_layer(layer, sources), ours)
     return sources
+
+
+@cache
+def _ours(top: Path, mark: str) -> Sources:
+    """What lies at `top`, read once as long as it does not change."""
+    return read_sources(top)
+
+
+def _copy(sources: Sources) -> Sources:
+    """One that layers may be laid over; rows and definitions are never changed."""
+    spokes = {
+        spoke.name: replace(
+            spoke, rows=dict(spoke.rows), helpers=dict(spoke.helpers), files=list(spoke.files), api=dict(spoke.api)
+        )
+        for spoke in sources.spokes.values()
+    }
+    return replace(sources, hub=dict(sources.hub), spokes=spokes, problems=list(sources.problems))
 
 
 def _read_layer(layer: Layer, below: Sources) -> Sources:
@@ -48,6 +67,7 @@ def _read_layer(layer: Layer, below: Sources) -> Sources:
 
 def _lay_over(sources: Sources, one: Sources, ours: dict[str, frozenset[str]]) -> None:
     sources.problems += one.problems
+    sources.changed |= {op for op in one.hub if op in sources.hub}
     sources.hub |= one.hub
     for spoke in one.spokes.values():
         below = sources.spokes.setdefault(spoke.name, Spoke(spoke.name))
@@ -74,7 +94,8 @@ def _lay_over(sources: Sources, one: Sources, ours: dict[str, frozenset[str]]) -
         below.files += spoke.files
         below.api |= spoke.api
         below.version = spoke.version or below.version
-        below.signatures.clear()
+        if spoke.api:
+            below.signatures = {}
 
 
 def _framework(sources: Sources, below: Spoke, spoke: Spoke) -> None:
@@ -97,6 +118,23 @@ def _framework(sources: Sources, below: Spoke, spoke: Spoke) -> None:
     below.framework = merged
 
 
-def rows_of(sources: Sources, op: str) -> dict[str, list[Row]]:
-    """The rows of one op by framework."""
-    return {spoke.name: spoke.rows[op] for spoke in sources.spokes.values() if op in spoke.rows}
+def narrowed(sources: Sources, ops: Collection[str]) -> Sources:
+    """Only these ops and those that claim a name which they claim, too: what a check of them has to look at."""
+    wanted = set(ops)
+    for spoke in sources.spokes.values():
+        claims = {op: {sources.canonical(spoke, api) for api in _claimed(rows)} for op, rows in spoke.rows.items()}
+        names = {api for op in ops for api in claims.get(op, ())}
+        wanted |= {op for op, apis in claims.items() if apis & names}
+    spokes = {
+        spoke.name: replace(spoke, rows={op: rows for op, rows in spoke.rows.items() if op in wanted})
+        for spoke in sources.spokes.values()
+    }
+    return replace(sources, spokes=spokes)
+
+
+def _claimed(rows: list[Row]) -> list[str]:
+    names: list[str] = []
+    for row in rows:
+        api = row.data.get("api")
+        names += [one for one in (api if isinstance(api, list) else [api]) if isinstance(one, str)]
+    return names

@@ -63,6 +63,7 @@ class Sources:
     hub: dict[str, Row] = field(default_factory=dict)
     spokes: dict[str, Spoke] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)  # ops whose meaning a layer of the user has replaced
 
     def stack(self, name: str) -> list[Spoke]:
         """A spoke and what it extends, nearest first."""

@@ -171,7 +171,7 @@ def define(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Add an operation or change one, in a knowledge base of your own. Exit code 2: the file is bad, nothing changed."""
+    """Add an operation or change one, in rows of your own. Exit code 2: the file is bad, nothing changed."""
     from .authoring.define import define
 
     with _one_line_errors():
@@ -187,9 +187,7 @@ def define(
 @app.command()
 def suggest(
     api: Annotated[str, typer.Argument(metavar="API", help="A public name, such as torch.nn.functional.softshrink.")],
-    target: Annotated[
-        str | None, typer.Option(help="The framework to convert to; all others when left out.")
-    ] = None,
+    target: Annotated[str | None, typer.Option(help="The framework to convert to; all others when left out.")] = None,
 ) -> None:
     """Print a prompt with which a language model can write the definition of an operation. Imports the frameworks."""
     from .authoring.suggest import suggest

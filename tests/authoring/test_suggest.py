@@ -38,7 +38,8 @@ def yaml_of(prompt: str) -> dict[str, dict[str, object]]:
 # name -> what the prompt has to hold
 PROMPTS: dict[str, list[str]] = {
     "torch.nn.functional.softshrink": [
-        "State: there are rows for this name already. A definition of the same op replaces them.\n- op `softshrink` (snap",
+        "State: there are rows for this name already. A definition of the same op replaces them.",
+        "- op `softshrink` (snapshots/torch/",
         "flax_nnx: mapped (helper)",
         "- `torch.nn.functional.softshrink(input, lambd=0.5)` (recorded, torch 2.",
         "- `jax.nn.soft_sign(x)`",
@@ -75,7 +76,10 @@ def test_what_is_installed_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def look(names: Sequence[str]) -> dict[str, Looked]:
         asked.extend(names)
-        return {names[0]: Looked("(input, lambd=0.75)", "Shrinks.\n\nMore.", "9.9"), names[1]: Looked(None, "Near.", "1")}
+        return {
+            names[0]: Looked("(input, lambd=0.75)", "Shrinks.\n\nMore.", "9.9"),
+            names[1]: Looked(None, "Near.", "1"),
+        }
 
     monkeypatch.setattr(suggest, "look", look)
     prompt = suggest.suggest("torch.nn.functional.softshrink", target="flax")

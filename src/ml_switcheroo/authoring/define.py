@@ -173,7 +173,6 @@ def _problems(sources: Sources, shown: str, names: dict[str, list[str]]) -> list
     """What is wrong with the file, and what it would break elsewhere; errors first."""
     from ..kb.lint import check
     from ..kb.merge import narrowed
-    from ..kb.yamltext import Problem
 
     found = [
         problem
@@ -197,8 +196,8 @@ def _problems(sources: Sources, shown: str, names: dict[str, list[str]]) -> list
 def _proof(ops: Sequence[str]) -> str:
     """What the fuzzer says of the ops; without it, the command that is still to be run."""
     try:
-        from ..fuzz import prove  # type: ignore[import-not-found,unused-ignore]
-    except ModuleNotFoundError as error:
+        from ..fuzz import prove  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError as error:
         if error.name != "ml_switcheroo.fuzz":
             raise
         return "not proved: run " + " and ".join(f"`ml_switcheroo ci --op {op}`" for op in ops)

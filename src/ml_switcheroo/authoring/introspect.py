@@ -1,6 +1,6 @@
 """Looks at installed packages in a process of its own: this one imports no framework.
 
-    python -m ml_switcheroo.authoring.introspect RESULT.json NAME ...
+python -m ml_switcheroo.authoring.introspect RESULT.json NAME ...
 """
 
 from __future__ import annotations

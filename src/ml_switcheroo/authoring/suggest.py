@@ -41,7 +41,7 @@ ops:
       sig: "(input, dim=-1)" # only where the recorded signature is missing or wrong
     FRAMEWORK: {{write: "jnp.where(x > 0, x, 0)"}}            # Python text with the names of the parameters
     FRAMEWORK: {{write: [{{when: "dim is None", emit: "..."}}, {{refuse: reason}}]}}   # the first form that holds
-    FRAMEWORK: {{helper: name}}                             # a function below helpers:, its parameters named as the op's
+    FRAMEWORK: {{helper: name}}                             # a function below helpers:, parameters named as the op's
     FRAMEWORK: {{refuse: why it is impossible, and what to do instead}}
 helpers:
   FRAMEWORK: |               # typed, one-line docstring, works under jit, differentiable; import aliases: {aliases}
@@ -92,7 +92,9 @@ def _sources() -> Sources:
     try:
         from ..kb.merge import Layer, read_layered
     except ModuleNotFoundError:
-        raise InputError("SW0001", "reading the rows needs a YAML parser", "pip install pyyaml, then try again") from None
+        raise InputError(
+            "SW0001", "reading the rows needs a YAML parser", "pip install pyyaml, then try again"
+        ) from None
     if not (paths.rows() / "semantics").is_dir():
         raise InputError("SW0001", f"this installation lacks its rows ({paths.rows()})", "install it anew")
     return read_layered(paths.rows(), [Layer(folder) for folder in layers.active()])
@@ -135,7 +137,9 @@ def _targets(sources: Sources, subject: Subject, target: str | None) -> list[str
     known = framework_names()
     if target is not None:
         if target not in known:
-            raise InputError("SW0007", f"unknown framework {target!r}", f"known: {', '.join(sorted(known))}", path="usage")
+            raise InputError(
+                "SW0007", f"unknown framework {target!r}", f"known: {', '.join(sorted(known))}", path="usage"
+            )
         return [known[target]]
     below = {str(spoke.framework.get("extends")) for spoke in sources.spokes.values()}
     own = {one.name for one in sources.stack(subject.spoke)} if subject.spoke else set()
@@ -342,14 +346,16 @@ def _answer(sources: Sources, subject: Subject, targets: list[str]) -> str:
     places = []
     for name in targets:
         stack = [one.name for one in sources.stack(name)]
-        places.append(f"functions below `{stack[-1]}`, layers below `{stack[0]}`" if len(stack) > 1 else f"below `{name}`")
+        places.append(
+            f"functions below `{stack[-1]}`, layers below `{stack[0]}`" if len(stack) > 1 else f"below `{name}`"
+        )
     op = next(iter(_ops(sources, subject)), subject.name.rpartition(".")[2])
     return f"""\
 ## The answer
 
-One YAML file, {op}.yaml, and nothing else. {subject.spoke or "The source"} and the target stand in the same file: {"; ".join(places)}.
-Give what is equal in values, gradients, shapes and dtypes; refuse, with the reason, what cannot be. No default may be left to chance:
-where the defaults of the two differ, write the argument. It is checked by:
+One YAML file, {op}.yaml, and nothing else. It holds the meaning, the source ({subject.spoke or "its framework"}) and the target
+({"; ".join(places)}). Write what is equal in values, gradients, shapes and dtypes; refuse,
+with the reason, what cannot be. Where the defaults of the two differ, write the argument. It is checked by:
 
 ```sh
 ml_switcheroo define {op}.yaml --dry-run    # form: every mistake with line, field and what was expected

@@ -78,7 +78,9 @@ class Changes:
 def sync(framework: str, *, write: bool = False) -> Changes:
     """Compares, and with `write` records the installed version. Raises InputError where there is nothing to compare."""
     if framework not in PLANS:
-        raise InputError("SW0007", f"unknown framework {framework!r}", f"known: {', '.join(sorted(PLANS))}", path="usage")
+        raise InputError(
+            "SW0007", f"unknown framework {framework!r}", f"known: {', '.join(sorted(PLANS))}", path="usage"
+        )
     recorded = paths.rows() / "snapshots" / framework / "api.json"
     if write and paths.checkout() is None:
         raise InputError("SW0005", "--write needs a source checkout", "leave --write out to see what has changed")

@@ -388,7 +388,9 @@ def _form(
     for key in data:
         if key not in FORM_KEYS:
             raise RowError(
-                f"unknown key {key!r} in a form{near(key, FORM_KEYS)}; known: {', '.join(sorted(FORM_KEYS))}", *keys, key
+                f"unknown key {key!r} in a form{near(key, FORM_KEYS)}; known: {', '.join(sorted(FORM_KEYS))}",
+                *keys,
+                key,
             )
     rungs = [rung for rung in LADDER if data.get(rung) is not None]
     if len(rungs) != 1:

@@ -29,9 +29,7 @@ class _Reader:
 
     def problem(self, message: str, *keys: Any) -> None:
         field = ".".join(map(str, keys))
-        self.sources.problems.append(
-            Problem(self.document.path, self.document.line(*keys), message, "error", field)
-        )
+        self.sources.problems.append(Problem(self.document.path, self.document.line(*keys), message, "error", field))
 
     def mapping(self, value: Any, what: str, *keys: Any) -> dict[str, Any]:
         """A mapping that is not empty; else a problem and nothing."""
@@ -53,9 +51,7 @@ class _Reader:
         for key in data:
             if key not in TOP_KEYS:
                 inside = " (an op stands below ops:)" if isinstance(data[key], dict) else ""
-                self.problem(
-                    f"unknown key {key!r}{near(key, TOP_KEYS)}{inside}; known: {', '.join(TOP_KEYS)}", key
-                )
+                self.problem(f"unknown key {key!r}{near(key, TOP_KEYS)}{inside}; known: {', '.join(TOP_KEYS)}", key)
         if "ops" not in data:
             if not self.document.problems:
                 self.problem("no ops: expected `ops:` with at least one op below it")
@@ -65,7 +61,9 @@ class _Reader:
         if "imports" in data:
             self.imports(self.mapping(data["imports"], "a mapping of frameworks to import statements", "imports"))
         if "helpers" in data:
-            for name, text in self.mapping(data["helpers"], "a mapping of frameworks to Python text", "helpers").items():
+            for name, text in self.mapping(
+                data["helpers"], "a mapping of frameworks to Python text", "helpers"
+            ).items():
                 self.helpers(name, text)
 
     def op(self, op: str, data: Any) -> None:
@@ -122,9 +120,7 @@ class _Reader:
             self.problem(f"helpers: {name}: expected Python text after `|`, got {_brief(text)}", "helpers", name)
             return
         # A block scalar begins on the line after its key.
-        add_helpers(
-            self.sources, spoke, parse_helpers(text, self.document.path, self.document.line("helpers", name))
-        )
+        add_helpers(self.sources, spoke, parse_helpers(text, self.document.path, self.document.line("helpers", name)))
 
 
 def _brief(value: Any) -> str:

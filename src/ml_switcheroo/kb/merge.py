@@ -74,7 +74,9 @@ def _lay_over(sources: Sources, one: Sources, ours: dict[str, frozenset[str]]) -
         _framework(sources, below, spoke)
         for op, rows in spoke.rows.items():
             adding = [row for row in rows if row.data.get("add") is not None]
-            sources.problems += [row.problem("add: expected true", "add") for row in adding if row.data["add"] is not True]
+            sources.problems += [
+                row.problem("add: expected true", "add") for row in adding if row.data["add"] is not True
+            ]
             new = [row for row in rows if row not in adding]
             stripped = [replace(row, data={key: row.data[key] for key in row.data if key != "add"}) for row in adding]
             below.rows[op] = [*(new or below.rows.get(op, [])), *stripped]

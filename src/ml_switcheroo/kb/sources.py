@@ -228,9 +228,7 @@ def _spoke(sources: Sources, folder: Path) -> Spoke:
     return spoke
 
 
-def add_rows(
-    sources: Sources, spoke: Spoke, document: Document, op: str, data: Any, place: tuple[Any, ...]
-) -> None:
+def add_rows(sources: Sources, spoke: Spoke, document: Document, op: str, data: Any, place: tuple[Any, ...]) -> None:
     """Files the row or rows of one op in one framework, which stand at `place` in the document."""
     many = data if isinstance(data, list) else [data]
     if op in spoke.rows:

@@ -354,7 +354,8 @@ def _answer(sources: Sources, subject: Subject, targets: list[str]) -> str:
 ## The answer
 
 One YAML file, {op}.yaml, and nothing else. It holds the meaning, the source ({subject.spoke or "its framework"}) and the target
-({"; ".join(places)}). Write what is equal in values, gradients, shapes and dtypes; refuse,
+({"; ".join(places)}).
+Write what is equal in values, gradients, shapes and dtypes; refuse,
 with the reason, what cannot be. Where the defaults of the two differ, write the argument. It is checked by:
 
 ```sh

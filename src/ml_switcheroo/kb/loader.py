@@ -140,6 +140,13 @@ class KnowledgeBase:
         """Whether the source framework has this public name, or a row claims it."""
         return any(name in spoke.names or name in spoke.rows.texts for spoke in self._source)
 
+    @cached_property
+    def claimed(self) -> frozenset[str]:
+        """Names of other packages for which there are rows: a library for the framework, or a user's own code."""
+        roots = set(self.source_framework.get("roots") or ())
+        names = (name for spoke in self._source for name in spoke.rows.texts)
+        return frozenset(name for name in names if name.split(".", 1)[0] not in roots)
+
     def canonical(self, name: str) -> str:
         """The one name for all spellings of a source api: `torch.nn.modules.conv.Conv2d` -> `torch.nn.Conv2d`."""
         for spoke in self._source:

@@ -25,6 +25,7 @@ class _ImportEditor(cst.CSTTransformer):
         self.context = context
         self.tree = tree
         self.edits = 0
+        self._used: set[str] | None = None
 
     def _gone(self, name: str) -> bool:
         return self.context.is_source(name)
@@ -40,8 +41,19 @@ class _ImportEditor(cst.CSTTransformer):
     def leave_Import(
         self, original_node: cst.Import, updated_node: cst.Import
     ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
-        kept = [a for a in updated_node.names if not self._gone(dotted(a.name))]
+        kept = [a for a in updated_node.names if not self._gone(dotted(a.name)) and not self._is_used_up(a)]
         return self._result(updated_node, kept)
+
+    def _is_used_up(self, alias: cst.ImportAlias) -> bool:
+        """Does a package of which rows speak (a library for the framework) have no use in the result?"""
+        name = dotted(alias.name)
+        if not any(claimed.startswith(f"{name}.") for claimed in self.context.kb.claimed):
+            return False
+        if self._used is None:
+            used = _UsedNames()
+            self.tree.visit(used)
+            self._used = used.names
+        return (alias.evaluated_alias or name.split(".")[0]) not in self._used
 
     def leave_ImportFrom(
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
@@ -72,6 +84,8 @@ class _ImportEditor(cst.CSTTransformer):
 
     def _passed_on(self, source: str, name: str) -> bool:
         """Does another file only pass a name of the framework on? Its conversion has that name no more."""
+        if f"{source}.{name}" in self.context.kb.claimed:
+            return True
         values = self.context.engine.settled(source, name)
         if self.context.source_api(values) is None:
             return False
@@ -299,6 +313,12 @@ class _UsedNames(Visitor):
 
     def visit_Name(self, node: cst.Name) -> bool:
         self.names.add(node.value)
+        return False
+
+    def visit_Import(self, node: cst.Import) -> bool:
+        return False
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
         return False
 
 

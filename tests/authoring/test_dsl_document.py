@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = (Path(__file__).parents[2] / "EXTENDING_WITH_DSL.md").read_text(encoding="utf-8")
 # Blocks that begin with the name of a file.
-BLOCKS: dict[str, str] = {
-    name: text for name, text in re.findall(r"```(?:yaml|python)\n# (\S+)\n(.*?)```", DOCUMENT, re.DOTALL)
-}
+BLOCKS: dict[str, str] = dict(re.findall(r"```(?:yaml|python)\n# (\S+)\n(.*?)```", DOCUMENT, re.DOTALL))
 
 
 @pytest.fixture

@@ -350,13 +350,13 @@ def _answer(sources: Sources, subject: Subject, targets: list[str]) -> str:
             f"functions below `{stack[-1]}`, layers below `{stack[0]}`" if len(stack) > 1 else f"below `{name}`"
         )
     op = next(iter(_ops(sources, subject)), subject.name.rpartition(".")[2])
+    source = subject.spoke or "its framework"
     return f"""\
 ## The answer
 
-One YAML file, {op}.yaml, and nothing else. It holds the meaning, the source ({subject.spoke or "its framework"}) and the target
-({"; ".join(places)}).
-Write what is equal in values, gradients, shapes and dtypes; refuse,
-with the reason, what cannot be. Where the defaults of the two differ, write the argument. It is checked by:
+One YAML file, {op}.yaml, and nothing else. It holds the meaning, the source ({source}) and the target
+({"; ".join(places)}). Write what is equal in values, gradients, shapes and dtypes;
+refuse, with the reason, what cannot be. Where the defaults of the two differ, write the argument. It is checked by:
 
 ```sh
 ml_switcheroo define {op}.yaml --dry-run    # form: every mistake with line, field and what was expected

@@ -25,7 +25,7 @@ class _ImportEditor(cst.CSTTransformer):
         self.context = context
         self.tree = tree
         self.edits = 0
-        self._used: set[str] | None = None
+        self._used: set[str] | None = None  # names that only the source uses
 
     def _gone(self, name: str) -> bool:
         return self.context.is_source(name)
@@ -45,15 +45,13 @@ class _ImportEditor(cst.CSTTransformer):
         return self._result(updated_node, kept)
 
     def _is_used_up(self, alias: cst.ImportAlias) -> bool:
-        """Does a package of which rows speak (a library for the framework) have no use in the result?"""
+        """Was a package of which rows speak (a library for the framework) in use, and is no more?"""
         name = dotted(alias.name)
         if not any(claimed.startswith(f"{name}.") for claimed in self.context.kb.claimed):
             return False
         if self._used is None:
-            used = _UsedNames()
-            self.tree.visit(used)
-            self._used = used.names
-        return (alias.evaluated_alias or name.split(".")[0]) not in self._used
+            self._used = _used_names(self.context.module.tree) - _used_names(self.tree)
+        return (alias.evaluated_alias or name.split(".")[0]) in self._used
 
     def leave_ImportFrom(
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
@@ -306,7 +304,15 @@ def _is_frameworks(context: Context, name: str) -> bool:
     return cell is not None and context.source_api(cell.values) is not None
 
 
+def _used_names(tree: cst.Module) -> set[str]:
+    used = _UsedNames()
+    tree.visit(used)
+    return used.names
+
+
 class _UsedNames(Visitor):
+    """Names outside import statements."""
+
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()

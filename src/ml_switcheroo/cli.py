@@ -172,10 +172,17 @@ def define(
     json: Json = False,
 ) -> None:
     """Add an operation or change one, in rows of your own. Exit code 2: the file is bad, nothing changed."""
-    from .authoring.define import define
+    from .authoring.define import define, unreadable
+    from .errors import SwitcherooError
 
     with _one_line_errors():
-        done = define(file, user=user, dry_run=dry_run)
+        try:
+            done = define(file, user=user, dry_run=dry_run)
+        except SwitcherooError as error:
+            if not json:
+                raise
+            _print_json(unreadable(str(file), error))
+            raise typer.Exit(2) from None
     if json:
         _print_json(done.as_json())
     else:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 import ml_switcheroo
 from ml_switcheroo import kb
+from ml_switcheroo.authoring.define import define
 from ml_switcheroo.kb import layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from typer.testing import Result
 
@@ -159,6 +162,33 @@ def test_a_file_that_cannot_be_read(home: Path, run: Run, name: str, code: str) 
     done = run("define", name)
     assert done.exit_code == 2
     assert code in done.stderr
+    told = run("define", name, "--json")
+    assert told.exit_code == 2
+    assert json.loads(told.stdout)["problems"][0]["file"] == name
+
+
+def places(value: object, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield keys
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from places(inner, (*keys, key))
+
+
+STRANGE: list[Any] = [None, 1, True, [], {}, ["a"], [{}], {"a": {"b": [1]}}, "(", "x y"]
+
+
+def test_no_value_anywhere_is_a_trace(home: Path) -> None:
+    """Each part of a good file is replaced by values of other kinds: it is told so, or does not matter."""
+    good = yaml.safe_load(GOOD) | {"imports": {"jax": {"fast": "import fastops as fast"}}}
+    for index, keys in enumerate(places(good)):
+        for strange in (STRANGE[index % 10], STRANGE[(index + 3) % 10], STRANGE[(index + 7) % 10]):
+            data = copy.deepcopy(good)
+            owner = data
+            for key in keys[:-1]:
+                owner = owner[key]
+            if keys:
+                owner[keys[-1]] = strange
+            done = define(write(yaml.safe_dump(data if keys else strange, sort_keys=False)), dry_run=True)
+            assert done.ok or done.problems
 
 
 def test_what_was_installed_stays_when_a_bad_file_follows(home: Path, run: Run) -> None:

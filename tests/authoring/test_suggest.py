@@ -38,7 +38,7 @@ def yaml_of(prompt: str) -> dict[str, dict[str, object]]:
 # name -> what the prompt has to hold
 PROMPTS: dict[str, list[str]] = {
     "torch.nn.functional.softshrink": [
-        "State: there are rows for this name already. A definition of the same op replaces them.",
+        "There are rows for `torch.nn.functional.softshrink` already; a definition of the same op replaces them:",
         "- op `softshrink` (snapshots/torch/",
         "flax_nnx: mapped (helper)",
         "- `torch.nn.functional.softshrink(input, lambd=0.5)` (recorded, torch 2.",
@@ -50,7 +50,10 @@ PROMPTS: dict[str, list[str]] = {
     ],
     "nn.FractionalMaxPool2d": ["flax_nnx: refused: fractional pooling draws its windows"],
     "torch.nn.modules.conv.Conv2d": ["Write the definition of `torch.nn.Conv2d`", "- op `Conv2d`"],
-    "torch.AggregationType": ["State: not known yet", "`torch.AggregationType`, a class; no signature is known"],
+    "torch.AggregationType": [
+        "`torch.AggregationType` is not known yet: no row speaks of it.",
+        "`torch.AggregationType`, a class; no signature is known",
+    ],
     "einops.layers.torch.Rearrange": ["- op `"],
 }
 

@@ -17,6 +17,7 @@ from ..source import read_bytes, write_atomic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..errors import SwitcherooError
     from ..kb.merge import Layer
     from ..kb.sources import Sources
     from ..kb.yamltext import Problem
@@ -103,6 +104,13 @@ class Definition:
             if not self.in_force:
                 found.append(f"not in force: {layers.VARIABLE} names other folders")
         return found
+
+
+def unreadable(file: str, error: SwitcherooError) -> dict[str, Any]:
+    """What a program is told of a file that could not even be looked at."""
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    problem = {"file": error.path or file, "line": error.line, "field": "", "severity": "error", "message": message}
+    return {"ok": False, "installed": None, "file": file, "ops": [], "problems": [problem], "check": []}
 
 
 def layer_folder(user: bool) -> Path:

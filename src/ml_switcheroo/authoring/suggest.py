@@ -72,9 +72,9 @@ def suggest(api: str, *, target: str | None = None) -> str:
     if not subject.spoke and subject.name not in looked:
         raise _unknown(sources, api)
     parts = [
+        _status(sources, subject, targets),
         f"Write the definition of `{subject.name}` for ml_switcheroo, so that code which uses it can be converted to "
         f"{' and '.join(_title(sources, name) for name in targets)}.",
-        _status(sources, subject, targets),
         _api(sources, subject, looked.get(subject.name)),
         *(_nearest(sources, name, found, looked) for name, found in candidates.items()),
         _similar(sources, subject, targets, similar),
@@ -168,8 +168,8 @@ def _ops(sources: Sources, subject: Subject) -> dict[str, Row]:
 def _status(sources: Sources, subject: Subject, targets: list[str]) -> str:
     ops = _ops(sources, subject)
     if not ops:
-        return "State: not known yet. No row speaks of it."
-    lines = ["State: there are rows for this name already. A definition of the same op replaces them."]
+        return f"`{subject.name}` is not known yet: no row speaks of it."
+    lines = [f"There are rows for `{subject.name}` already; a definition of the same op replaces them:"]
     for op, row in ops.items():
         place = f"{row.document.path}:{row.document.line(*row.keys)}"
         written = [f"{name}: {_writes(sources, name, op)}" for name in targets]

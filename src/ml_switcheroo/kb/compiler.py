@@ -96,8 +96,10 @@ def hub_row(row: Row) -> HubRow:
     """Parses one hub row."""
     data = row.data
     _check_keys(data, HUB_KEYS, "hub row")
+    if not isinstance(data.get("doc", ""), (str, type(None))):
+        raise RowError(f"doc: expected one line of text, got {data['doc']!r}", "doc")
     kind = data.get("kind", "function")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise RowError(f"unknown kind {kind!r}{near(kind, KINDS)}; known: {', '.join(sorted(KINDS))}", "kind")
     params: dict[str, tuple[str, str | None]] = {}
     for name, text in _mapping(data, "params").items():
@@ -179,13 +181,17 @@ def is_method(sources: Sources, spoke: Spoke, api: str) -> bool:
 
 def read_apis(row: Row) -> list[str]:
     """The names that a spoke row claims."""
-    return _texts(row.data, "api")
+    names = _texts(row.data, "api")
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise RowError(f"api: {name!r} is no public name such as torch.nn.functional.relu", "api")
+    return names
 
 
 def _check_row(row: Row) -> None:
     """Whether the keys of a spoke row are known, and whether it says anything."""
     _check_keys(row.data, ROW_KEYS, "row")
-    if not SAYING & row.data.keys():
+    if not any(row.data.get(key) not in (None, [], {}) for key in SAYING):
         raise RowError("the row says nothing: expected api (a name) or one of write, helper, refuse, plugin")
 
 
@@ -194,7 +200,7 @@ def pack_read(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, api: str) -
     _check_row(row)
     args, extra = _mapping(row.data, "args"), _mapping(row.data, "extra")
     for name, target in args.items():
-        if target not in hub.params:
+        if not isinstance(target, str) or target not in hub.params:
             raise RowError(
                 f"args: {name}: {hub.op} has no parameter {target!r}{near(target, hub.params)};"
                 f" it has {', '.join(hub.params) or 'none'}",
@@ -342,6 +348,8 @@ def row_forms(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> list[dic
     _check_row(row)
     data = row.data
     found: list[dict[str, Any]] = []
+    if data.get("write") == []:
+        raise RowError("write: expected a text or a list of forms, got nothing", "write")
     if data.get("write") is not None:
         written = data["write"] if isinstance(data["write"], list) else [data["write"]]
         for index, one in enumerate(written):
@@ -410,7 +418,7 @@ def _form(
     if args:
         form["args"] = args
     for name, target in args.items():
-        if target not in hub.params:
+        if not isinstance(target, str) or target not in hub.params:
             raise RowError(
                 f"args: {name}: {hub.op} has no parameter {target!r}{near(target, hub.params)};"
                 f" it has {', '.join(hub.params) or 'none'}",

@@ -458,6 +458,10 @@ def _layer(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> Iter
         for name in weights:
             if name not in rules and not any(_matches(rule, name) for rule in rules):
                 yield row.problem(f"weights: no rule for {name} of the hub row", "weights")
+    if weights and not rules and any({"helper", "emit"} & form.keys() for form in packed["forms"]):
+        yield row.problem(
+            f"no weights: checkpoints cannot be moved ({', '.join(weights)} of the hub row)", severity="warning"
+        )
     for rule, value in rules.items():
         yield from _weight_rule(row, weights, rule, value)
 
@@ -478,7 +482,7 @@ def _weight_rule(row: Row, weights: dict[str, str], rule: str, value: Any) -> It
             )
         return
     texts = [value] if isinstance(value, str) else [value.get("layout")] if isinstance(value, dict) else []
-    if isinstance(value, dict) and not {"drop", "split", "path"} & set(value):
+    if not isinstance(value, (str, list)) and not (isinstance(value, dict) and {"drop", "split", "path"} & set(value)):
         yield row.problem(
             f"weights: {rule}: expected a path, {{drop: reason}} or {{split: [paths], axis: 0}}", "weights", rule
         )

@@ -230,7 +230,7 @@ def _spoke(sources: Sources, folder: Path) -> Spoke:
 
 def add_rows(sources: Sources, spoke: Spoke, document: Document, op: str, data: Any, place: tuple[Any, ...]) -> None:
     """Files the row or rows of one op in one framework, which stand at `place` in the document."""
-    many = data if isinstance(data, list) else [data]
+    many = data if isinstance(data, list) and data else [data]
     if op in spoke.rows:
         first = spoke.rows[op][0]
         where = f"{first.document.path}:{first.document.line(*first.keys)}"
@@ -242,7 +242,7 @@ def add_rows(sources: Sources, spoke: Spoke, document: Document, op: str, data: 
             )
         )
     for index, one in enumerate(many):
-        keys = (*place, index) if isinstance(data, list) else place
+        keys = (*place, index) if isinstance(data, list) and data else place
         if isinstance(one, dict) and one:
             spoke.rows.setdefault(op, []).append(Row(op, one, document, keys))
         else:

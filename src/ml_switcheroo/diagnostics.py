@@ -151,6 +151,23 @@ _TABLE = (
         "%timeit model(x)",
         "move the code into a cell of its own if it uses the framework",
     ),
+    Code(
+        "SW0011",
+        "error",
+        "public name not known",
+        "No framework has this name, no row claims it, and no installed package offers it. A name may be given in full, "
+        "or without the framework in front.",
+        "ml_switcheroo suggest torch.nn.functional.no_such_function",
+        "check the spelling; the message names what is nearest",
+    ),
+    Code(
+        "SW0012",
+        "error",
+        "something that the command needs is not installed",
+        "Definitions are YAML, which needs PyYAML when they have changed; `sync` looks at an installed framework.",
+        "ml_switcheroo sync jax",
+        "install what the message names",
+    ),
     # --- SW1: names and kinds of values
     Code(
         "SW1001",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ import yaml
 import ml_switcheroo
 from ml_switcheroo import kb
 from ml_switcheroo.authoring.define import define
+from ml_switcheroo.errors import InputError
 from ml_switcheroo.kb import layers
 
 if TYPE_CHECKING:
@@ -397,3 +399,23 @@ def test_a_folder_of_somebody_else_is_left_out(
     kb.reload()
     assert "TODO" in converted(USE)
     assert "belongs to another user" in capsys.readouterr().err
+
+
+def test_without_a_yaml_parser(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(GOOD)
+    for name in ("yaml", "ml_switcheroo.kb.merge", "ml_switcheroo.kb.build"):
+        monkeypatch.setitem(sys.modules, name, None)
+    done = run("define", path)
+    assert done.exit_code == 2
+    assert "SW0012 error: reading rows needs a YAML parser" in done.stderr
+    (home / ".ml_switcheroo" / "ops").mkdir(parents=True)
+    kb.reload()
+    with pytest.raises(InputError, match="have changed, and compiling them needs a YAML parser"):
+        kb.load("torch", "jax")
+
+
+def test_the_fuzzer_is_asked_where_there_is_one(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    fuzz = ModuleType("ml_switcheroo.fuzz")
+    fuzz.__dict__["prove"] = lambda ops: f"proved: {', '.join(ops)}"
+    monkeypatch.setitem(sys.modules, "ml_switcheroo.fuzz", fuzz)
+    assert run("define", write(GOOD)).stdout.endswith("proved: shrink_twice\n")

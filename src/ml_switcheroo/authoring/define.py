@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..kb import layers, paths, reload
+from ..kb import layers, reload
 from ..source import read_bytes, write_atomic
+from .rows import rows_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..errors import SwitcherooError
-    from ..kb.merge import Layer
     from ..kb.sources import Sources
     from ..kb.yamltext import Problem
 
@@ -127,7 +127,7 @@ def define(file: Path | str, *, user: bool = False, dry_run: bool = False) -> De
     folder = layer_folder(user)
     target = folder / "ops" / f"{path.stem}.yaml"
     done = Definition(str(file), "user" if user else "project", layers.shown(target), dry_run)
-    after = _read(folder, {target.name: path})
+    after = rows_in_force(folder, {target.name: path})
     names = _ops_of(after, layers.shown(path))
     earlier = _earlier_ops(target)
     for op, frameworks in names.items():
@@ -141,22 +141,6 @@ def define(file: Path | str, *, user: bool = False, dry_run: bool = False) -> De
         done.in_force = folder.absolute() in layers.active()
         done.proof = _proof(list(names))
     return done
-
-
-def _read(folder: Path, instead: dict[str, Path]) -> Sources:
-    """Everything that would be in force, with files of one layer read from elsewhere."""
-    try:
-        from ..kb.merge import Layer, read_layered
-    except ModuleNotFoundError:
-        raise InputError(
-            "SW0001", "reading definitions needs a YAML parser", "pip install pyyaml, then try again"
-        ) from None
-    if not (paths.rows() / "semantics").is_dir():
-        raise InputError("SW0001", f"this installation lacks its rows ({paths.rows()})", "install it anew")
-    above: list[Layer] = [Layer(one) for one in layers.active() if one != folder]
-    place = 0 if folder == layers.user_folder() else len(above)  # the project's stands over the user's
-    above.insert(place, Layer(folder, instead))
-    return read_layered(paths.rows(), above)
 
 
 def _earlier_ops(target: Path) -> list[str]:

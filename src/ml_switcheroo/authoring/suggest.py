@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..kb import framework_names, layers, paths
+from ..kb import framework_names
 from .introspect import Looked, look
+from .rows import rows_in_force
 
 if TYPE_CHECKING:
     from ..kb.sources import Row, Sources, Spoke
@@ -63,7 +64,7 @@ class Subject:
 
 def suggest(api: str, *, target: str | None = None) -> str:
     """The prompt for one API. Raises InputError for a name that nobody knows."""
-    sources = _sources()
+    sources = rows_in_force()
     subject = _subject(sources, api)
     targets = _targets(sources, subject, target)
     similar = _similar_ops(sources, subject, targets)
@@ -86,18 +87,6 @@ def suggest(api: str, *, target: str | None = None) -> str:
 
 def _title(sources: Sources, name: str) -> str:
     return str(sources.spokes[name].framework.get("title") or name)
-
-
-def _sources() -> Sources:
-    try:
-        from ..kb.merge import Layer, read_layered
-    except ModuleNotFoundError:
-        raise InputError(
-            "SW0001", "reading the rows needs a YAML parser", "pip install pyyaml, then try again"
-        ) from None
-    if not (paths.rows() / "semantics").is_dir():
-        raise InputError("SW0001", f"this installation lacks its rows ({paths.rows()})", "install it anew")
-    return read_layered(paths.rows(), [Layer(folder) for folder in layers.active()])
 
 
 def _subject(sources: Sources, api: str) -> Subject:
@@ -129,7 +118,7 @@ def _unknown(sources: Sources, api: str) -> InputError:
     full = [name for spoke in sources.spokes.values() for name in spoke.api]
     close = nearest(api, full, 3, 0.75) or [names[one] for one in nearest(api.rpartition(".")[2], names, 3, 0.75)]
     hint = f"did you mean {', '.join(close)}" if close else "give the full public name, such as torch.nn.functional.glu"
-    return InputError("SW0001", f"{api}: no framework and no installed package has this name", hint, path="usage")
+    return InputError("SW0011", f"{api}: no framework and no installed package has this name", hint, path="usage")
 
 
 def _targets(sources: Sources, subject: Subject, target: str | None) -> list[str]:

@@ -16,6 +16,7 @@ from ..kb import layers, paths
 from ..kb.plans import PLANS
 from ..source import write_atomic
 from .introspect import run_child
+from .rows import rows_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ def sync(framework: str, *, write: bool = False) -> Changes:
     if write and paths.checkout() is None:
         raise InputError("SW0005", "--write needs a source checkout", "leave --write out to see what has changed")
     if not recorded.exists():
-        raise InputError("SW0001", f"nothing is recorded of {framework} ({recorded})")
+        raise InputError("SW0012", f"nothing is recorded of {framework} ({recorded})")
     text = fresh_snapshot(framework)
     old, new = json.loads(recorded.read_text(encoding="utf-8")), json.loads(text)
     changes = compare(old, new)
@@ -104,7 +105,7 @@ def fresh_snapshot(framework: str) -> str:
         if not done or not result.exists():
             plan = PLANS[framework]
             raise InputError(
-                "SW0001", f"{plan.distribution} cannot be looked at", f"install it: pip install {plan.distribution}"
+                "SW0012", f"{plan.distribution} cannot be looked at", f"install it: pip install {plan.distribution}"
             )
         return result.read_text(encoding="utf-8")
 
@@ -141,10 +142,8 @@ def touched_rows(framework: str, new: dict[str, Any], changes: Changes) -> list[
     if not names:
         return []
     from ..kb.build import compile_sources
-    from ..kb.merge import Layer, read_layered
 
-    above = [Layer(folder) for folder in layers.active()]
-    sources = read_layered(paths.rows(), above)
+    sources = rows_in_force()
     uses = _Uses(sources)
     before = {str(problem) for problem in compile_sources(sources)[2]}
     found: dict[tuple[str, str, str], tuple[Row, set[str]]] = {}

@@ -293,7 +293,7 @@ def _with_layers(own: Path, above: list[Path]) -> Path:
         from .build import build_layered
     except ModuleNotFoundError:
         raise InputError(
-            "SW0001",
+            "SW0012",
             f"the rows in {layers.shown(above[-1])} have changed, and compiling them needs a YAML parser",
             "pip install pyyaml, then try again",
         ) from None

@@ -155,8 +155,8 @@ _TABLE = (
         "SW0011",
         "error",
         "public name not known",
-        "No framework has this name, no row claims it, and no installed package offers it. A name may be given in full, "
-        "or without the framework in front.",
+        "No framework has this name, no row claims it, and no installed package offers it. A name may be given in "
+        "full, or without the framework in front.",
         "ml_switcheroo suggest torch.nn.functional.no_such_function",
         "check the spelling; the message names what is nearest",
     ),

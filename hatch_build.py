@@ -15,13 +15,16 @@ class KnowledgeBaseHook(BuildHookInterface):  # type: ignore[misc]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Writes `src/ml_switcheroo/_kb/`, which pyproject.toml lists among the artifacts."""
+        """Writes `src/ml_switcheroo/_kb/`, which pyproject.toml lists among the artifacts, and takes the rows along."""
         top = Path(self.root)
         sys.path.insert(0, str(top / "src"))
         try:
             from ml_switcheroo.kb.build import build
         finally:
             sys.path.pop(0)
+        if self.target_name == "wheel" and version != "editable":  # `define` and `suggest` read the rows as written
+            for folder in ("semantics", "snapshots"):
+                build_data["force_include"][str(top / folder)] = f"ml_switcheroo/_rows/{folder}"
         problems = build(top, top / "src" / "ml_switcheroo" / "_kb", strict=True)
         if problems:
             listed = "\n".join(str(problem) for problem in sorted(problems)[:20])

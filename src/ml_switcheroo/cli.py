@@ -177,7 +177,7 @@ def ci(
 ) -> None:
     """Prove the mappings: draw calls, convert them, run both sides, compare. Exit code 1: something is not as known."""
     with _one_line_errors():
-        _need("hypothesis", "ci draws its calls with Hypothesis", "pip install 'ml_switcheroo[test]'")
+        _need_frameworks(source, *framework.split(","))
         from .fuzz.cli_view import cli_ci
 
         code = cli_ci(
@@ -194,13 +194,83 @@ def ci(
     raise typer.Exit(code)
 
 
-def _need(package: str, why: str, hint: str) -> None:
-    from importlib.util import find_spec
-
+def _need_frameworks(*frameworks: str) -> None:
     from .errors import InputError
+    from .fuzz import missing
 
-    if find_spec(package) is None:
-        raise InputError("SW0010", f"{package} is not installed: {why}", hint=hint)
+    if absent := missing(*frameworks):
+        hint = f"pip install {' '.join(absent)}"
+        raise InputError("SW0012", f"the fuzzer needs {', '.join(absent)}, which is not installed", hint=hint)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def define(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A definition file: EXTENDING_WITH_DSL.md.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file and install nothing.")] = False,
+    user: Annotated[
+        bool, typer.Option("--user/--project", help="For all your projects, or (default) for the one you are in.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Add an operation or change one, in rows of your own. Exit code 2: the file is bad, nothing changed."""
+    from .authoring.define import define, unreadable
+    from .errors import SwitcherooError
+
+    with _one_line_errors():
+        try:
+            done = define(file, user=user, dry_run=dry_run)
+        except SwitcherooError as error:
+            if not json:
+                raise
+            _print_json(unreadable(str(file), error))
+            raise typer.Exit(2) from None
+    if json:
+        _print_json(done.as_json())
+    else:
+        for line in done.lines():
+            print(line, file=sys.stdout if done.ok else sys.stderr)
+    raise typer.Exit(0 if done.ok else 2)
+
+
+@app.command()
+def suggest(
+    api: Annotated[str, typer.Argument(metavar="API", help="A public name, such as torch.nn.functional.softshrink.")],
+    target: Annotated[str | None, typer.Option(help="The framework to convert to; all others when left out.")] = None,
+) -> None:
+    """Print a prompt with which a language model can write the definition of an operation. Imports the frameworks."""
+    from .authoring.suggest import suggest
+
+    with _one_line_errors():
+        prompt = suggest(api, target=target)
+    _to_stdout(prompt.encode())
+
+
+@app.command()
+def sync(
+    framework: Annotated[str, typer.Argument(metavar="FRAMEWORK", help="A framework that is installed.")],
+    write: Annotated[bool, typer.Option("--write", help="Record the installed version in the checkout.")] = False,
+    json: Json = False,
+) -> None:
+    """Compare an installed framework with the version that the rows were written for. Exit code 1: rows are touched."""
+    from .authoring.sync import sync
+
+    with _one_line_errors():
+        changes = sync(framework, write=write)
+    if json:
+        _print_json(changes.as_json())
+    else:
+        for line in changes.lines():
+            print(line)
+    raise typer.Exit(int(bool(changes.rows)))
+
+
+def _print_json(data: object) -> None:
+    import json
+
+    print(json.dumps(data, indent=2))
 
 
 def _show(result: Result, *, verbose: bool) -> None:

@@ -160,12 +160,22 @@ _TABLE = (
         "use a name from `semantics/*.yaml`; the nearest ones are proposed",
     ),
     Code(
-        "SW0010",
+        "SW0011",
         "error",
-        "package missing",
-        "The command needs a package that is not installed. Nothing is run.",
-        "ml_switcheroo ci",
-        "install what the hint names",
+        "public name not known",
+        "No framework has this name, no row claims it, and no installed package offers it. A name may be given in "
+        "full, or without the framework in front.",
+        "ml_switcheroo suggest torch.nn.functional.no_such_function",
+        "check the spelling; the message names what is nearest",
+    ),
+    Code(
+        "SW0012",
+        "error",
+        "something that the command needs is not installed",
+        "Definitions are YAML, which needs PyYAML when they have changed; `sync` looks at an installed framework; `ci` "
+        "draws with Hypothesis and runs both frameworks.",
+        "ml_switcheroo sync jax",
+        "install what the message names",
     ),
     # --- SW1: names and kinds of values
     Code(

@@ -29,6 +29,8 @@ ORDER = (
     "weights",
     "project",
     "verify",
+    "fuzz",
+    "authoring",
     "report",
     "cli",
     "__main__",

@@ -52,10 +52,11 @@ class Imports(EngineBase):
                 if alias.asname is not None and isinstance(alias.asname.name, cst.Name)
                 else name
             )
+            full = f"{source}.{name}"
             value: Value = (
                 Imported(source, name)
-                if mine or self.finder.locate(f"{source}.{name}")
-                else Api(self.kb.canonical(f"{source}.{name}"))
+                if (mine or self.finder.locate(full)) and full not in self.kb.claimed
+                else Api(self.kb.canonical(full))
             )
             self.store_name(bound, frozenset({value}))
 
@@ -90,6 +91,8 @@ class Imports(EngineBase):
 
     def imported(self, source: str, name: str) -> Values:
         """What `from source import name` gives; without a name, the module."""
+        if f"{source}.{name}" in self.kb.claimed:  # a row says what it means, whatever its code does
+            return frozenset({Api(f"{source}.{name}")})
         module = self.finder.find(source)
         if not name:
             if module is None:

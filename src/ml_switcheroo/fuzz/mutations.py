@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,13 +61,17 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], object]]]:
         yield "swapped arguments", _swap
     if isinstance(node, ast.Call):
         for index in range(len(node.keywords)):
-            yield f"without {node.keywords[index].arg}", lambda call, i=index: call.keywords.pop(i)
+            yield f"without {node.keywords[index].arg}", partial(_drop, index)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Sub, ast.Add)):
         yield "another sign", _flip
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         yield "another number", _next
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield "another flag", _negate
+
+
+def _drop(index: int, call: ast.Call) -> None:
+    del call.keywords[index]
 
 
 def _swap(call: ast.Call) -> None:

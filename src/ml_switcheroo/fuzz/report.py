@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import NEEDED
 from .prove import Proof
 
 if TYPE_CHECKING:
@@ -18,23 +19,22 @@ if TYPE_CHECKING:
 
 # Why an operation fails, and whose mistake that is (with a link to the issue where there is one). Entries are strict.
 KNOWN = Path(__file__).with_name("known_failures.json")
-PACKAGES = {"torch": ("torch",), "jax": ("jax", "flax")}
 
 
 def versions(*frameworks: str) -> dict[str, str]:
     """Versions of what ran."""
     found = {"ml_switcheroo": importlib.metadata.version("ml_switcheroo")}
     for framework in frameworks:
-        for package in PACKAGES.get(framework, (framework,)):
+        for package in NEEDED.get(framework, (framework,)):
             found[package] = importlib.metadata.version(package)
     return found
 
 
 def default_cache() -> Path:
     """Where proofs are kept between runs."""
-    import typer
+    from ..kb.layers import cache_folder
 
-    return Path(typer.get_app_dir("ml_switcheroo")) / "proofs"
+    return cache_folder() / "proofs"
 
 
 def expected(proofs: Iterable[Proof], source: str, target: str, *, whole: bool) -> list[str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import paths
 from .compiler import HubRow, RowError, hub_row, pack_hub, pack_read, pack_write, read_apis
+from .near import near
 from .signature import show
 from .sources import Row, Sources, Spoke, read_sources
 from .stamp import stamp
@@ -61,7 +62,7 @@ def _hub_of(row: Row, hub: dict[str, HubRow], sources: Sources, problems: list[P
     if row.op in hub:
         return hub[row.op]
     if row.op not in sources.hub:
-        problems.append(row.problem("no hub row of this name in semantics/*.yaml"))
+        problems.append(row.problem(f"no hub row of this name in semantics/*.yaml{near(row.op, sources.hub)}"))
     return None
 
 
@@ -100,7 +101,7 @@ def _write_table(sources: Sources, spoke: Spoke, hub: dict[str, HubRow], problem
         try:
             packed = pack_write(sources, spoke, rows, hub[op])
         except RowError as error:
-            problem = rows[0].problem(error.message, *error.keys)
+            problem = (error.row or rows[0]).problem(error.message, *error.keys)
             if problem not in problems:  # the reading side may have said so already
                 problems.append(problem)
             continue
@@ -174,6 +175,17 @@ def build(top: Path, folder: Path, strict: bool = False) -> list[Problem]:
     tables, frameworks, problems = compile_sources(read_sources(top))
     if not (strict and problems):
         write_tables(folder, tables, frameworks, mark)
+    return problems
+
+
+def build_layered(top: Path, above: list[Path], folder: Path, mark: str) -> list[Problem]:
+    """Compiles the rows at `top` with the user's over them. What was left out is kept beside the tables."""
+    from .merge import Layer, read_layered
+
+    tables, frameworks, problems = compile_sources(read_layered(top, [Layer(one) for one in above]))
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "problems", "\n".join(str(problem) for problem in sorted(problems)))
+    write_tables(folder, tables, frameworks, mark)
     return problems
 
 

@@ -9,6 +9,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
+from .near import near
 from .signature import Entry, parse_signature, show
 from .sources import Row, Sources, Spoke
 from .types import TypeTextError, parse_type, split_default
@@ -38,6 +39,7 @@ ROW_KEYS = frozenset(
     }
     | {"layout", "other_layout", "doc"}
 )
+SAYING = frozenset({"api", "write", "helper", "refuse", "plugin", "isinstance", "attributes", "weights"})
 FORM_KEYS = frozenset({"when", "args", *LADDER})
 WHEN_FUNCTIONS = frozenset({"given", "literal", "kind", "len"})
 
@@ -49,6 +51,7 @@ class RowError(Exception):
         super().__init__(message)
         self.message = message
         self.keys = keys
+        self.row: Row | None = None  # which of several rows, where that is known
 
 
 @dataclass(slots=True)
@@ -86,16 +89,18 @@ def _texts(data: dict[str, Any], key: str) -> list[str]:
 def _check_keys(data: dict[str, Any], known: frozenset[str], what: str) -> None:
     for key in data:
         if key not in known:
-            raise RowError(f"unknown key {key!r} in a {what}; known: {', '.join(sorted(known))}", key)
+            raise RowError(f"unknown key {key!r} in a {what}{near(key, known)}; known: {', '.join(sorted(known))}", key)
 
 
 def hub_row(row: Row) -> HubRow:
     """Parses one hub row."""
     data = row.data
     _check_keys(data, HUB_KEYS, "hub row")
+    if not isinstance(data.get("doc", ""), (str, type(None))):
+        raise RowError(f"doc: expected one line of text, got {data['doc']!r}", "doc")
     kind = data.get("kind", "function")
-    if kind not in KINDS:
-        raise RowError(f"unknown kind {kind!r}; known: {', '.join(sorted(KINDS))}", "kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise RowError(f"unknown kind {kind!r}{near(kind, KINDS)}; known: {', '.join(sorted(KINDS))}", "kind")
     params: dict[str, tuple[str, str | None]] = {}
     for name, text in _mapping(data, "params").items():
         if not name.isidentifier():
@@ -113,7 +118,9 @@ def hub_row(row: Row) -> HubRow:
         _check_type(str(data["returns"]), "returns")
     for effect in _texts(data, "effects"):
         if effect not in EFFECTS:
-            raise RowError(f"unknown effect {effect!r}; known: {', '.join(sorted(EFFECTS))}", "effects")
+            raise RowError(
+                f"unknown effect {effect!r}{near(effect, EFFECTS)}; known: {', '.join(sorted(EFFECTS))}", "effects"
+            )
     for name, layout in _mapping(data, "weights").items():
         if not isinstance(layout, (str, int)):
             raise RowError(f"weight {name}: expected a layout text such as OIHW", "weights", name)
@@ -174,16 +181,29 @@ def is_method(sources: Sources, spoke: Spoke, api: str) -> bool:
 
 def read_apis(row: Row) -> list[str]:
     """The names that a spoke row claims."""
-    return _texts(row.data, "api")
+    names = _texts(row.data, "api")
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise RowError(f"api: {name!r} is no public name such as torch.nn.functional.relu", "api")
+    return names
+
+
+def _check_row(row: Row) -> None:
+    """Whether the keys of a spoke row are known, and whether it says anything."""
+    _check_keys(row.data, ROW_KEYS, "row")
+    if not any(row.data.get(key) not in (None, [], {}) for key in SAYING):
+        raise RowError("the row says nothing: expected api (a name) or one of write, helper, refuse, plugin")
 
 
 def pack_read(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, api: str) -> list[Any]:
     """The compiled form of one claimed name: `[op, api, signatures, args, extra, when]`."""
+    _check_row(row)
     args, extra = _mapping(row.data, "args"), _mapping(row.data, "extra")
     for name, target in args.items():
-        if target not in hub.params:
+        if not isinstance(target, str) or target not in hub.params:
             raise RowError(
-                f"args: {name}: {hub.op} has no parameter {target!r}; it has {', '.join(hub.params) or 'none'}",
+                f"args: {name}: {hub.op} has no parameter {target!r}{near(target, hub.params)};"
+                f" it has {', '.join(hub.params) or 'none'}",
                 "args",
                 name,
             )
@@ -256,11 +276,7 @@ def _unknown_api(sources: Sources, spoke: Spoke, api: str) -> list[list[Entry]]:
 
 
 def _near(sources: Sources, spoke: Spoke, api: str) -> str:
-    import difflib
-
-    names = [name for one in sources.stack(spoke.name) for name in one.api]
-    close = difflib.get_close_matches(api, names, 1, 0.8)
-    return f", did you mean {close[0]}" if close else ""
+    return near(api, [name for one in sources.stack(spoke.name) for name in one.api], 0.8)
 
 
 def misfit(row: Row, hub: HubRow, signature: list[Entry], method: bool) -> str | None:
@@ -285,7 +301,11 @@ def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> 
     forms: list[dict[str, Any]] = []
     merged: dict[str, Any] = {}
     for row in rows:
-        forms += row_forms(sources, spoke, row, hub)
+        try:
+            forms += row_forms(sources, spoke, row, hub)
+        except RowError as error:
+            error.row = row
+            raise
         for key in ("helper", "isinstance", "attributes", "weights", "needs", "ignore", "concrete"):
             if row.data.get(key) is not None:
                 merged.setdefault(key, row.data[key])
@@ -325,8 +345,11 @@ def _concrete(data: dict[str, Any], hub: HubRow) -> dict[str, str | None]:
 
 def row_forms(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> list[dict[str, Any]]:
     """The forms of one row, in order; the lowest rung stated wins, and a helper beside `write` is the last resort."""
+    _check_row(row)
     data = row.data
     found: list[dict[str, Any]] = []
+    if data.get("write") == []:
+        raise RowError("write: expected a text or a list of forms, got nothing", "write")
     if data.get("write") is not None:
         written = data["write"] if isinstance(data["write"], list) else [data["write"]]
         for index, one in enumerate(written):
@@ -372,7 +395,11 @@ def _form(
         raise RowError("a form is a text or a mapping with one of emit, api, helper, refuse, plugin", *keys)
     for key in data:
         if key not in FORM_KEYS:
-            raise RowError(f"unknown key {key!r} in a form; known: {', '.join(sorted(FORM_KEYS))}", *keys, key)
+            raise RowError(
+                f"unknown key {key!r} in a form{near(key, FORM_KEYS)}; known: {', '.join(sorted(FORM_KEYS))}",
+                *keys,
+                key,
+            )
     rungs = [rung for rung in LADDER if data.get(rung) is not None]
     if len(rungs) != 1:
         raise RowError(
@@ -391,10 +418,11 @@ def _form(
     if args:
         form["args"] = args
     for name, target in args.items():
-        if target not in hub.params:
+        if not isinstance(target, str) or target not in hub.params:
             raise RowError(
-                f"args: {name}: {hub.op} has no parameter {target!r}; it has {', '.join(hub.params) or 'none'}",
-                *keys,
+                f"args: {name}: {hub.op} has no parameter {target!r}{near(target, hub.params)};"
+                f" it has {', '.join(hub.params) or 'none'}",
+                *(keys if keys[0] == "write" else ()),
                 "args",
                 name,
             )
@@ -432,7 +460,8 @@ def _form_signature(
         if definition is None:
             raise RowError(
                 f"helper {name!r} is defined in no helpers/*.py of "
-                + " or ".join(one.name for one in sources.stack(spoke.name)),
+                + " or ".join(one.name for one in sources.stack(spoke.name))
+                + near(name, [known for one in sources.stack(spoke.name) for known in one.helpers]),
                 *keys,
             )
         return sources.helper_signature(spoke, definition)

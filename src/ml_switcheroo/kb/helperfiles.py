@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import symtable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .signature import Entry, entries
@@ -41,13 +41,28 @@ class HelperFile:
 
 def read_helpers(path: Path, shown: str) -> HelperFile:
     """Parses one helper file."""
+    return parse_helpers(path.read_text(encoding="utf-8"), shown)
+
+
+def parse_helpers(source: str, shown: str, above: int = 0) -> HelperFile:
+    """Parses the text of helpers, which has `above` lines over it in the file that is shown."""
     found = HelperFile(shown)
-    source = path.read_text(encoding="utf-8")
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        found.problems.append(Problem(shown, error.lineno or 1, f"not Python: {error.msg}"))
+        found.problems.append(Problem(shown, (error.lineno or 1) + above, f"not Python: {error.msg}"))
         return found
+    found = _definitions(tree, source, shown)
+    if above:
+        found.problems = [replace(problem, line=problem.line + above) for problem in found.problems]
+        found.imports = {alias: (text, line + above) for alias, (text, line) in found.imports.items()}
+        for definition in found.definitions:
+            definition.line += above
+    return found
+
+
+def _definitions(tree: ast.Module, source: str, shown: str) -> HelperFile:
+    found = HelperFile(shown)
     lines = source.splitlines()
     for node in tree.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):

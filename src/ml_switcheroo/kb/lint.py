@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from . import paths
 from .build import compile_sources
 from .compiler import HubRow, RowError, hub_row, is_method, pack_read, pack_write, read_apis, row_forms
+from .near import near
 from .signature import Entry, show
 from .sources import Row, Sources, Spoke, import_target, read_sources
 from .types import Type, TypeTextError, parse_type
@@ -61,8 +62,13 @@ _PERMUTE = re.compile(r"([A-Za-z0-9]+)->([A-Za-z0-9]+)$")
 
 def lint(top: Path) -> list[Problem]:
     """All findings for the checkout at `top`, in the order of files and lines."""
-    sources = read_sources(top)
+    return check(read_sources(top))
+
+
+def check(sources: Sources, whole: Sources | None = None) -> list[Problem]:
+    """All findings for what was read, or for a part of the `whole`."""
     _, _, problems = compile_sources(sources)
+    used = _used_helpers(whole or sources)
     found = set(problems)
     hub: dict[str, HubRow] = {}
     for op, row in sources.hub.items():
@@ -81,7 +87,7 @@ def lint(top: Path) -> list[Problem]:
                     found.update(_write_row(sources, spoke, row, hub[op]))
                 found.update(_layer(sources, spoke, rows, hub[op]))
         found.update(_ambiguous(sources, spoke, hub))
-        found.update(_helpers(sources, spoke))
+        found.update(_helpers(sources, spoke, used))
     return sorted(found)
 
 
@@ -260,9 +266,13 @@ def _write_row(sources: Sources, spoke: Spoke, row: Row, hub: HubRow) -> Iterato
             yield from _helper_form(sources, spoke, row, hub, form, keys)
         if (
             "plugin" in form
-            and not (sources.top / "src" / "ml_switcheroo" / "plugins" / f"{form['plugin']}.py").exists()
+            and not (_code(sources) / "plugins" / f"{form['plugin']}.py").exists()
+            and form["plugin"] not in _offered_plugins()
         ):
-            yield row.problem(f"plugin {form['plugin']!r}: no file plugins/{form['plugin']}.py", *keys)
+            yield row.problem(
+                f"plugin {form['plugin']!r}: no file plugins/{form['plugin']}.py, and no installed package offers it",
+                *keys,
+            )
         if "refuse" not in form and "plugin" not in form:
             missing = [name for name in hub.params if name not in {*form["covers"], *questioned}]
             if missing:
@@ -282,6 +292,18 @@ def _api_only(row: Row, hub: HubRow, forms: list[dict[str, Any]]) -> Iterator[Pr
                 yield row.problem(
                     f"as a target, {form['api']} would not write {', '.join(missing)}", "api", severity="warning"
                 )
+
+
+def _code(sources: Sources) -> Path:
+    """The code that belongs to the rows: beside them in a checkout, else this package."""
+    folder = sources.top / "src" / "ml_switcheroo"
+    return folder if folder.is_dir() or sources.top != paths.rows() else paths.PACKAGE
+
+
+def _offered_plugins() -> set[str]:
+    from importlib.metadata import entry_points
+
+    return {entry.name for entry in entry_points(group="ml_switcheroo.plugins")}
 
 
 def _identifiers(text: str) -> set[str]:
@@ -310,8 +332,10 @@ def _emit(
             and name not in _BUILTINS
             and sources.helper(spoke, name) is None
         ):
+            known = [*hub.params, *imports, *(one for other in sources.stack(spoke.name) for one in other.helpers)]
             yield row.problem(
-                f"unknown name {name!r} in {form['emit']!r}: no parameter, no alias of _framework.yaml, no helper",
+                f"unknown name {name!r} in {form['emit']!r}: no parameter, no alias of _framework.yaml, no helper"
+                + near(name, known),
                 *keys,
             )
     for part in ast.walk(tree):
@@ -340,7 +364,8 @@ def _attribute(
     parent = name.rpartition(".")[0]
     known = sources.lookup(spoke, parent)
     if known is None or known.kind in {"module", "class"}:  # an attribute of a value (jnp.add.at) is not in api.json
-        yield row.problem(f"unknown name {ast.unparse(node)} ({name} is not in api.json)", *keys)
+        members = [one for other in sources.stack(spoke.name) for one in other.api if one.startswith(f"{parent}.")]
+        yield row.problem(f"unknown name {ast.unparse(node)} ({name} is not in api.json){near(name, members)}", *keys)
 
 
 def _call(sources: Sources, spoke: Spoke, row: Row, node: ast.Call, keys: tuple[Any, ...]) -> Iterator[Problem]:
@@ -433,6 +458,10 @@ def _layer(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> Iter
         for name in weights:
             if name not in rules and not any(_matches(rule, name) for rule in rules):
                 yield row.problem(f"weights: no rule for {name} of the hub row", "weights")
+    if weights and not rules and any({"helper", "emit"} & form.keys() for form in packed["forms"]):
+        yield row.problem(
+            f"no weights: checkpoints cannot be moved ({', '.join(weights)} of the hub row)", severity="warning"
+        )
     for rule, value in rules.items():
         yield from _weight_rule(row, weights, rule, value)
 
@@ -453,7 +482,7 @@ def _weight_rule(row: Row, weights: dict[str, str], rule: str, value: Any) -> It
             )
         return
     texts = [value] if isinstance(value, str) else [value.get("layout")] if isinstance(value, dict) else []
-    if isinstance(value, dict) and not {"drop", "split", "path"} & set(value):
+    if not isinstance(value, (str, list)) and not (isinstance(value, dict) and {"drop", "split", "path"} & set(value)):
         yield row.problem(
             f"weights: {rule}: expected a path, {{drop: reason}} or {{split: [paths], axis: 0}}", "weights", rule
         )
@@ -472,9 +501,8 @@ def _weight_rule(row: Row, weights: dict[str, str], rule: str, value: Any) -> It
 # --- helpers ------------------------------------------------------------------------------------------------
 
 
-def _helpers(sources: Sources, spoke: Spoke) -> Iterator[Problem]:
+def _helpers(sources: Sources, spoke: Spoke, used: set[str]) -> Iterator[Problem]:
     imports = sources.imports(spoke)
-    used = _used_helpers(sources)
     base = sources.stack(spoke.name)[1:]
     for file in spoke.files:
         for alias, (statement, line) in file.imports.items():
@@ -535,7 +563,7 @@ def _used_helpers(sources: Sources) -> set[str]:
         for definition in spoke.helpers.values():
             words.update(name for name in definition.names if name != definition.name)
     for folder in ("frameworks", "plugins", "rewrite", "convert", "weights"):
-        for path in (sources.top / "src" / "ml_switcheroo" / folder).rglob("*.py"):
+        for path in (_code(sources) / folder).rglob("*.py"):
             words.update(re.findall(r"[\"']([A-Za-z_]\w*)[\"'(]", path.read_text(encoding="utf-8")))
     return words
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from . import paths
+from . import layers, paths
 from .model import ApiParam, Form, Helper, HubOp, Param, ReadRow, Signature, WriteRow
-from .stamp import stamp
+from .stamp import layer_stamp, stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +158,13 @@ class KnowledgeBase:
         """Whether the source framework has this public name, or a row claims it."""
         return any(name in spoke.names or name in spoke.rows.texts for spoke in self._source)
 
+    @cached_property
+    def claimed(self) -> frozenset[str]:
+        """Names of other packages for which there are rows: a library for the framework, or a user's own code."""
+        roots = set(self.source_framework.get("roots") or ())
+        names = (name for spoke in self._source for name in spoke.rows.texts)
+        return frozenset(name for name in names if name.split(".", 1)[0] not in roots)
+
     def canonical(self, name: str) -> str:
         """The one name for all spellings of a source api: `torch.nn.modules.conv.Conv2d` -> `torch.nn.Conv2d`."""
         for spoke in self._source:
@@ -281,7 +289,71 @@ def _spoke(folder: Path, name: str) -> Spoke:
 
 @cache
 def _ready() -> Path:
-    """The folder of the compiled tables, built anew in a checkout whose rows have changed."""
+    """The folder of the compiled tables: ours, or ours with the user's own rows over them."""
+    folder = _own()
+    above = layers.active()
+    return _with_layers(folder, above) if above else folder
+
+
+def _with_layers(own: Path, above: list[Path]) -> Path:
+    """The tables of ours and all layers, built when one of them has changed; a changed one has a folder of its own."""
+    mark = "\n".join([(own / "stamp").read_text(encoding="utf-8"), *(f"{one} {layer_stamp(one)}" for one in above)])
+    name = f"{zlib.crc32(mark.encode()):08x}"
+    homes = (above[-1] / layers.COMPILED, layers.cache_folder())
+    for home in homes:
+        folder = home / name
+        try:
+            if (folder / "stamp").read_text(encoding="utf-8") == mark:
+                return _with_warning(folder)
+        except OSError:
+            continue
+    try:
+        from .build import build_layered
+    except ModuleNotFoundError:
+        raise InputError(
+            "SW0012",
+            f"the rows in {layers.shown(above[-1])} have changed, and compiling them needs a YAML parser",
+            "pip install pyyaml, then try again",
+        ) from None
+    for home in homes:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            (home / ".gitignore").write_text("*\n", encoding="utf-8")
+            build_layered(paths.rows(), above, home / name, mark)
+        except OSError:
+            continue
+        _forget_old(home)
+        return _with_warning(home / name)
+    raise InputError("SW0005", f"no place for the compiled rows of {layers.shown(above[-1])}: {homes[0]}, {homes[1]}")
+
+
+def _with_warning(folder: Path) -> Path:
+    """Says, each time, which rows of the user are not in use."""
+    problems = (folder / "problems").read_text(encoding="utf-8").splitlines()
+    for problem in problems[:3]:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(f"knowledge base: {len(problems)} rows left out", file=sys.stderr)
+    return folder
+
+
+def _forget_old(home: Path) -> None:
+    """Keeps the latest few: a program that still runs reads its tables when it needs them."""
+    import shutil
+
+    found = [folder for folder in home.iterdir() if (folder / "stamp").exists()]
+    for folder in sorted(found, key=lambda one: (one / "stamp").stat().st_mtime_ns)[:-8]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def reload() -> None:
+    """Forgets what was loaded, so that rows that were defined since are seen."""
+    for function in (_ready, _frameworks, _spoke, load):
+        function.cache_clear()
+
+
+def _own() -> Path:
+    """The folder of our own tables, built anew in a checkout whose rows have changed."""
     top = paths.checkout()
     folder = paths.COMPILED
     if top is not None:

@@ -6,12 +6,18 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 COMPILED = PACKAGE / "_kb"
+SHIPPED = PACKAGE / "_rows"  # the rows as written, in an installed package
 
 
 def checkout() -> Path | None:
     """The top of the source checkout that this package runs from, or None for an installed package."""
     top = PACKAGE.parent.parent
     return top if (top / "semantics").is_dir() and (top / "snapshots").is_dir() else None
+
+
+def rows() -> Path:
+    """The folder that holds semantics/ and snapshots/: the checkout, or what an installed package carries."""
+    return checkout() or SHIPPED
 
 
 def snapshots() -> Path:

@@ -1,6 +1,6 @@
 """Takes `snapshots/<framework>/api.json`: every public name of an installed framework with its signatures.
 
-    python -m ml_switcheroo.kb.snapshot torch [folder]
+    python -m ml_switcheroo.kb.snapshot [--out FILE] torch
 
 Only this module imports frameworks. Signatures come from introspection where that works, else from the stubs that the
 framework ships (torch writes one `def` for each overload there), from operator schemas and from the first line of
@@ -470,15 +470,18 @@ def dump(data: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes api.json of the named frameworks (all plans when none is named)."""
+    """Writes api.json of the named frameworks (all plans when none is named), into the checkout or to `--out FILE`."""
     from . import paths
 
+    out = None
+    if arguments[:1] == ["--out"]:
+        out, arguments = Path(arguments[1]), arguments[2:]
     for framework in arguments or list(PLANS):
         if framework not in PLANS:
             print(f"unknown framework {framework!r}: {', '.join(PLANS)}", file=sys.stderr)
             return 2
         data = take(framework)
-        target = paths.snapshots() / framework / "api.json"
+        target = out or paths.snapshots() / framework / "api.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(dump(data), encoding="utf-8")
         print(f"{target}: {len(data['names'])} names of {framework} {data['version']}")

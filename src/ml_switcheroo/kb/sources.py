@@ -27,7 +27,8 @@ class Row:
 
     def problem(self, message: str, *keys: Any, severity: str = "error") -> Problem:
         """A finding at a part of this row."""
-        return Problem(self.document.path, self.document.line(*self.keys, *keys), f"{self.op}: {message}", severity)
+        line, where = self.document.line(*self.keys, *keys), ".".join(map(str, (*self.keys, *keys)))
+        return Problem(self.document.path, line, f"{self.op}: {message}", severity, where)
 
 
 @dataclass(slots=True)
@@ -58,9 +59,11 @@ class Sources:
     """Everything, and the problems met while reading."""
 
     top: Path
+    shown: str = ""  # how the folder is named in messages; our own files are named without it
     hub: dict[str, Row] = field(default_factory=dict)
     spokes: dict[str, Spoke] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)  # ops whose meaning a layer of the user has replaced
 
     def stack(self, name: str) -> list[Spoke]:
         """A spoke and what it extends, nearest first."""
@@ -157,22 +160,7 @@ def input_files(top: Path) -> Iterator[Path]:
 def read_sources(top: Path) -> Sources:
     """Reads `semantics/` and `snapshots/` under a folder."""
     sources = Sources(top)
-    for path in sorted((top / "semantics").glob("*.yaml")):
-        document = _document(sources, path)
-        for op, data in document.data.items():
-            if not isinstance(data, dict):
-                sources.problems.append(Problem(document.path, document.line(op), f"{op}: a hub row is a mapping"))
-            elif op in sources.hub:
-                first = sources.hub[op]
-                where = f"{first.document.path}:{first.document.line(op)}"
-                sources.problems.append(
-                    Problem(document.path, document.line(op), f"{op}: duplicate hub row, first at {where}")
-                )
-            else:
-                sources.hub[op] = Row(op, data, document, (op,))
-    for folder in sorted((top / "snapshots").iterdir()):
-        if folder.is_dir():
-            sources.spokes[folder.name] = _spoke(sources, folder)
+    read_rows(sources)
     for spoke in sources.spokes.values():
         base = spoke.framework.get("extends")
         if base and base not in sources.spokes:
@@ -181,10 +169,41 @@ def read_sources(top: Path) -> Sources:
     return sources
 
 
+def read_rows(sources: Sources) -> None:
+    """Adds what lies under the folder of `sources`; either part may be missing."""
+    top = sources.top
+    for path in sorted((top / "semantics").glob("*.yaml")):
+        document = _document(sources, path)
+        for op, data in document.data.items():
+            add_hub_row(sources, document, op, data, (op,))
+    for folder in sorted((top / "snapshots").glob("*")):
+        if folder.is_dir():
+            sources.spokes[folder.name] = _spoke(sources, folder)
+
+
+def add_hub_row(sources: Sources, document: Document, op: str, data: Any, keys: tuple[Any, ...]) -> None:
+    """Files one hub row."""
+    if not isinstance(data, dict):
+        sources.problems.append(Problem(document.path, document.line(*keys), f"{op}: a hub row is a mapping"))
+    elif op in sources.hub:
+        first = sources.hub[op]
+        where = f"{first.document.path}:{first.document.line(*first.keys)}"
+        sources.problems.append(
+            Problem(document.path, document.line(*keys), f"{op}: duplicate hub row, first at {where}")
+        )
+    else:
+        sources.hub[op] = Row(op, data, document, keys)
+
+
 def _document(sources: Sources, path: Path) -> Document:
-    document = read_document(path, path.relative_to(sources.top).as_posix())
+    document = read_document(path, shown_path(sources, path))
     sources.problems += document.problems
     return document
+
+
+def shown_path(sources: Sources, path: Path) -> str:
+    """How a file is named in messages."""
+    return sources.shown + path.relative_to(sources.top).as_posix()
 
 
 def _spoke(sources: Sources, folder: Path) -> Spoke:
@@ -195,9 +214,9 @@ def _spoke(sources: Sources, folder: Path) -> Spoke:
             spoke.framework = document.data
         elif not path.name.startswith(("_", "xfail")):
             for op, data in document.data.items():
-                _rows(sources, spoke, document, op, data)
+                add_rows(sources, spoke, document, op, data, (op,))
     for path in sorted(folder.glob("helpers/*.py")):
-        _helpers(sources, spoke, read_helpers(path, path.relative_to(sources.top).as_posix()))
+        add_helpers(sources, spoke, read_helpers(path, shown_path(sources, path)))
     api = folder / "api.json"
     if api.exists():
         data = json.loads(api.read_text(encoding="utf-8"))
@@ -209,29 +228,36 @@ def _spoke(sources: Sources, folder: Path) -> Spoke:
     return spoke
 
 
-def _rows(sources: Sources, spoke: Spoke, document: Document, op: str, data: Any) -> None:
-    many = data if isinstance(data, list) else [data]
+def add_rows(sources: Sources, spoke: Spoke, document: Document, op: str, data: Any, place: tuple[Any, ...]) -> None:
+    """Files the row or rows of one op in one framework, which stand at `place` in the document."""
+    many = data if isinstance(data, list) and data else [data]
     if op in spoke.rows:
         first = spoke.rows[op][0]
-        where = f"{first.document.path}:{first.document.line(op)}"
+        where = f"{first.document.path}:{first.document.line(*first.keys)}"
         sources.problems.append(
             Problem(
                 document.path,
-                document.line(op),
+                document.line(*place),
                 f"{op}: second row of {spoke.name}, first at {where} (write a list of rows)",
             )
         )
     for index, one in enumerate(many):
-        keys = (op, index) if isinstance(data, list) else (op,)
+        keys = (*place, index) if isinstance(data, list) and data else place
         if isinstance(one, dict) and one:
             spoke.rows.setdefault(op, []).append(Row(op, one, document, keys))
         else:
             sources.problems.append(
-                Problem(document.path, document.line(*keys), f"{op}: a row is a mapping such as {{api: ...}}")
+                Problem(
+                    document.path,
+                    document.line(*keys),
+                    f"{op}: a row is a mapping such as {{api: ...}}",
+                    field=".".join(map(str, keys)),
+                )
             )
 
 
-def _helpers(sources: Sources, spoke: Spoke, file: HelperFile) -> None:
+def add_helpers(sources: Sources, spoke: Spoke, file: HelperFile) -> None:
+    """Files the definitions of one helper file."""
     spoke.files.append(file)
     sources.problems += file.problems
     for definition in file.definitions:

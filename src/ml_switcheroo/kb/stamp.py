@@ -14,8 +14,17 @@ _SUFFIXES = (".yaml", ".json", ".py")
 
 def stamp(top: Path) -> str:
     """A text that changes when a file of the knowledge base or of its compiler is added, removed or written."""
+    return _mark([str(top / "semantics"), str(top / "src" / "ml_switcheroo" / "kb"), *_spokes(top)])
+
+
+def layer_stamp(folder: Path) -> str:
+    """The same for a layer of the user."""
+    return _mark([str(folder / "ops"), str(folder / "semantics"), *_spokes(folder)])
+
+
+def _mark(folders: list[str]) -> str:
     count, mark = 0, 0
-    for folder in _folders(top):
+    for folder in folders:
         try:
             entries = os.scandir(folder)
         except FileNotFoundError:
@@ -28,9 +37,13 @@ def stamp(top: Path) -> str:
     return f"{count} {mark}"
 
 
-def _folders(top: Path) -> list[str]:
-    folders = [str(top / "semantics"), str(top / "src" / "ml_switcheroo" / "kb")]
-    for entry in os.scandir(top / "snapshots"):
+def _spokes(top: Path) -> list[str]:
+    folders: list[str] = []
+    try:
+        entries = list(os.scandir(top / "snapshots"))
+    except FileNotFoundError:
+        return []
+    for entry in entries:
         if entry.is_dir():
             folders += [entry.path, os.path.join(entry.path, "helpers")]
     return folders

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .near import near
+
 NAMES = frozenset(
     [
         "tensor",
@@ -99,7 +101,8 @@ def _single(text: str) -> Type:
     match = re.match(r"([A-Za-z_]\w*)", text)
     if not match or match[1] not in NAMES:
         raise TypeTextError(
-            f"unknown type {text!r}; known: {' '.join(sorted(NAMES))}, 'one of a b', and T? for 'or None'"
+            f"unknown type {text!r}{near(text, NAMES)}; known: {' '.join(sorted(NAMES))},"
+            " 'one of a b', and T? for 'or None'"
         )
     name, rest = match[1], text[match.end() :]
     arguments: tuple[Type, ...] = ()

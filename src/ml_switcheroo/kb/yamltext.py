@@ -22,6 +22,7 @@ class Problem:
     line: int
     message: str
     severity: str = "error"
+    field: str = ""  # the keys that lead there: `ops.relu.torch.args`
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.severity}: {self.message}"

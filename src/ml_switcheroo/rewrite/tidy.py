@@ -25,6 +25,7 @@ class _ImportEditor(cst.CSTTransformer):
         self.context = context
         self.tree = tree
         self.edits = 0
+        self._used: set[str] | None = None  # names that only the source uses
 
     def _gone(self, name: str) -> bool:
         return self.context.is_source(name)
@@ -40,8 +41,17 @@ class _ImportEditor(cst.CSTTransformer):
     def leave_Import(
         self, original_node: cst.Import, updated_node: cst.Import
     ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
-        kept = [a for a in updated_node.names if not self._gone(dotted(a.name))]
+        kept = [a for a in updated_node.names if not self._gone(dotted(a.name)) and not self._is_used_up(a)]
         return self._result(updated_node, kept)
+
+    def _is_used_up(self, alias: cst.ImportAlias) -> bool:
+        """Was a package of which rows speak (a library for the framework) in use, and is no more?"""
+        name = dotted(alias.name)
+        if not any(claimed.startswith(f"{name}.") for claimed in self.context.kb.claimed):
+            return False
+        if self._used is None:
+            self._used = _used_names(self.context.module.tree) - _used_names(self.tree)
+        return (alias.evaluated_alias or name.split(".")[0]) in self._used
 
     def leave_ImportFrom(
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
@@ -72,6 +82,8 @@ class _ImportEditor(cst.CSTTransformer):
 
     def _passed_on(self, source: str, name: str) -> bool:
         """Does another file only pass a name of the framework on? Its conversion has that name no more."""
+        if f"{source}.{name}" in self.context.kb.claimed:
+            return True
         values = self.context.engine.settled(source, name)
         if self.context.source_api(values) is None:
             return False
@@ -292,13 +304,27 @@ def _is_frameworks(context: Context, name: str) -> bool:
     return cell is not None and context.source_api(cell.values) is not None
 
 
+def _used_names(tree: cst.Module) -> set[str]:
+    used = _UsedNames()
+    tree.visit(used)
+    return used.names
+
+
 class _UsedNames(Visitor):
+    """Names outside import statements."""
+
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
 
     def visit_Name(self, node: cst.Name) -> bool:
         self.names.add(node.value)
+        return False
+
+    def visit_Import(self, node: cst.Import) -> bool:
+        return False
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
         return False
 
 

@@ -1,0 +1,1 @@
+"""Commands for those who extend the knowledge base: `define`, `suggest` and `sync`."""

@@ -1,0 +1,83 @@
+"""Knowledge bases of the user, laid over ours: where they lie and whether they have changed.
+
+A layer is a folder with definition files (`ops/*.yaml`, EXTENDING_WITH_DSL.md), with rows in the layout of ours
+(`semantics/`, `snapshots/<framework>/`), or with both. The user's own folder lies over ours, and over that the
+project's: `.ml_switcheroo/` in the working directory or the nearest of its parents. The working directory decides, not
+the file that is converted: one run has one knowledge base, and a downloaded package brings no rows along.
+The variable ML_SWITCHEROO_KB names other layers instead (weakest first; empty: none).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+VARIABLE = "ML_SWITCHEROO_KB"
+PROJECT = ".ml_switcheroo"
+PARTS = ("ops", "semantics", "snapshots")
+COMPILED = ".compiled"
+
+
+def user_folder() -> Path:
+    """The user's own layer, in the place that the platform has for settings."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return base / "ml_switcheroo"
+
+
+def cache_folder() -> Path:
+    """Where compiled tables go when they cannot lie in the layer itself."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "ml_switcheroo"
+
+
+def project_folder() -> Path | None:
+    """The project's layer, if there is one above the working directory that belongs to us."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return None
+    for folder in (here, *here.parents):
+        found = folder / PROJECT
+        if found.is_dir():
+            if _is_ours(found):
+                return found
+            print(f"{found}: left out, because it belongs to another user", file=sys.stderr)
+            return None
+    return None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Rows write code: those that somebody else has put into a shared folder are not for us."""
+    return not hasattr(os, "getuid") or folder.stat().st_uid in {os.getuid(), 0}
+
+
+def active() -> list[Path]:
+    """The layers over our own knowledge base that hold something, weakest first."""
+    told = os.environ.get(VARIABLE)
+    if told is not None:
+        folders = [Path(part).absolute() for part in told.split(os.pathsep) if part]
+    else:
+        project = project_folder()
+        folders = [user_folder(), *([project] if project is not None else [])]
+    return [folder for folder in dict.fromkeys(folders) if any((folder / part).is_dir() for part in PARTS)]
+
+
+def shown(path: Path) -> str:
+    """A path for messages: relative where it lies below the working directory."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except (ValueError, FileNotFoundError):
+        return path.as_posix()

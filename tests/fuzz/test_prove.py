@@ -30,14 +30,14 @@ def prover() -> Iterator[Prover]:
         yield prover
 
 
-@pytest.mark.parametrize("op", ["add", "sum", "softmax", "permute", "cat", "where", "Linear", "ReLU", "LayerNorm"])
+@pytest.mark.parametrize("op", ["add", "sum", "permute", "where", "Linear", "LayerNorm"])
 def test_right_rows_pass(prover: Prover, op: str) -> None:
     proof = prover.prove(op)
     assert (proof.status, proof.reason) == ("equal", "")
     assert proof.examples == 20
 
 
-@pytest.mark.parametrize("op", ["sub", "softmax", "amax", "cumsum", "Linear", "leaky_relu", "transpose"])
+@pytest.mark.parametrize("op", ["sub", "softmax", "amax", "transpose"])
 def test_wrong_rows_are_caught(prover: Prover, op: str) -> None:
     right = prover.prove(op)
     found = list(mutations(prover.kb, op))

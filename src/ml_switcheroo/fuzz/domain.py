@@ -56,6 +56,7 @@ class Scene:
     values: str
     axes: dict[str, int] = field(default_factory=dict)  # sizes by the letters of `tensor[B C L]`
     known: dict[str, Any] = field(default_factory=dict)  # arguments that shapes may name: `tensor[N in_channels L]`
+    layer: bool = False  # are these the arguments of a layer's constructor?
     count: int = 0
 
     def seed(self) -> int:
@@ -86,11 +87,15 @@ class Scene:
 
 
 def calls(
-    params: Mapping[str, Param], first: str | None = None, known: Mapping[str, Any] | None = None
+    params: Mapping[str, Param],
+    first: str | None = None,
+    known: Mapping[str, Any] | None = None,
+    *,
+    layer: bool = False,
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments by parameter name; parameters that have a default are left out at times.
 
-    `known`: what a layer was built with, where these are the arguments of its call.
+    `layer`: they build a layer. `known`: what a layer was built with, where these are the arguments of its call.
     """
     types = {name: parse_type(param.type) for name, param in params.items()}
     for name, param in params.items():
@@ -103,12 +108,12 @@ def calls(
         scene = Scene(
             draw,
             base=tuple(draw(st.sampled_from(SIZES)) for _ in range(draw(st.sampled_from(RANKS)))),
-            dtype=draw(st.sampled_from(FLOATS if floats else ANY_DTYPE)),
+            dtype="float32" if known is not None else draw(st.sampled_from(FLOATS if floats else ANY_DTYPE)),
             values=draw(st.sampled_from(("normal", "normal", "normal", "positive", "unit", "special"))),
         )
         if not scene.base and any(AXES.match(name) for name in (*params, *(known or ()))):
             scene.base = (3,)  # an axis of an array that has none: frameworks do not agree whether that is 0
-        scene.known = dict(known or {})
+        scene.known, scene.layer = dict(known or {}), layer
         if known is None and draw(st.integers(0, 15)) == 0 and scene.base:
             scene.base = (0, *scene.base[1:])
         given: dict[str, Any] = {}
@@ -133,6 +138,8 @@ def _check(name: str, kind: Type) -> None:
 
 def _draw(scene: Scene, name: str, kind: Type, default: str | None, leading: bool) -> Any:
     draw = scene.draw
+    if kind.name == "dtype" and scene.layer:
+        return MISSING  # layers of other dtypes: see the operations themselves
     if kind.optional and draw(st.integers(0, 2)) == 0:
         return None if default is not None else MISSING
     if kind.alternatives:
@@ -156,7 +163,7 @@ def _draw(scene: Scene, name: str, kind: Type, default: str | None, leading: boo
     if kind.name == "dims":
         return _dims(scene, name, kind)
     if kind.name == "shape":
-        return _shape(scene)
+        return _order(scene) if AXES.match(name) else _shape(scene)
     if kind.name == "dtype":
         return Dtype(draw(st.sampled_from(CAST)))
     if kind.name == "one of":
@@ -178,7 +185,9 @@ def _tensor(scene: Scene, kind: Type, leading: bool) -> Recipe:
         dtype = {"int": "int64", "bool": "bool", "float": "float32"}.get(letters, dtype)
         letters = ""
     shape = scene.shape(letters) if letters else scene.base
-    if not letters and not leading:
+    if kind.shape and not letters:  # indices and masks
+        shape = draw(st.sampled_from((shape, shape, shape[1:], shape[-1:])))
+    elif not letters and not leading:
         shape = draw(st.sampled_from((shape, shape, shape, shape[1:], tuple(1 for _ in shape), (), shape[-1:])))
     low, high = _bounds(kind, -4, 5)
     if kind.bounds:
@@ -221,10 +230,17 @@ def _dims(scene: Scene, name: str, kind: Type) -> Any:
     if AXES.match(name):
         axis = st.integers(-max(rank, 1), max(rank, 1) - 1)
         some = st.lists(st.integers(0, max(rank, 1) - 1), min_size=1, max_size=max(rank, 1), unique=True).map(tuple)
-        return scene.draw(st.one_of(axis, axis, some))
+        whole = st.permutations(range(rank)).map(tuple)
+        return scene.draw(st.one_of(axis, axis, some, whole))
     low, high = _bounds(kind, 1, 3)
     one = st.integers(int(low), int(high))
     return scene.draw(st.one_of(one, one, st.lists(one, min_size=1, max_size=3).map(tuple)))
+
+
+def _order(scene: Scene) -> tuple[int, ...]:
+    rank = max(len(scene.base), 1)
+    order = scene.draw(st.permutations(range(rank)))
+    return tuple(axis - rank if scene.draw(st.integers(0, 3)) == 0 else axis for axis in order)
 
 
 def _shape(scene: Scene) -> tuple[int, ...]:

@@ -105,6 +105,8 @@ class Prover:
         if proof.status == "equal" and not proof.examples:
             proof.status = "refused" if proof.refused else "not drawn"
             proof.reason = proof.reason or "the source refused all arguments that were drawn"
+        elif proof.status == "equal" and not proof.refused:
+            proof.reason = ""  # of draws that were none
         return proof
 
     def _draw(self, op: HubOp, count: int) -> list[Example]:
@@ -128,7 +130,7 @@ class Prover:
             def choose(below: int) -> int:
                 return data.draw(st.integers(0, below - 1))
 
-            given_ = data.draw(calls(op.params, first))
+            given_ = data.draw(calls(op.params, first, layer=op.kind == "layer"))
             try:
                 if op.kind == "layer":
                     example = self.speller.layer(op, spelling, given_, data.draw(inputs(op, given_)), choose)
@@ -173,7 +175,9 @@ class Prover:
         migrate = self._migration(text) if op.kind == "layer" and op.weights else None
         for i in todo if migrate else ():
             assert migrate is not None
-            if why := migrate(jobs[i]["weights"], jobs[i]["migrated"], names[i]):
+            if not Path(jobs[i]["weights"]).is_file():
+                jobs[i]["migrated"] = ""  # these settings leave a layer without weights
+            elif why := migrate(jobs[i]["weights"], jobs[i]["migrated"], names[i]):
                 self._fail(proof, examples[i], f"migration: {why}")
                 return
         theirs, others = self.sides[1].ask(converted, [jobs[i] for i in todo])
@@ -210,6 +214,7 @@ class Prover:
         if example.layer:
             for part in ("weights", "after", "moved", "migrated"):
                 job[part] = str(self.folder / f"{name}.{part}.safetensors") if op.weights else ""
+                Path(job[part] or self.folder / "none").unlink(missing_ok=True)  # of the operation before
             job["gradients"] = job["gradients"] and not (job["train"] and "rng" in op.effects)
         return job
 

@@ -88,4 +88,6 @@ def _vary(model: Any) -> None:
 def _save(state: Any, path: str) -> None:
     from safetensors.torch import save_file
 
+    if not state:
+        return
     save_file({name: value.detach().clone().contiguous() for name, value in state.items()}, path)

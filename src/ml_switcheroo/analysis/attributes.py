@@ -157,6 +157,8 @@ class Attributes(EngineBase):
             if name in hub.weights:
                 role = "buffer" if name.startswith(("running_", "num_batches")) else "parameter"
                 return frozenset({Tensor(role), Const(None)}) if name == "bias" else frozenset({Tensor(role)})
+            if name in hub.parts:
+                return frozenset({Layer(hub.parts[name])})
             if name in hub.params:
                 return self.typed(hub.params[name].type, None, NOTHING) or UNKNOWNS
         if name == self.training:

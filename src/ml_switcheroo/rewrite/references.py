@@ -26,6 +26,7 @@ from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
 from .freezing import Freezing
+from .fused import Fused, attribute
 from .handed import layer_ops
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence
     return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
-class References(Freezing, Walk):
+class References(Fused, Freezing, Walk):
     """Replaces what is read without being called."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -125,6 +126,8 @@ class References(Freezing, Walk):
             if isinstance(part.operator, (cst.Is, cst.IsNot)):
                 self.plain.add(node.left)
                 self.plain.add(part.comparator)
+                if isinstance(part.comparator, cst.Name) and part.comparator.value == "None":
+                    self.asked.add(node.left)
                 if isinstance(node.left, cst.Attribute) and (name := self.kept_beside(node.left)) is not None:
                     self.beside[node.left] = name
         return True
@@ -566,12 +569,18 @@ class References(Freezing, Walk):
             hint = "keep a variable of your own for it"
             self.context.report(original, "SW5003", f"the target's layer does not keep {attr}: {reason}", hint)
             return updated
+        if not path and original in self.fused:
+            return self.fill_parts(original, updated.value)
+        if not path and original in self.asked and (part := self.part_beside(original)) is not None:
+            return attribute(updated.value, part)
         if not path or (mixed and self.style.weight_view is None):
-            self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer")
+            parts = self.parts_of(original)
+            hint = f"the target has {', '.join(parts)} in its place: write the line with these"
+            if not parts:
+                hint = "which class this is decides where it is: test that with isinstance() first"
+            self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer", hint)
             return updated
-        node: cst.BaseExpression = updated.value
-        for part in path.split("."):
-            node = cst.Attribute(node, cst.Name(part))
+        node: cst.BaseExpression = attribute(updated.value, path)
         self.context.use()
         mixed = mixed and attr != "bias" and original not in self.plain
         if original not in self.symmetric and (mixed or original in self.effects.handed.views):

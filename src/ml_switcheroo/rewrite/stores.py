@@ -13,6 +13,7 @@ from ..convert.template import is_whole
 from .base import Walk
 from .events import is_put
 from .freezing import Freezing
+from .fused import Fused, attribute
 from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
 
 
-class Stores(Registrations, Freezing, Walk):
+class Stores(Registrations, Fused, Freezing, Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -65,6 +66,7 @@ class Stores(Registrations, Freezing, Walk):
     def visit_Expr(self, node: cst.Expr) -> bool:
         self.safe.add(node.value)
         self.alone.add(node.value)
+        self.mark_fused(node)
         return True
 
     def _mark_target(self, target: cst.BaseExpression) -> None:
@@ -500,10 +502,10 @@ class Stores(Registrations, Freezing, Walk):
             found = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op))}
             orders = {rule.partition(" ")[2] for rule in found}
             if orders != {order}:
-                return self._tie(original, updated, _attribute(new.value, path), order, orders)
+                return self._tie(original, updated, attribute(new.value, path), order, orders)
         elif order and any(isinstance(v, Tensor) for v in values):
-            return self._replace_weight(original, updated, _attribute(new.value, path), order)
-        return updated.with_changes(targets=[_target(_attribute(new.value, path))])
+            return self._replace_weight(original, updated, attribute(new.value, path), order)
+        return updated.with_changes(targets=[_target(attribute(new.value, path))])
 
     def _is_refused(self, op: str) -> bool:
         """A layer that the target cannot have: where it is made, that was said."""
@@ -595,6 +597,11 @@ class Stores(Registrations, Freezing, Walk):
         return self.reads_gradients
 
     def leave_Expr(
+        self, original_node: cst.Expr, updated_node: cst.Expr
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        return self.repeated(original_node, self._statement(original_node, updated_node))
+
+    def _statement(
         self, original_node: cst.Expr, updated_node: cst.Expr
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
         if self._is_unkept(original_node):
@@ -759,15 +766,6 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 def _target(place: cst.BaseExpression) -> cst.AssignTarget:
     """An expression as that to which a statement assigns."""
     return cst.AssignTarget(cast("cst.BaseAssignTargetExpression", place))
-
-
-def _attribute(owner: cst.BaseExpression, path: str) -> cst.Attribute:
-    """`owner.a.b` for the path `a.b`."""
-    first, *rest = path.split(".")
-    node = cst.Attribute(owner, cst.Name(first))
-    for part in rest:
-        node = cst.Attribute(node, cst.Name(part))
-    return node
 
 
 def _fits_any_dtype(node: cst.BaseExpression) -> bool:

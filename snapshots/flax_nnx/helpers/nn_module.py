@@ -191,6 +191,16 @@ def load_own_state(
             unexpected_keys.append(key)
 
 
+def is_training(module) -> bool:
+    """Is a module in training mode? Where it has no mode itself, its parts tell."""
+    flags = ("deterministic", "use_running_average")
+    for parts in [module], modules(module):
+        modes = {getattr(part, flag, None) for part in parts for flag in flags} - {None}
+        if len(modes) == 1:
+            return not modes.pop()
+    raise ValueError("the parts of this module have no mode, or not all the same: ask one of them")
+
+
 def train_mode(module, mode=True):
     """Switch a module to training (or evaluation) and give it back."""
     module.train() if mode else module.eval()

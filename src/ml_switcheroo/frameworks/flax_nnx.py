@@ -10,6 +10,7 @@ STYLE = Style(
     stream_seeded="nnx.Rngs({x})",
     stream_if_taken="with_rngs",
     mode="not {self}.deterministic",
+    mode_of="is_training",
     mode_start="{self}.deterministic = False",
     mode_methods=("train", "eval"),
     variable_read="{x}[...]",

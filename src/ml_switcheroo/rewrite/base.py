@@ -110,6 +110,7 @@ class Walk(cst.CSTTransformer):
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
         self.stream_outside = False  # does code outside functions draw?
         self.seeds: dict[cst.CSTNode | None, str] = {}  # the seeds that functions (None: the module) were given
+        self.switched_modules: dict[FunctionInfo, set[str]] = {}  # what a function asks for its mode, and switches
         self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read
         self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver

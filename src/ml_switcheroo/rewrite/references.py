@@ -28,6 +28,7 @@ from .base import Walk
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .handed import layer_ops
+from .modes import Modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,7 +53,7 @@ def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence
     return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
-class References(Fused, Freezing, Walk):
+class References(Modes, Fused, Freezing, Walk):
     """Replaces what is read without being called."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -347,21 +348,13 @@ class References(Fused, Freezing, Walk):
         if original_node in self.flags:
             return self.flag_read(original_node, updated_node) or updated_node
         attr = original_node.attr.value
+        if attr == self.engine.training and self._is_module(owners) and original_node in self.safe_stores:
+            return updated_node  # see mode_stored
+        if attr == self.engine.training and (mode := self.mode_read(original_node, updated_node, owners)) is not None:
+            return mode
         if all(isinstance(v, Unknown) for v in owners):
             weight = attr == "weight" and original_node in self.effects.handed.arguments
             return self._weight_of(original_node, updated_node) if weight else updated_node
-        if attr == self.engine.training and self._is_module(owners) and original_node in self.safe_stores:
-            self.context.report(
-                original_node,
-                "SW5001",
-                "the mode of a module is not assigned in the target, where each part keeps its own",
-                "call train() or eval() on the module",
-            )
-            return updated_node
-        if attr == self.engine.training and self._is_module(owners):
-            self._uses_mode()
-            node = self.style_expression(self.style.mode, self=updated_node.value)
-            return self.fitted(original_node, node)
         api = f"{self.engine.module_type}.{attr}"
         if self._is_module(owners) and not self._is_own(owners, attr) and self._is_property(api):
             call = bind_property(self.kb, api, self.arg(updated_node.value, original_node.value))
@@ -406,12 +399,6 @@ class References(Fused, Freezing, Walk):
         return any(
             isinstance(v, Instance) and (self._stored(v, attr) or self.engine.find_method(v.cls, attr)) for v in owners
         )
-
-    def _uses_mode(self) -> None:
-        for function in reversed(self.functions):
-            if function.cls is not None:
-                function.cls.uses_mode = True
-                return
 
     def _only_arrays_have(self, owners: Values, attr: str) -> bool:
         """A property of tensors, asked of what may be a tensor, or a module that has no such attribute."""

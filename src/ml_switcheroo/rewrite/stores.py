@@ -17,6 +17,7 @@ from .fused import Fused, attribute
 from .handed import layer_ops
 from .in_place_calls import changed_argument, without_data
 from .masks import mask_axis
+from .modes import Modes
 from .placeholders import holds_arrays, holds_modules, is_setting, nests_modules
 from .procedures import given
 from .registrations import Registrations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
 
 
-class Stores(Registrations, Fused, Freezing, Walk):
+class Stores(Registrations, Modes, Fused, Freezing, Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -96,6 +97,10 @@ class Stores(Registrations, Fused, Freezing, Walk):
             return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
         if len(original_node.targets) == 1:
             target, new_target = original_node.targets[0].target, updated_node.targets[0].target
+            if isinstance(target, cst.Attribute):
+                mode = self.mode_stored(original_node, updated_node, target, self.facts(target.value))
+                if mode is not None:
+                    return mode
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
                 self.context.changed = True
                 return cst.RemoveFromParent()

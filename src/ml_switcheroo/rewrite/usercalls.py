@@ -27,6 +27,7 @@ from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .freezing import Freezing
 from .in_place_calls import pure_name, without_data
+from .modes import Modes
 from .project_calls import ProjectCalls
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
@@ -44,7 +45,7 @@ MODULE_METHODS = frozenset(_MODULE.split())
 MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
 
 
-class Calls(ProjectCalls, Freezing, Walk):
+class Calls(ProjectCalls, Modes, Freezing, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
@@ -313,7 +314,7 @@ class Calls(ProjectCalls, Freezing, Walk):
             return self._unknown_owner(original, updated, name, func, owners)
         if owners == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
             api = f"{self.engine.module_type}.{name}"
-            if any(row.op in MODULE_ONLY for row in self.kb.read(api)):
+            if self.switches_mode(original, owners) or any(row.op in MODULE_ONLY for row in self.kb.read(api)):
                 receiver = CallArg(new_func.value, func.value, owners)
                 return self._bound(original, api, self.arguments(original, updated), receiver)
         if (

@@ -8,7 +8,7 @@ import libcst as cst
 
 from ..analysis.nodes import children
 from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
-from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
+from ..convert.precedence import OBJECT, SUM, TERM, bare, fit, parenthesized
 from ..convert.template import is_whole
 from .base import Walk
 from .events import is_put
@@ -68,6 +68,14 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
         self.safe.add(node.value)
         self.alone.add(node.value)
         self.mark_fused(node)
+        receiver: cst.BaseExpression | None = node.value
+        while receiver is not None and (inner := self._inplace_receiver(receiver)) is not None:
+            receiver = inner
+        if receiver is not None and receiver is not node.value:
+            variable = without_data(receiver)  # `p.detach().zero_()`
+            plain = isinstance(variable, cst.Name)
+            if plain if isinstance(receiver, cst.Attribute) else plain or self._is_variable(variable):
+                self.filled.add(receiver)
         return True
 
     def _mark_target(self, target: cst.BaseExpression) -> None:
@@ -316,6 +324,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
 
     def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""
+        if isinstance(original, cst.Call) and original in self.filled:
+            return self._storable(without_data(original), updated)
         if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
             name = original.value
             return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(name, v)
@@ -731,10 +741,19 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
                     )
                 return updated
         value = bare(updated.value)
-        root = without_data(root_of(receiver))
+        while (inner := self._inplace_receiver(receiver)) is not None:
+            receiver = inner
+        root = without_data(receiver)
+        hidden = isinstance(root, cst.Name) and root is not receiver  # from the gradient: `y.data.clamp_(0, 1)`
         roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
         if "buffer" in roles:
             value = self.constant_array(value)
+        elif hidden and roles == {"value"} and self.function in self.effects.reached and self.style.stop_gradient:
+            # The gradient goes past the change: that of the old value.
+            stopped = self.style_expression(self.style.stop_gradient, x=bare(value))
+            old = self.style_expression(self.style.stop_gradient, x=bare(place[0].deep_clone()))
+            gone = cst.BinaryOperation(fit(place[0].deep_clone(), SUM), cst.Subtract(), old)
+            value = cst.BinaryOperation(stopped, cst.Add(), parenthesized(gone))
         elif "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
             # The gradient is that of the variable with its new value.
             change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(place[0].deep_clone(), SUM + 1))
@@ -746,13 +765,6 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""
         return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
-
-
-def root_of(receiver: cst.BaseExpression) -> cst.BaseExpression:
-    """`x` of `x.mul_(2)`, which another in-place method is called on."""
-    while isinstance(receiver, cst.Call) and isinstance(receiver.func, cst.Attribute):
-        receiver = receiver.func.value
-    return receiver
 
 
 def _plain_names(node: cst.BaseExpression) -> list[str]:

@@ -26,7 +26,7 @@ from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .freezing import Freezing
-from .in_place_calls import pure_name, without_data
+from .in_place_calls import pure_name, same_place, without_data
 from .modes import Modes
 from .project_calls import ProjectCalls
 
@@ -85,7 +85,7 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
 
     def _mark_fills(self, node: cst.Call) -> None:
         """`layer.weight.data.normal_(0, 0.02)`: what fills a weight alike everywhere ignores the order of its axes."""
-        if not isinstance(node.func, cst.Attribute) or not isinstance(node.func.value, cst.Attribute):
+        if not isinstance(node.func, cst.Attribute) or not isinstance(without_data(node.func.value), cst.Attribute):
             return
         rows = self.kb.read(f"{self.engine.tensor_type}.{node.func.attr.value}")
         hub = self.kb.hub(rows[0].op) if rows else None
@@ -107,6 +107,10 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)
         func = original_node.func
+        if original_node in self.filled and isinstance(updated_node.func, cst.Attribute):
+            same = same_place(updated_node, updated_node.func.value)
+            if same is not None and without_data(original_node) is not original_node:
+                return same
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
         switched = self.flag_switched(original_node, updated_node)

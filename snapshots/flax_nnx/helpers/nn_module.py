@@ -1,6 +1,7 @@
 """What code asks of a torch module (its parts, parameters, state), for NNX modules, in torch's order."""
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
+import inspect
 import math
 import re
 from typing import NamedTuple
@@ -199,6 +200,15 @@ def is_training(module) -> bool:
         if len(modes) == 1:
             return not modes.pop()
     raise ValueError("the parts of this module have no mode, or not all the same: ask one of them")
+
+
+def signature_of(called) -> inspect.Signature:
+    """The signature of a function, or of a module's class (which itself says nothing) without its random stream."""
+    if not (inspect.isclass(called) and issubclass(called, nnx.Module)):
+        return inspect.signature(called)
+    signature = inspect.signature(called.__init__)
+    _, *parameters = signature.parameters.values()
+    return signature.replace(parameters=[p for p in parameters if p.name != "rngs"])
 
 
 def train_mode(module, mode=True):

@@ -15,7 +15,7 @@ from .events import is_put
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .handed import layer_ops
-from .in_place_calls import changed_argument, without_data
+from .in_place_calls import changed_argument, pure_name, without_data
 from .masks import mask_axis
 from .modes import Modes
 from .placeholders import holds_arrays, holds_modules, is_setting, nests_modules
@@ -93,8 +93,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
     def leave_Assign(
         self, original_node: cst.Assign, updated_node: cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
-        if self._is_unkept(original_node):
+        if self._is_unkept(original_node) or self._asks_in_vain(original_node):
             return cst.RemoveFromParent()
+        if self._fills_itself(original_node):
+            return self.leave_Expr(cst.Expr(original_node.value), cst.Expr(updated_node.value))
         switched = self.flag_stored(original_node, updated_node)
         if switched is not None:
             return switched
@@ -144,6 +146,35 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
+
+    def _fills_itself(self, node: cst.Assign) -> bool:
+        """`m.weight = nn.init.zeros_(m.weight)`: an initialiser gives back what it has filled."""
+        call, target = node.value, without_data(node.targets[0].target)
+        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not isinstance(call, cst.Call):
+            return False
+        name = self.context.source_api(self.facts(call.func)) if self.is_direct(call.func) else None
+        rows = self.kb.read(pure_name(self, name)) if name is not None and call.args else []
+        hub = self.kb.hub(rows[0].op) if rows else None
+        same = hub is not None and hub.kind == "function" and "mutates" in hub.effects
+        return same and without_data(call.args[0].value).deep_equals(target)
+
+    def _asks_in_vain(self, node: cst.Assign) -> bool:
+        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients."""
+        target = node.targets[0].target
+        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not self._is_true(node.value):
+            return False
+        rows = self.kb.read(f"{self.engine.tensor_type}.{target.attr.value}")
+        arrays = self.facts(target.value)
+        values = bool(arrays) and all(isinstance(v, Tensor) and v.role == "value" for v in arrays)
+        if not rows or rows[0].op != "requires_grad" or not values or self.uses_gradients():
+            return False
+        self.context.findings[self.marks[-1] :] = []
+        self.context.changed = True
+        return True
+
+    @staticmethod
+    def _is_true(node: cst.BaseExpression) -> bool:
+        return isinstance(node, cst.Name) and node.value == "True"
 
     def _selected(self, original: cst.BaseExpression, updated: cst.Subscript) -> cst.BaseExpression:
         """`y[mask]` for a loss only: all of y, with the ignored target where the mask does not hold."""

@@ -73,7 +73,8 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
         if any(self._joins(name) for name in names):
             parts = [a.value.elements for a in node.args if isinstance(a.value, (cst.Tuple, cst.List))]
             self.arrays.update(element.value for elements in parts for element in elements)
-        if "builtins.isinstance" in names or "builtins.issubclass" in names:
+        tests = ("builtins.isinstance", "builtins.issubclass")
+        if any(name in tests or any(row.op == "jit_isinstance" for row in self.kb.read(name)) for name in names):
             if len(node.args) == 2:
                 self.plain.add(node.args[0].value)
                 self._mark_types(node.args[1].value)
@@ -132,9 +133,21 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
                 return done
         if isinstance(func, (cst.Call, cst.Subscript, cst.IfExp, cst.BooleanOperation)):
             pass  # the callee was computed; what it may be is in the facts
+        if self.style.signature and Api("inspect.signature") in values and self._may_be_module_class(original_node):
+            updated_node = updated_node.with_changes(func=cst.Name(self.context.helper_name(self.style.signature)))
         if any(isinstance(v, Api) and self._is_library(v.name) for v in values):
             updated_node = self._with_arrays(original_node, updated_node)
         return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
+
+    def _may_be_module_class(self, call: cst.Call) -> bool:
+        """May the only argument of a call be a class of modules?"""
+        if len(call.args) != 1 or call.args[0].star:
+            return False
+        argument = call.args[0].value
+        if isinstance(argument, cst.Attribute) and argument.attr.value in ("__init__", "__call__", self.engine.forward):
+            return False
+        values = self.facts(argument)
+        return not values or not all(isinstance(v, (FunctionRef, MethodRef, Instance, Layer)) for v in values)
 
     def arguments(self, original: cst.Call, updated: cst.Call) -> list[CallArg]:
         return [

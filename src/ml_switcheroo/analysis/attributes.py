@@ -203,7 +203,7 @@ class Attributes(EngineBase):
                 for sub in cls.subclasses:
                     if name in sub.methods:
                         found |= {FunctionRef(sub.methods[name], frozenset({Instance(sub)}))}
-        if not found:
+        if not found and not (cls.is_module and self._is_of_modules(name)):  # a computed name hides no methods
             for parent in cls.mro():
                 for pattern, cell in parent.attribute_patterns.items():
                     if glob(pattern, name):

@@ -17,7 +17,9 @@ KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace
 EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills"})
 NEEDS = frozenset({"rngs"})
 LADDER = ("emit", "api", "helper", "refuse", "plugin")
-HUB_KEYS = frozenset({"doc", "kind", "params", "returns", "call", "weights", "parts", "effects", "where", "layout", "see"})
+HUB_KEYS = frozenset(
+    {"doc", "kind", "params", "returns", "call", "weights", "parts", "effects", "where", "layout", "see"}
+)
 ROW_KEYS = frozenset(
     {
         "api",

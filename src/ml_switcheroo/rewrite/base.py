@@ -75,7 +75,9 @@ class Walk(cst.CSTTransformer):
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
         # weight of a layer -> its variable and order of axes
         self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}
-        self.fused: dict[cst.CSTNode, cst.CSTNode] = {}  # weight that is several in the target -> statement that fills it
+        self.fused: dict[
+            cst.CSTNode, cst.CSTNode
+        ] = {}  # weight that is several in the target -> statement that fills it
         # such a statement -> the first part, which it fills, and the others
         self.split: dict[cst.CSTNode, tuple[cst.Attribute, list[cst.Attribute]]] = {}
         self.asked: set[cst.CSTNode] = set()  # what is compared with None

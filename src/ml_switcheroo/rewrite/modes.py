@@ -1,7 +1,7 @@
 """Training and evaluation: the mode of a module, read, assigned and switched.
 
-In the target each part keeps a mode of its own under an attribute, and only parts whose numbers depend on it have one. A class of
-the project gets one where code asks its objects for it; of other modules a helper finds out.
+In the target each part keeps a mode of its own under an attribute, and only parts whose numbers depend on it have one.
+A class of the project gets one where code asks its objects for it; of other modules a helper finds out.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 class Modes(Walk):
     """`m.training` in all its uses."""
 
-    def mode_read(
-        self, original: cst.Attribute, updated: cst.Attribute, owners: Values
-    ) -> cst.BaseExpression | None:
+    def mode_read(self, original: cst.Attribute, updated: cst.Attribute, owners: Values) -> cst.BaseExpression | None:
         """The mode of a module; None where this is no module, as far as can be seen."""
         if all(isinstance(v, Unknown) for v in owners):
             if not self._is_switched(original.value):
@@ -90,7 +88,9 @@ class Modes(Walk):
         if len(call.args) != 1 or call.args[0].star or (call.args[0].keyword is not None):
             return False
         values = self.facts(call.args[0].value)
-        boolean = bool(values) and all(v in BOOL or (isinstance(v, Const) and isinstance(v.value, bool)) for v in values)
+        boolean = bool(values) and all(
+            v in BOOL or (isinstance(v, Const) and isinstance(v.value, bool)) for v in values
+        )
         return boolean or self._is_switched(func.value)
 
     def _is_switched(self, node: cst.BaseExpression) -> bool:

@@ -224,6 +224,10 @@ class References(Modes, Fused, Freezing, Walk):
         if original in self.switched:
             return self.fitted(original, self.switch_reference(original))
         rows = self.kb.read(name)
+        owner, _, last = name.rpartition(".")
+        if last == "__kwdefaults__" and self.kb.read(owner):
+            self.context.changed = True
+            return cst.parse_expression(_keyword_defaults(self.kb.read(owner)[0]))
         if not rows:
             if self.engine.kb.api_names(name):
                 if original in self.on_path:
@@ -633,6 +637,12 @@ class References(Modes, Fused, Freezing, Walk):
         if len(source) != len(target):
             return ("", ())
         return (path, tuple(target.index(axis) for axis in source))
+
+
+def _keyword_defaults(row: ReadRow) -> str:
+    """The `__kwdefaults__` of a function of the framework, as Python text."""
+    found = [p for signature in row.signatures for p in signature if p.kind == "ko" and p.default is not None]
+    return f"{{{', '.join(f'{p.name!r}: {p.default}' for p in found)}}}" if found else "None"
 
 
 class _Quotes(cst.CSTTransformer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import libcst as cst
 
 from ..analysis.calls import COMMON_METHODS
@@ -133,11 +135,22 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
                 return done
         if isinstance(func, (cst.Call, cst.Subscript, cst.IfExp, cst.BooleanOperation)):
             pass  # the callee was computed; what it may be is in the facts
+        self._check_named(original_node)
         if self.style.signature and Api("inspect.signature") in values and self._may_be_module_class(original_node):
             updated_node = updated_node.with_changes(func=cst.Name(self.context.helper_name(self.style.signature)))
         if any(isinstance(v, Api) and self._is_library(v.name) for v in values):
             updated_node = self._with_arrays(original_node, updated_node)
         return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
+
+    def _check_named(self, call: cst.Call) -> None:
+        """`optional_import("torch.optim", name="Adam")`: what stands in texts stays what it was."""
+        texts = [a.value.raw_value for a in call.args if isinstance(a.value, cst.SimpleString)]
+        for module, name in pairwise(texts):
+            path = f"{module}.{name}"
+            if name.isidentifier() and (self.kb.read(path) or self.kb.is_known_api(path)):
+                hint = "import it where it is used: from ... import ..."
+                message = f"{path} is named in texts, which are not converted"
+                self.context.report(call, "SW1001", message, hint, severity="warning")
 
     def _may_be_module_class(self, call: cst.Call) -> bool:
         """May the only argument of a call be a class of modules?"""

@@ -67,6 +67,9 @@ class StatementEdits(Walk):
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.IndentedBlock:
         body, left = _closed_up(updated_node.body)
+        if body and _begins_empty(body[0]) and not _begins_empty(original_node.body[0]):  # what stood there went away
+            lines = list(getattr(body[0], "leading_lines", ()))
+            body = [body[0].with_changes(leading_lines=lines[_blank(lines) :]), *body[1:]]
         if body is updated_node.body:
             return updated_node
         lines = [line for line in left if line.comment is not None]
@@ -311,6 +314,15 @@ def gone(lines: Sequence[cst.EmptyLine]) -> cst.SimpleStatementLine | cst.Remova
 def is_gone(statement: cst.BaseStatement) -> bool:
     """Does this stand for a statement that went away?"""
     return isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 and statement.body[0] is _GONE
+
+
+def _blank(lines: Sequence[cst.EmptyLine]) -> int:
+    """How many of the lines are empty before anything comes."""
+    return next((i for i, line in enumerate(lines) if line.comment is not None), len(lines))
+
+
+def _begins_empty(statement: cst.BaseStatement) -> bool:
+    return _blank(getattr(statement, "leading_lines", ())) > 0
 
 
 def _closed_up(

@@ -9,8 +9,8 @@ import libcst as cst
 
 from ..analysis.nodes import walk
 from ..analysis.values import Api, Container, Instance, Layer, Tensor
-from .aliases import check_aliases
 from ..convert.layout import followed, quiet
+from .aliases import check_aliases
 from .base import Walk, is_empty_context
 from .flow import statements_of
 from .idle import without_idle

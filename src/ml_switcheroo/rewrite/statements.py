@@ -100,8 +100,26 @@ class StatementEdits(Walk):
         if not errors:
             return updated
         lines = [*updated.leading_lines, *todo_lines(errors)]
+        if isinstance(original, (cst.FunctionDef, cst.ClassDef)) and isinstance(
+            updated, (cst.FunctionDef, cst.ClassDef)
+        ):
+            if not self.functions or self._in_class_body():
+                updated, rows = self._without_decorators(original, updated, errors)
+                lines += rows
         header = {} if all(error.keeps for error in errors) else self.original_header(original)
         return updated.with_changes(leading_lines=lines, **header)
+
+    def _without_decorators(
+        self, original: cst.FunctionDef | cst.ClassDef, updated: cst.FunctionDef | cst.ClassDef, errors: list[Finding]
+    ) -> tuple[cst.FunctionDef | cst.ClassDef, list[cst.EmptyLine]]:
+        """Decorators that could not be converted would stop the import: they become comments."""
+        nodes, code = {error.node for error in errors}, self.context.module.tree.code_for_node
+        texts = [code(d.decorator) for d in original.decorators if nodes & Collector.of(d)]
+        if any("\n" in text for text in texts):
+            return updated, []
+        kept = [d for d in updated.decorators if code(d.decorator) not in texts]
+        rows = [cst.EmptyLine(comment=cst.Comment(f"# @{text}")) for text in texts]
+        return updated.with_changes(decorators=kept), rows
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
         """An annotation that could not be converted would stop the import: it goes, its TODO stays."""

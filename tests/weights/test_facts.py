@@ -105,6 +105,31 @@ class Net(nn.Module):
     assert found["pair"] == [{"ModuleList": {"0": ["layer Linear"], "1": ["layer Embedding"]}}]
 
 
+def test_children_that_come_as_pairs(tmp_path: Path) -> None:
+    body = """
+from typing import Any, Dict, List, Tuple
+
+def stages(n, extra) -> Tuple[List[Tuple[str, nn.Module]], List[Dict[str, Any]]]:
+    made, facts = [], []
+    for i in range(n):
+        made.append((f"stage{i}", nn.Sequential(nn.Linear(3, 3), nn.Embedding(3, 3))))
+        facts.append(dict(module=f"stage{i}"))
+    return (made, facts) if not extra else other(extra)
+
+def other(extra) -> Tuple[List[Tuple[str, nn.Module]], List[Dict[str, Any]]]:
+    return unknown(extra)
+
+class Net(nn.Module):
+    def __init__(self, n, extra=None):
+        super().__init__()
+        made, facts = stages(n, extra)
+        for stage in made:
+            self.add_module(*stage)
+"""
+    found = classes(tmp_path, body)["Net"]
+    assert {"Sequential": {"0": ["layer Linear"], "1": ["layer Embedding"]}} in found["stage*"]
+
+
 def test_bases_and_modules_from_outside(tmp_path: Path) -> None:
     body = """
 class Block(nn.Sequential):

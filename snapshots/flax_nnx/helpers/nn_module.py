@@ -1,6 +1,7 @@
 """What code asks of a torch module (its parts, parameters, state), for NNX modules, in torch's order."""
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
+import inspect
 import math
 import re
 from typing import NamedTuple
@@ -189,6 +190,25 @@ def load_own_state(
     for name, key in keys.items() if strict else ():
         if name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] not in (*own, *parts):
             unexpected_keys.append(key)
+
+
+def is_training(module) -> bool:
+    """Is a module in training mode? Where it has no mode itself, its parts tell."""
+    flags = ("deterministic", "use_running_average")
+    for parts in [module], modules(module):
+        modes = {getattr(part, flag, None) for part in parts for flag in flags} - {None}
+        if len(modes) == 1:
+            return not modes.pop()
+    raise ValueError("the parts of this module have no mode, or not all the same: ask one of them")
+
+
+def signature_of(called) -> inspect.Signature:
+    """The signature of a function, or of a module's class (which itself says nothing) without its random stream."""
+    if not (inspect.isclass(called) and issubclass(called, nnx.Module)):
+        return inspect.signature(called)
+    signature = inspect.signature(called.__init__)
+    _, *parameters = signature.parameters.values()
+    return signature.replace(parameters=[p for p in parameters if p.name != "rngs"])
 
 
 def train_mode(module, mode=True):

@@ -65,6 +65,8 @@ class Attributes(EngineBase):
             if found is not None:
                 return found
         if isinstance(value, Instance):
+            if name == self.training and value.cls.is_module and not self._is_self(node):
+                value.cls.uses_mode = True
             return self.member(value.cls, name, value)
         if isinstance(value, ClassRef):
             return self.class_member(value.cls, name)
@@ -106,6 +108,12 @@ class Attributes(EngineBase):
         if kind is not None and not hasattr(kind, name) and not name.startswith("_"):
             return NOTHING  # whatever has this attribute, it is not this value
         return frozenset({MethodRef(frozenset({value}), name)})
+
+    def _is_self(self, node: cst.CSTNode) -> bool:
+        """Does a method read an attribute of its own object?"""
+        owner = getattr(node, "value", None)
+        parameters = self.current.parameters if self.current is not None and self.current.cls is not None else []
+        return getattr(owner, "value", None) in parameters[:1]
 
     def _is_of_modules(self, name: str) -> bool:
         """Is this an attribute of every module of the framework?"""
@@ -157,6 +165,8 @@ class Attributes(EngineBase):
             if name in hub.weights:
                 role = "buffer" if name.startswith(("running_", "num_batches")) else "parameter"
                 return frozenset({Tensor(role), Const(None)}) if name == "bias" else frozenset({Tensor(role)})
+            if name in hub.parts:
+                return frozenset({Layer(hub.parts[name])})
             if name in hub.params:
                 return self.typed(hub.params[name].type, None, NOTHING) or UNKNOWNS
         if name == self.training:
@@ -193,7 +203,7 @@ class Attributes(EngineBase):
                 for sub in cls.subclasses:
                     if name in sub.methods:
                         found |= {FunctionRef(sub.methods[name], frozenset({Instance(sub)}))}
-        if not found:
+        if not found and not (cls.is_module and self._is_of_modules(name)):  # a computed name hides no methods
             for parent in cls.mro():
                 for pattern, cell in parent.attribute_patterns.items():
                     if glob(pattern, name):

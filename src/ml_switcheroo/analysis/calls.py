@@ -159,15 +159,12 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             values = self.evaluate(argument.value)
             if argument.star == "*":
                 args.starred |= self.elements(values, None)
-                for value in values:
-                    if (
-                        isinstance(value, Container)
-                        and value.site.ordered is not None
-                        and len(values) == 1
-                        and not args.open
-                    ):
-                        args.positional.extend(self.read(cell) for cell in value.site.ordered)
-                        break
+                places = {v: v.site.ordered for v in values if isinstance(v, Container) and v.site.ordered is not None}
+                if not args.open and len({len(cells) for cells in places.values()}) == 1:
+                    loose = self.elements(values - places.keys(), None) if len(places) < len(values) else NOTHING
+                    for cells in zip(*places.values(), strict=True):
+                        args.positional.append(loose.union(*map(self.read, cells)))
+                    args.open = len(places) < len(values)
                 else:
                     args.open = True
             elif argument.star == "**":

@@ -144,9 +144,9 @@ def _last(arg: cst.Arg, old: cst.Arg | None, trailing: cst.Arg) -> cst.Arg:
         return arg.with_changes(comma=old.comma, whitespace_after_arg=old.whitespace_after_arg)
     if not isinstance(trailing.comma, cst.Comma):
         return arg.with_changes(
-            comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=_quiet(trailing.whitespace_after_arg)
+            comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=quiet(trailing.whitespace_after_arg)
         )
-    end = _quiet(trailing.comma.whitespace_after)
+    end = quiet(trailing.comma.whitespace_after)
     if old is not None and isinstance(old.comma, cst.Comma) and isinstance(end, cst.ParenthesizedWhitespace):
         after = old.comma.whitespace_after
         if isinstance(after, cst.ParenthesizedWhitespace):
@@ -154,5 +154,17 @@ def _last(arg: cst.Arg, old: cst.Arg | None, trailing: cst.Arg) -> cst.Arg:
     return arg.with_changes(comma=cst.Comma(whitespace_after=end))
 
 
-def _quiet(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+def followed(
+    comma: cst.Comma, between: cst.BaseParenthesizableWhitespace
+) -> tuple[cst.Comma, cst.BaseParenthesizableWhitespace]:
+    """The comma of what was the last, with its comment, where one more comes; and what closes the list behind that."""
+    after = comma.whitespace_after
+    if not isinstance(after, cst.ParenthesizedWhitespace) or not isinstance(between, cst.ParenthesizedWhitespace):
+        return cst.Comma(whitespace_after=between), after
+    kept = after.with_changes(indent=between.indent, last_line=between.last_line)
+    return cst.Comma(whitespace_after=kept), quiet(after)
+
+
+def quiet(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+    """The same line break without comments and empty lines."""
     return _plain(space) if isinstance(space, cst.ParenthesizedWhitespace) else space

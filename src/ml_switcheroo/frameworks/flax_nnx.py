@@ -10,6 +10,8 @@ STYLE = Style(
     stream_seeded="nnx.Rngs({x})",
     stream_if_taken="with_rngs",
     mode="not {self}.deterministic",
+    mode_of="is_training",
+    signature="signature_of",
     mode_start="{self}.deterministic = False",
     mode_methods=("train", "eval"),
     variable_read="{x}[...]",

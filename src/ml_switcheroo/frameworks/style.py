@@ -21,6 +21,8 @@ class Style:
     stream_attribute: str = "{self}.{stream}"
     stream_if_taken: str = ""  # helper(function, stream): the function with the stream if it takes one
     mode: str = "{self}.training"  # "is training" as an expression
+    mode_of: str = ""  # helper that finds it for modules that may keep none themselves
+    signature: str = ""  # helper that gives the signature of a module's class as the source has it
     mode_start: str | None = None  # statement in the constructor of classes that ask for the mode
     mode_methods: tuple[str, ...] = ()  # methods that switch the mode and that a class must not replace
     variable_read: str = "{x}"  # value of a parameter or buffer

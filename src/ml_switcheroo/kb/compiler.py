@@ -18,7 +18,9 @@ KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace
 EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills"})
 NEEDS = frozenset({"rngs"})
 LADDER = ("emit", "api", "helper", "refuse", "plugin")
-HUB_KEYS = frozenset({"doc", "kind", "params", "returns", "call", "weights", "effects", "where", "layout", "see"})
+HUB_KEYS = frozenset(
+    {"doc", "kind", "params", "returns", "call", "weights", "parts", "effects", "where", "layout", "see"}
+)
 ROW_KEYS = frozenset(
     {
         "api",
@@ -124,6 +126,9 @@ def hub_row(row: Row) -> HubRow:
     for name, layout in _mapping(data, "weights").items():
         if not isinstance(layout, (str, int)):
             raise RowError(f"weight {name}: expected a layout text such as OIHW", "weights", name)
+    for name, op in _mapping(data, "parts").items():
+        if kind != "layer" or not name.isidentifier() or not isinstance(op, str):
+            raise RowError(f"part {name}: expected the name of the layer under this attribute", "parts", name)
     return HubRow(row.op, kind, params, data)
 
 
@@ -157,6 +162,7 @@ def pack_hub(hub: HubRow) -> list[Any]:
         weights,
         _texts(data, "effects"),
         str(data.get("doc") or ""),
+        _mapping(data, "parts"),
     ]
 
 

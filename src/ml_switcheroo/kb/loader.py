@@ -204,7 +204,7 @@ def _layered(spokes: list[Spoke]) -> dict[str, Any]:
 
 
 def _hub_op(op: str, packed: list[Any]) -> HubOp:
-    kind, params, returns, call, weights, effects, doc = packed
+    kind, params, returns, call, weights, effects, doc, parts = packed
     return HubOp(
         op,
         kind,
@@ -214,6 +214,7 @@ def _hub_op(op: str, packed: list[Any]) -> HubOp:
         weights,
         tuple(effects),
         doc,
+        parts,
     )
 
 

@@ -26,6 +26,7 @@ class HubOp:
     weights: dict[str, str] = field(default_factory=dict)
     effects: tuple[str, ...] = ()
     doc: str = ""
+    parts: dict[str, str] = field(default_factory=dict)  # layers: attribute -> the layer that it holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,12 @@ class Walk(cst.CSTTransformer):
         self.symmetric: set[cst.CSTNode] = set()  # weights that are filled alike in any order of their axes
         # weight of a layer -> its variable and order of axes
         self.variables: dict[cst.CSTNode, tuple[cst.BaseExpression, tuple[int, ...]]] = {}
+        self.fused: dict[
+            cst.CSTNode, cst.CSTNode
+        ] = {}  # weight that is several in the target -> statement that fills it
+        # such a statement -> the first part, which it fills, and the others
+        self.split: dict[cst.CSTNode, tuple[cst.Attribute, list[cst.Attribute]]] = {}
+        self.asked: set[cst.CSTNode] = set()  # what is compared with None
         self.filled = set(context.effects.handed.arguments)  # what is handed to an initialiser
         self.trained: dict[cst.CSTNode, cst.BaseExpression | None] = {}  # `m.parameters()` of an optimizer -> `m`
         self.finders: dict[FunctionInfo, StepFinder] = {}  # of training steps
@@ -106,6 +112,7 @@ class Walk(cst.CSTTransformer):
         self.nothing: set[str] = set()  # variables of the function that were given None for something of the source
         self.stream_outside = False  # does code outside functions draw?
         self.seeds: dict[cst.CSTNode | None, str] = {}  # the seeds that functions (None: the module) were given
+        self.switched_modules: dict[FunctionInfo, set[str]] = {}  # what a function asks for its mode, and switches
         self.operands: set[cst.CSTNode] = set()  # places where `not x` needs no parentheses
         self.safe_stores: set[cst.CSTNode] = set()  # attribute targets: written, not read
         self.receivers: dict[cst.CSTNode, cst.BaseExpression] = {}  # method call -> its translated receiver

@@ -9,6 +9,7 @@ import libcst as cst
 
 from ..analysis.nodes import walk
 from ..analysis.values import Api, Container, Instance, Layer, Tensor
+from ..convert.layout import followed, quiet
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
 from .flow import statements_of
@@ -469,24 +470,24 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
     trailing = False
     for parameter in everything[:-1] if len(everything) > 1 else []:
         if isinstance(parameter.comma, cst.Comma):
-            between = parameter.comma.whitespace_after
+            between = quiet(parameter.comma.whitespace_after)
+    comma = last_comma = cst.Comma(whitespace_after=between)
     if everything and isinstance(everything[-1].comma, cst.Comma) and params.star_kwarg is None:
-        trailing, after = True, everything[-1].comma.whitespace_after
+        trailing = True
+        last_comma, after = followed(everything[-1].comma, between)
     elif (
         everything
         and params.star_kwarg is None
         and isinstance(everything[-1].whitespace_after_param, cst.ParenthesizedWhitespace)
     ):
-        after = everything[-1].whitespace_after_param  # the closing bracket stands on a line of its own
+        closing = cst.Comma(whitespace_after=everything[-1].whitespace_after_param)
+        last_comma, after = followed(closing, between)  # the closing bracket stands on a line of its own
         last = everything[-1].with_changes(whitespace_after_param=cst.SimpleWhitespace(""))
         if params.kwonly_params:
             params = params.with_changes(kwonly_params=[*params.kwonly_params[:-1], last])
         else:
             params = params.with_changes(params=[*params.params[:-1], last])
         new = new.with_changes(whitespace_after_param=after)
-    comma = cst.Comma(whitespace_after=between)
-    if isinstance(between, cst.ParenthesizedWhitespace) and between.first_line.comment is not None:
-        comma = cst.Comma(whitespace_after=between.with_changes(first_line=cst.TrailingWhitespace()))
     changes: dict[str, object] = {}
     star: object = params.star_arg
     kwonly = list(params.kwonly_params)
@@ -494,9 +495,9 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
         star = cst.ParamStar(comma=comma)
         if params.params:
             last = params.params[-1]
-            changes["params"] = [*params.params[:-1], last.with_changes(comma=comma)]
+            changes["params"] = [*params.params[:-1], last.with_changes(comma=last_comma)]
     elif kwonly:
-        kwonly[-1] = kwonly[-1].with_changes(comma=comma)
+        kwonly[-1] = kwonly[-1].with_changes(comma=last_comma)
     elif isinstance(star, cst.Param):
         star = star.with_changes(comma=comma)
     if params.star_kwarg is not None:

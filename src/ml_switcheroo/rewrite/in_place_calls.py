@@ -25,8 +25,23 @@ def pure_name(walk: Walk | Context, name: str) -> str:
 
 
 def without_data(node: cst.BaseExpression) -> cst.BaseExpression:
-    """`w` of `w.data`: both are the same values, seen with and without gradients."""
-    return node.value if isinstance(node, cst.Attribute) and node.attr.value == "data" else node
+    """`w` of `w.data`, `w.detach()`, `as_tensor(w)`: the same values in the same place, seen without gradients."""
+    if isinstance(node, cst.Attribute) and node.attr.value == "data":
+        return node.value
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        return same_place(node, node.func.value) or node
+    return node
+
+
+def same_place(call: cst.Call, owner: cst.BaseExpression) -> cst.BaseExpression | None:
+    """What a call gives back as it is, of the object that its function is taken from or of its arguments."""
+    assert isinstance(call.func, cst.Attribute)
+    name = call.func.attr.value
+    if name == "detach" and not call.args:
+        return owner
+    if name == "as_tensor" and len(call.args) == 1 and isinstance(call.args[0].value, (cst.Attribute, cst.Name)):
+        return call.args[0].value
+    return None
 
 
 def changed_argument(walk: Walk, call: cst.Call) -> cst.BaseExpression | None:

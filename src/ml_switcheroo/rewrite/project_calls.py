@@ -23,6 +23,7 @@ from ..analysis.values import (
     Value,
     Values,
 )
+from ..convert.layout import followed, quiet
 from ..convert.precedence import bare
 from .base import Walk
 
@@ -251,26 +252,24 @@ def add_keyword(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Cal
             last = args[-1]
             between: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace(" ")
             if isinstance(last.comma, cst.Comma):  # one argument a line, with a comma after the last
-                closing = last.comma.whitespace_after
                 if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
-                    between = args[-2].comma.whitespace_after
+                    between = quiet(args[-2].comma.whitespace_after)
                 elif isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
-                    between = call.whitespace_before_args
-                args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=between))
+                    between = quiet(call.whitespace_before_args)
+                comma, closing = followed(last.comma, between)
+                args[-1] = last.with_changes(comma=comma)
                 args.append(new.with_changes(comma=cst.Comma(whitespace_after=closing)))
                 return call.with_changes(args=args)
             if len(args) > 1 and isinstance(args[-2].comma, cst.Comma):
-                between = args[-2].comma.whitespace_after
-                if isinstance(between, cst.ParenthesizedWhitespace) and not between.first_line.comment:
-                    pass
-                else:
-                    between = cst.SimpleWhitespace(" ")
+                between = quiet(args[-2].comma.whitespace_after)
+            comma = cst.Comma(whitespace_after=between)
             if isinstance(last.whitespace_after_arg, cst.ParenthesizedWhitespace):
-                new = new.with_changes(whitespace_after_arg=last.whitespace_after_arg)
-                last = last.with_changes(whitespace_after_arg=cst.SimpleWhitespace(""))
                 if isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
-                    between = call.whitespace_before_args
-            args[-1] = last.with_changes(comma=cst.Comma(whitespace_after=between))
+                    between = quiet(call.whitespace_before_args)
+                comma, closing = followed(cst.Comma(whitespace_after=last.whitespace_after_arg), between)
+                new = new.with_changes(whitespace_after_arg=closing)
+                last = last.with_changes(whitespace_after_arg=cst.SimpleWhitespace(""))
+            args[-1] = last.with_changes(comma=comma)
         args.append(new)
     else:
         args.insert(at, new.with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))))

@@ -26,7 +26,9 @@ from ..convert.bind import bind_property
 from ..convert.emit import emit
 from .base import Walk
 from .freezing import Freezing
+from .fused import Fused, attribute
 from .handed import layer_ops
+from .modes import Modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +53,7 @@ def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence
     return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
-class References(Freezing, Walk):
+class References(Modes, Fused, Freezing, Walk):
     """Replaces what is read without being called."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -125,6 +127,8 @@ class References(Freezing, Walk):
             if isinstance(part.operator, (cst.Is, cst.IsNot)):
                 self.plain.add(node.left)
                 self.plain.add(part.comparator)
+                if isinstance(part.comparator, cst.Name) and part.comparator.value == "None":
+                    self.asked.add(node.left)
                 if isinstance(node.left, cst.Attribute) and (name := self.kept_beside(node.left)) is not None:
                     self.beside[node.left] = name
         return True
@@ -220,6 +224,10 @@ class References(Freezing, Walk):
         if original in self.switched:
             return self.fitted(original, self.switch_reference(original))
         rows = self.kb.read(name)
+        owner, _, last = name.rpartition(".")
+        if last == "__kwdefaults__" and self.kb.read(owner):
+            self.context.changed = True
+            return cst.parse_expression(_keyword_defaults(self.kb.read(owner)[0]))
         if not rows:
             if self.engine.kb.api_names(name):
                 if original in self.on_path:
@@ -344,21 +352,13 @@ class References(Freezing, Walk):
         if original_node in self.flags:
             return self.flag_read(original_node, updated_node) or updated_node
         attr = original_node.attr.value
+        if attr == self.engine.training and self._is_module(owners) and original_node in self.safe_stores:
+            return updated_node  # see mode_stored
+        if attr == self.engine.training and (mode := self.mode_read(original_node, updated_node, owners)) is not None:
+            return mode
         if all(isinstance(v, Unknown) for v in owners):
             weight = attr == "weight" and original_node in self.effects.handed.arguments
             return self._weight_of(original_node, updated_node) if weight else updated_node
-        if attr == self.engine.training and self._is_module(owners) and original_node in self.safe_stores:
-            self.context.report(
-                original_node,
-                "SW5001",
-                "the mode of a module is not assigned in the target, where each part keeps its own",
-                "call train() or eval() on the module",
-            )
-            return updated_node
-        if attr == self.engine.training and self._is_module(owners):
-            self._uses_mode()
-            node = self.style_expression(self.style.mode, self=updated_node.value)
-            return self.fitted(original_node, node)
         api = f"{self.engine.module_type}.{attr}"
         if self._is_module(owners) and not self._is_own(owners, attr) and self._is_property(api):
             call = bind_property(self.kb, api, self.arg(updated_node.value, original_node.value))
@@ -403,12 +403,6 @@ class References(Freezing, Walk):
         return any(
             isinstance(v, Instance) and (self._stored(v, attr) or self.engine.find_method(v.cls, attr)) for v in owners
         )
-
-    def _uses_mode(self) -> None:
-        for function in reversed(self.functions):
-            if function.cls is not None:
-                function.cls.uses_mode = True
-                return
 
     def _only_arrays_have(self, owners: Values, attr: str) -> bool:
         """A property of tensors, asked of what may be a tensor, or a module that has no such attribute."""
@@ -566,12 +560,18 @@ class References(Freezing, Walk):
             hint = "keep a variable of your own for it"
             self.context.report(original, "SW5003", f"the target's layer does not keep {attr}: {reason}", hint)
             return updated
+        if not path and original in self.fused:
+            return self.fill_parts(original, updated.value)
+        if not path and original in self.asked and (part := self.part_beside(original)) is not None:
+            return attribute(updated.value, part)
         if not path or (mixed and self.style.weight_view is None):
-            self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer")
+            parts = self.parts_of(original)
+            hint = f"the target has {', '.join(parts)} in its place: write the line with these"
+            if not parts:
+                hint = "which class this is decides where it is: test that with isinstance() first"
+            self.context.report(original, "SW5003", f"{attr} has no single counterpart in the target's layer", hint)
             return updated
-        node: cst.BaseExpression = updated.value
-        for part in path.split("."):
-            node = cst.Attribute(node, cst.Name(part))
+        node: cst.BaseExpression = attribute(updated.value, path)
         self.context.use()
         mixed = mixed and attr != "bias" and original not in self.plain
         if original not in self.symmetric and (mixed or original in self.effects.handed.views):
@@ -637,6 +637,12 @@ class References(Freezing, Walk):
         if len(source) != len(target):
             return ("", ())
         return (path, tuple(target.index(axis) for axis in source))
+
+
+def _keyword_defaults(row: ReadRow) -> str:
+    """The `__kwdefaults__` of a function of the framework, as Python text."""
+    found = [p for signature in row.signatures for p in signature if p.kind == "ko" and p.default is not None]
+    return f"{{{', '.join(f'{p.name!r}: {p.default}' for p in found)}}}" if found else "None"
 
 
 class _Quotes(cst.CSTTransformer):

@@ -67,6 +67,9 @@ class StatementEdits(Walk):
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.IndentedBlock:
         body, left = _closed_up(updated_node.body)
+        if body and _begins_empty(body[0]) and not _begins_empty(original_node.body[0]):  # what stood there went away
+            lines = list(getattr(body[0], "leading_lines", ()))
+            body = [body[0].with_changes(leading_lines=lines[_blank(lines) :]), *body[1:]]
         if body is updated_node.body:
             return updated_node
         lines = [line for line in left if line.comment is not None]
@@ -97,8 +100,26 @@ class StatementEdits(Walk):
         if not errors:
             return updated
         lines = [*updated.leading_lines, *todo_lines(errors)]
+        if isinstance(original, (cst.FunctionDef, cst.ClassDef)) and isinstance(
+            updated, (cst.FunctionDef, cst.ClassDef)
+        ):
+            if not self.functions or self._in_class_body():
+                updated, rows = self._without_decorators(original, updated, errors)
+                lines += rows
         header = {} if all(error.keeps for error in errors) else self.original_header(original)
         return updated.with_changes(leading_lines=lines, **header)
+
+    def _without_decorators(
+        self, original: cst.FunctionDef | cst.ClassDef, updated: cst.FunctionDef | cst.ClassDef, errors: list[Finding]
+    ) -> tuple[cst.FunctionDef | cst.ClassDef, list[cst.EmptyLine]]:
+        """Decorators that could not be converted would stop the import: they become comments."""
+        nodes, code = {error.node for error in errors}, self.context.module.tree.code_for_node
+        texts = [code(d.decorator) for d in original.decorators if nodes & Collector.of(d)]
+        if any("\n" in text for text in texts):
+            return updated, []
+        kept = [d for d in updated.decorators if code(d.decorator) not in texts]
+        rows = [cst.EmptyLine(comment=cst.Comment(f"# @{text}")) for text in texts]
+        return updated.with_changes(decorators=kept), rows
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
         """An annotation that could not be converted would stop the import: it goes, its TODO stays."""
@@ -311,6 +332,15 @@ def gone(lines: Sequence[cst.EmptyLine]) -> cst.SimpleStatementLine | cst.Remova
 def is_gone(statement: cst.BaseStatement) -> bool:
     """Does this stand for a statement that went away?"""
     return isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 and statement.body[0] is _GONE
+
+
+def _blank(lines: Sequence[cst.EmptyLine]) -> int:
+    """How many of the lines are empty before anything comes."""
+    return next((i for i, line in enumerate(lines) if line.comment is not None), len(lines))
+
+
+def _begins_empty(statement: cst.BaseStatement) -> bool:
+    return _blank(getattr(statement, "leading_lines", ())) > 0
 
 
 def _closed_up(

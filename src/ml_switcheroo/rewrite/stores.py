@@ -8,14 +8,16 @@ import libcst as cst
 
 from ..analysis.nodes import children
 from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
-from ..convert.precedence import OBJECT, SUM, TERM, bare, fit
+from ..convert.precedence import OBJECT, SUM, TERM, bare, fit, parenthesized
 from ..convert.template import is_whole
 from .base import Walk
 from .events import is_put
 from .freezing import Freezing
+from .fused import Fused, attribute
 from .handed import layer_ops
-from .in_place_calls import changed_argument, without_data
+from .in_place_calls import changed_argument, pure_name, without_data
 from .masks import mask_axis
+from .modes import Modes
 from .placeholders import holds_arrays, holds_modules, is_setting, nests_modules
 from .procedures import given
 from .registrations import Registrations
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
 
 
-class Stores(Registrations, Freezing, Walk):
+class Stores(Registrations, Modes, Fused, Freezing, Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -65,6 +67,15 @@ class Stores(Registrations, Freezing, Walk):
     def visit_Expr(self, node: cst.Expr) -> bool:
         self.safe.add(node.value)
         self.alone.add(node.value)
+        self.mark_fused(node)
+        receiver: cst.BaseExpression | None = node.value
+        while receiver is not None and (inner := self._inplace_receiver(receiver)) is not None:
+            receiver = inner
+        if receiver is not None and receiver is not node.value:
+            variable = without_data(receiver)  # `p.detach().zero_()`
+            plain = isinstance(variable, cst.Name)
+            if plain if isinstance(receiver, cst.Attribute) else plain or self._is_variable(variable):
+                self.filled.add(receiver)
         return True
 
     def _mark_target(self, target: cst.BaseExpression) -> None:
@@ -82,8 +93,10 @@ class Stores(Registrations, Freezing, Walk):
     def leave_Assign(
         self, original_node: cst.Assign, updated_node: cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
-        if self._is_unkept(original_node):
+        if self._is_unkept(original_node) or self._asks_in_vain(original_node):
             return cst.RemoveFromParent()
+        if self._fills_itself(original_node):
+            return self.leave_Expr(cst.Expr(original_node.value), cst.Expr(updated_node.value))
         switched = self.flag_stored(original_node, updated_node)
         if switched is not None:
             return switched
@@ -94,6 +107,10 @@ class Stores(Registrations, Freezing, Walk):
             return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
         if len(original_node.targets) == 1:
             target, new_target = original_node.targets[0].target, updated_node.targets[0].target
+            if isinstance(target, cst.Attribute):
+                mode = self.mode_stored(original_node, updated_node, target, self.facts(target.value))
+                if mode is not None:
+                    return mode
             if isinstance(target, cst.Name) and self._is_alias_of_framework(original_node):
                 self.context.changed = True
                 return cst.RemoveFromParent()
@@ -129,6 +146,35 @@ class Stores(Registrations, Freezing, Walk):
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
+
+    def _fills_itself(self, node: cst.Assign) -> bool:
+        """`m.weight = nn.init.zeros_(m.weight)`: an initialiser gives back what it has filled."""
+        call, target = node.value, without_data(node.targets[0].target)
+        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not isinstance(call, cst.Call):
+            return False
+        name = self.context.source_api(self.facts(call.func)) if self.is_direct(call.func) else None
+        rows = self.kb.read(pure_name(self, name)) if name is not None and call.args else []
+        hub = self.kb.hub(rows[0].op) if rows else None
+        same = hub is not None and hub.kind == "function" and "mutates" in hub.effects
+        return same and without_data(call.args[0].value).deep_equals(target)
+
+    def _asks_in_vain(self, node: cst.Assign) -> bool:
+        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients."""
+        target = node.targets[0].target
+        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not self._is_true(node.value):
+            return False
+        rows = self.kb.read(f"{self.engine.tensor_type}.{target.attr.value}")
+        arrays = self.facts(target.value)
+        values = bool(arrays) and all(isinstance(v, Tensor) and v.role == "value" for v in arrays)
+        if not rows or rows[0].op != "requires_grad" or not values or self.uses_gradients():
+            return False
+        self.context.findings[self.marks[-1] :] = []
+        self.context.changed = True
+        return True
+
+    @staticmethod
+    def _is_true(node: cst.BaseExpression) -> bool:
+        return isinstance(node, cst.Name) and node.value == "True"
 
     def _selected(self, original: cst.BaseExpression, updated: cst.Subscript) -> cst.BaseExpression:
         """`y[mask]` for a loss only: all of y, with the ignored target where the mask does not hold."""
@@ -309,6 +355,8 @@ class Stores(Registrations, Freezing, Walk):
 
     def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""
+        if isinstance(original, cst.Call) and original in self.filled:
+            return self._storable(without_data(original), updated)
         if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
             name = original.value
             return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(name, v)
@@ -500,10 +548,10 @@ class Stores(Registrations, Freezing, Walk):
             found = {str(w.weights.get(original.value.attr.value)) for op in other if (w := self.kb.write(op))}
             orders = {rule.partition(" ")[2] for rule in found}
             if orders != {order}:
-                return self._tie(original, updated, _attribute(new.value, path), order, orders)
+                return self._tie(original, updated, attribute(new.value, path), order, orders)
         elif order and any(isinstance(v, Tensor) for v in values):
-            return self._replace_weight(original, updated, _attribute(new.value, path), order)
-        return updated.with_changes(targets=[_target(_attribute(new.value, path))])
+            return self._replace_weight(original, updated, attribute(new.value, path), order)
+        return updated.with_changes(targets=[_target(attribute(new.value, path))])
 
     def _is_refused(self, op: str) -> bool:
         """A layer that the target cannot have: where it is made, that was said."""
@@ -595,6 +643,11 @@ class Stores(Registrations, Freezing, Walk):
         return self.reads_gradients
 
     def leave_Expr(
+        self, original_node: cst.Expr, updated_node: cst.Expr
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        return self.repeated(original_node, self._statement(original_node, updated_node))
+
+    def _statement(
         self, original_node: cst.Expr, updated_node: cst.Expr
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
         if self._is_unkept(original_node):
@@ -719,10 +772,19 @@ class Stores(Registrations, Freezing, Walk):
                     )
                 return updated
         value = bare(updated.value)
-        root = without_data(root_of(receiver))
+        while (inner := self._inplace_receiver(receiver)) is not None:
+            receiver = inner
+        root = without_data(receiver)
+        hidden = isinstance(root, cst.Name) and root is not receiver  # from the gradient: `y.data.clamp_(0, 1)`
         roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
         if "buffer" in roles:
             value = self.constant_array(value)
+        elif hidden and roles == {"value"} and self.function in self.effects.reached and self.style.stop_gradient:
+            # The gradient goes past the change: that of the old value.
+            stopped = self.style_expression(self.style.stop_gradient, x=bare(value))
+            old = self.style_expression(self.style.stop_gradient, x=bare(place[0].deep_clone()))
+            gone = cst.BinaryOperation(fit(place[0].deep_clone(), SUM), cst.Subtract(), old)
+            value = cst.BinaryOperation(stopped, cst.Add(), parenthesized(gone))
         elif "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
             # The gradient is that of the variable with its new value.
             change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(place[0].deep_clone(), SUM + 1))
@@ -734,13 +796,6 @@ class Stores(Registrations, Freezing, Walk):
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""
         return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
-
-
-def root_of(receiver: cst.BaseExpression) -> cst.BaseExpression:
-    """`x` of `x.mul_(2)`, which another in-place method is called on."""
-    while isinstance(receiver, cst.Call) and isinstance(receiver.func, cst.Attribute):
-        receiver = receiver.func.value
-    return receiver
 
 
 def _plain_names(node: cst.BaseExpression) -> list[str]:
@@ -759,15 +814,6 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 def _target(place: cst.BaseExpression) -> cst.AssignTarget:
     """An expression as that to which a statement assigns."""
     return cst.AssignTarget(cast("cst.BaseAssignTargetExpression", place))
-
-
-def _attribute(owner: cst.BaseExpression, path: str) -> cst.Attribute:
-    """`owner.a.b` for the path `a.b`."""
-    first, *rest = path.split(".")
-    node = cst.Attribute(owner, cst.Name(first))
-    for part in rest:
-        node = cst.Attribute(node, cst.Name(part))
-    return node
 
 
 def _fits_any_dtype(node: cst.BaseExpression) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import libcst as cst
 
 from ..analysis.calls import COMMON_METHODS
@@ -26,7 +28,8 @@ from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .freezing import Freezing
-from .in_place_calls import pure_name, without_data
+from .in_place_calls import pure_name, same_place, without_data
+from .modes import Modes
 from .project_calls import ProjectCalls
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
@@ -44,7 +47,7 @@ MODULE_METHODS = frozenset(_MODULE.split())
 MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
 
 
-class Calls(ProjectCalls, Freezing, Walk):
+class Calls(ProjectCalls, Modes, Freezing, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
@@ -72,7 +75,8 @@ class Calls(ProjectCalls, Freezing, Walk):
         if any(self._joins(name) for name in names):
             parts = [a.value.elements for a in node.args if isinstance(a.value, (cst.Tuple, cst.List))]
             self.arrays.update(element.value for elements in parts for element in elements)
-        if "builtins.isinstance" in names or "builtins.issubclass" in names:
+        tests = ("builtins.isinstance", "builtins.issubclass")
+        if any(name in tests or any(row.op == "jit_isinstance" for row in self.kb.read(name)) for name in names):
             if len(node.args) == 2:
                 self.plain.add(node.args[0].value)
                 self._mark_types(node.args[1].value)
@@ -84,7 +88,7 @@ class Calls(ProjectCalls, Freezing, Walk):
 
     def _mark_fills(self, node: cst.Call) -> None:
         """`layer.weight.data.normal_(0, 0.02)`: what fills a weight alike everywhere ignores the order of its axes."""
-        if not isinstance(node.func, cst.Attribute) or not isinstance(node.func.value, cst.Attribute):
+        if not isinstance(node.func, cst.Attribute) or not isinstance(without_data(node.func.value), cst.Attribute):
             return
         rows = self.kb.read(f"{self.engine.tensor_type}.{node.func.attr.value}")
         hub = self.kb.hub(rows[0].op) if rows else None
@@ -106,6 +110,10 @@ class Calls(ProjectCalls, Freezing, Walk):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)
         func = original_node.func
+        if original_node in self.filled and isinstance(updated_node.func, cst.Attribute):
+            same = same_place(updated_node, updated_node.func.value)
+            if same is not None and without_data(original_node) is not original_node:
+                return same
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
         switched = self.flag_switched(original_node, updated_node)
@@ -127,9 +135,32 @@ class Calls(ProjectCalls, Freezing, Walk):
                 return done
         if isinstance(func, (cst.Call, cst.Subscript, cst.IfExp, cst.BooleanOperation)):
             pass  # the callee was computed; what it may be is in the facts
+        self._check_named(original_node)
+        if self.style.signature and Api("inspect.signature") in values and self._may_be_module_class(original_node):
+            updated_node = updated_node.with_changes(func=cst.Name(self.context.helper_name(self.style.signature)))
         if any(isinstance(v, Api) and self._is_library(v.name) for v in values):
             updated_node = self._with_arrays(original_node, updated_node)
         return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
+
+    def _check_named(self, call: cst.Call) -> None:
+        """`optional_import("torch.optim", name="Adam")`: what stands in texts stays what it was."""
+        texts = [a.value.raw_value for a in call.args if isinstance(a.value, cst.SimpleString)]
+        for module, name in pairwise(texts):
+            path = f"{module}.{name}"
+            if name.isidentifier() and (self.kb.read(path) or self.kb.is_known_api(path)):
+                hint = "import it where it is used: from ... import ..."
+                message = f"{path} is named in texts, which are not converted"
+                self.context.report(call, "SW1001", message, hint, severity="warning")
+
+    def _may_be_module_class(self, call: cst.Call) -> bool:
+        """May the only argument of a call be a class of modules?"""
+        if len(call.args) != 1 or call.args[0].star:
+            return False
+        argument = call.args[0].value
+        if isinstance(argument, cst.Attribute) and argument.attr.value in ("__init__", "__call__", self.engine.forward):
+            return False
+        values = self.facts(argument)
+        return not values or not all(isinstance(v, (FunctionRef, MethodRef, Instance, Layer)) for v in values)
 
     def arguments(self, original: cst.Call, updated: cst.Call) -> list[CallArg]:
         return [
@@ -313,7 +344,7 @@ class Calls(ProjectCalls, Freezing, Walk):
             return self._unknown_owner(original, updated, name, func, owners)
         if owners == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
             api = f"{self.engine.module_type}.{name}"
-            if any(row.op in MODULE_ONLY for row in self.kb.read(api)):
+            if self.switches_mode(original, owners) or any(row.op in MODULE_ONLY for row in self.kb.read(api)):
                 receiver = CallArg(new_func.value, func.value, owners)
                 return self._bound(original, api, self.arguments(original, updated), receiver)
         if (

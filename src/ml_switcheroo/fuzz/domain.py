@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AXES = re.compile(r"^(dims?|ax[ei]s|axis\d|dim\d|start_dim|end_dim|source|destination|dim_\w+|axis_\w+)$")
 FLOATS = ("float32", "float32", "float32", "float32", "float16", "bfloat16")
-ANY_DTYPE = ("float32", "float32", "float32", "float32", "int64", "int32", "bool", "float16", "complex64", "uint8")
+ANY_DTYPE = ("float32", "float32", "float32", "float32", "int64", "int32", "bool", "float16", "complex64")
 CAST = ("float32", "float16", "int32", "int64", "bool", "float64")
 NUMBERS = (0, 1, 2, -1, 3, 0.5, 1.0, 2.5, -0.75)
 RANKS = (2, 3, 1, 3, 2, 4, 0)

@@ -375,7 +375,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("no model has such an id", file=sys.stderr)
         return 2
     rows = run(entries, search, args)
-    facts = summary(rows)
+    facts = summary(rows) | {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "sample": args.sample or args.only or "all",
+    }
     show(rows, facts["versions"])
     if args.convert_only:
         messages = Counter(re.sub(r"^\S+: |[`'].*?[`']|\d+", "", line) for row in rows for line in row["all"])

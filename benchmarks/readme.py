@@ -55,8 +55,9 @@ def proof() -> str:
     total = Counter(row.get("missed") or "all" for row in rows)
     cells = ["**all**", str(len(rows)), str(total["all"]), *(str(total[r] or "") for r in seen)]
     lines.append("| " + " | ".join(cells) + " |")
-    note = summary.get("note") or json.dumps(summary.get("versions") or {}, sort_keys=True)
-    return "\n".join(lines) + "\n\n" + f"`python benchmarks/corpus.py --save`, {note}"
+    sample = {"all": ""}.get(summary["sample"], f" --sample {summary['sample']}")
+    versions = ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
+    return "\n".join(lines) + "\n\n" + f"`python benchmarks/corpus.py --save{sample}`, {summary['date']}, {versions}"
 
 
 def filled(readme: str) -> str:

@@ -189,7 +189,7 @@ def _tensor(scene: Scene, kind: Type, leading: bool) -> Recipe:
     letters = kind.shape or ""
     dtype = scene.dtype
     if letters.islower() and letters.isalpha():  # tensor[int], tensor[bool], tensor[float]
-        dtype = {"int": "int64", "bool": "bool", "float": "float32"}.get(letters, dtype)
+        dtype = {"int": "int64", "bool": "bool", "float": "float32", "complex": "complex64"}.get(letters, dtype)
         letters = ""
     shape = scene.shape(letters) if letters else scene.base
     if kind.shape and not letters:  # indices and masks

@@ -295,7 +295,7 @@ def _compare(
         return worst, "more arrays than in the source"
     if job["gradients"] and not drawn:
         scale = max((float(abs(v).max()) for k, v in mine.items() if k.startswith("gradients|") and v.size), default=0)
-        allowed = max(GRADIENTS * SINGLE, *(TOLERANCES.get(dtype, 0.0) for dtype in ours["dtypes"].values()))
+        allowed = max([GRADIENTS * SINGLE, *(TOLERANCES.get(dtype, 0.0) for dtype in ours["dtypes"].values())])
         for key, value in mine.items():
             if key.startswith("gradients|") and key in yours:
                 figure, why = _apart(value, yours[key], allowed, max(1e-2 * scale, 1e-6))

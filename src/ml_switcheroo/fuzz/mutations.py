@@ -1,6 +1,7 @@
 """Single changes to a row that make it wrong: the fuzzer must notice each of them.
 
-A change is left out where the text that it gives says the same (an argument that is swapped with an equal one).
+A change is left out where the text that it gives says the same (an argument that is swapped with an equal one). Some
+changes are no mistakes: where one form loses an argument, the next form of the row may take its place.
 """
 
 from __future__ import annotations

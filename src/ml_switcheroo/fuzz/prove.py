@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arrays import Recipe, to_json
+from .compare import compare_call, compare_weights
 from .domain import UndrawableError, calls, inputs
 from .process import Process
 from .spelling import Example, Speller, UnspellableError
@@ -25,22 +26,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = 20
 DRAWS = 6  # at most so many draws for each example that is wanted: many are refused by the source
-# Of the largest value: how far results in these dtypes may be apart.
-SINGLE = 2e-5
-TOLERANCES = {
-    "float16": 5e-3,
-    "bfloat16": 3e-2,
-    **dict.fromkeys(("float32", "float64", "complex64", "complex128"), SINGLE),
-}
-GRADIENTS = 20  # gradients may be off by so many times the tolerance
-WIDE = 2.0**31 - 1
-NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
-STATUSES = ("equal", "refused", "xfail", "failing", "not drawn", "not mapped")
 
 
 @dataclass
 class Proof:
-    """What came of one operation."""
+    """What came of one operation: equal, refused, failing, xfail (a known failure), not drawn or not mapped."""
 
     op: str
     status: str
@@ -190,9 +180,9 @@ class Prover:
             why = "" if result["ok"] else f"{self.target} fails: {result['reason']}"
             figure = 0.0
             if not why:
-                figure, why = _compare(op, ours[i], result, _of(arrays, i), _of(others, place), jobs[i])
+                figure, why = compare_call(op, ours[i], result, _of(arrays, i), _of(others, place), jobs[i])
             if not why and migrate is not None:
-                figure, why = _compare_weights(jobs[i], names[i], migrate, _of(others, place), figure)
+                figure, why = compare_weights(jobs[i], names[i], migrate, _of(others, place), figure)
             if why:
                 self._fail(proof, examples[i], why)
                 return
@@ -259,81 +249,6 @@ class Prover:
         return migrate
 
 
-# --- comparing
-
-
-def _compare(
-    op: HubOp, ours: Any, theirs: Any, mine: dict[str, Any], yours: dict[str, Any], job: Any
-) -> tuple[float, str]:
-    """The largest error of a call's results and gradients, and what is wrong, if anything is."""
-    for name, value in ours["plain"].items():
-        found = theirs["plain"].get(name, yours.get(f"outputs|{name}"))
-        if found is None:
-            return 0.0, f"nothing at {name or 'the result'}"
-        if isinstance(value, float) and not isinstance(found, str):  # a Python number here, an array without axes there
-            if getattr(found, "shape", ()) != () or not abs(float(found) - value) <= SINGLE * max(abs(value), 1.0):
-                return 0.0, f"{found} instead of {value}"
-        elif found != value:
-            return 0.0, f"{found} instead of {value}"
-    drawn = "rng" in op.effects
-    worst = 0.0
-    for name, dtype in ours["dtypes"].items():
-        if name not in theirs["dtypes"]:
-            return 0.0, f"no array at {name or 'the result'}"
-        wanted, found = NARROW.get(dtype, dtype), NARROW.get(theirs["dtypes"][name], theirs["dtypes"][name])
-        if wanted != found:
-            return 0.0, f"dtype {found} instead of {wanted}"
-        a, b = mine[f"outputs|{name}"], yours[f"outputs|{name}"]
-        if a.shape != b.shape:
-            return 0.0, f"shape {b.shape} instead of {a.shape}"
-        if not drawn:
-            figure, why = _apart(a, b, TOLERANCES.get(dtype, 0.0))
-            worst = max(worst, figure)
-            if why:
-                return worst, why
-    if set(theirs["dtypes"]) - set(ours["plain"]) != set(ours["dtypes"]):
-        return worst, "more arrays than in the source"
-    if job["gradients"] and not drawn:
-        scale = max((float(abs(v).max()) for k, v in mine.items() if k.startswith("gradients|") and v.size), default=0)
-        allowed = max([GRADIENTS * SINGLE, *(TOLERANCES.get(dtype, 0.0) for dtype in ours["dtypes"].values())])
-        for key, value in mine.items():
-            if key.startswith("gradients|") and key in yours:
-                figure, why = _apart(value, yours[key], allowed, max(1e-2 * scale, 1e-6))
-                if why:
-                    return worst, f"gradient of {key.partition('|')[2]}: {why}"
-    return worst, ""
-
-
-def _compare_weights(
-    job: dict[str, Any],
-    name: str,
-    migrate: Callable[[str, str, str], str],
-    yours: dict[str, Any],
-    worst: float,
-) -> tuple[float, str]:
-    """Gradients of the weights, and the running statistics after a step in training mode."""
-    from safetensors.numpy import load_file
-
-    for kind, wanted in (("moved", job["gradients"]), ("after", job["train"])):
-        if not wanted or not job[kind] or not Path(job[kind]).is_file():
-            continue
-        result = job[kind].replace(".safetensors", ".migrated.safetensors")
-        if why := migrate(job[kind], result, name):
-            return worst, f"migration of {kind}: {why}"
-        ours = load_file(result)
-        scale = max((float(abs(v).max()) for v in ours.values() if v.size and v.dtype.kind == "f"), default=0.0)
-        for path, value in ours.items():
-            found = yours.get(f"{kind}|{path}")
-            if found is not None:
-                tolerance = (GRADIENTS if kind == "moved" else 1) * SINGLE
-                figure, why = _apart(value, found, tolerance, max(1e-2 * scale, 1e-6) if kind == "moved" else 1e-3)
-                worst = max(worst, figure if kind == "after" else 0.0)
-                if why:
-                    return worst, f"{'gradient of' if kind == 'moved' else 'after training,'} {path}: {why}"
-        Path(job[kind]).unlink()
-    return worst, ""
-
-
 def _paste(example: Example) -> str:
     """The failing call with its arrays, as the source framework takes it."""
     parts = [f"{name} = {_recipe_text(value)}" for name, value in example.arguments.items()]
@@ -351,37 +266,6 @@ def _recipe_text(value: Any) -> str:
 def _of(arrays: dict[str, Any], index: int) -> dict[str, Any]:
     start = f"{index}|"
     return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
-
-
-def _apart(a: Any, b: Any, tolerance: float, floor: float = 1e-3) -> tuple[float, str]:
-    """How far two arrays are apart, relative to the largest value, and what is wrong."""
-    import numpy as np
-
-    if a.size == 0:
-        return 0.0, ""
-    if a.dtype.kind not in "fc":
-        # Beyond 32 bits: not what a target without wide integers can hold, or a NaN that was made a whole number.
-        held = np.abs(a.astype(np.float64)) < WIDE if a.dtype == np.int64 else np.ones(a.shape, bool)
-        wrong = int((a != b)[held].sum())
-        return (0.0, "") if not wrong else (1.0, f"{wrong} of {a.size} values differ: {_some(b)} instead of {_some(a)}")
-    finite = np.isfinite(a)
-    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
-        return 1.0, f"{_some(b)} instead of {_some(a)}"
-    if not finite.any():
-        return 0.0, ""
-    wide: Any = np.complex128 if a.dtype.kind == "c" or b.dtype.kind == "c" else np.float64
-    x, y = a[finite].astype(wide), b[finite].astype(wide)
-    error = float(np.abs(x - y).max()) / max(float(np.abs(x).max()), floor)
-    return (
-        error,
-        "" if error <= tolerance else f"off by {error:.1e} of the largest value: {_some(b)} instead of {_some(a)}",
-    )
-
-
-def _some(array: Any) -> str:
-    flat = array.ravel()
-    shown = ", ".join(f"{v:.6g}" if flat.dtype.kind == "f" else str(v) for v in flat[:4])
-    return f"[{shown}{', ...' if flat.size > 4 else ''}]"
 
 
 def prove(ops: Sequence[str], *, source: str = "torch", target: str = "jax", **options: Any) -> list[Proof]:

@@ -59,8 +59,3 @@ def test_a_layer_is_a_module_with_that_layer() -> None:
         "    def forward(self, input: torch.Tensor):\n"
         "        return self.layer(input)"
     )
-
-
-def test_every_claimed_name_has_a_spelling_for_its_operation() -> None:
-    for op, rows in SPELLER.by_op.items():
-        assert SPELLER.spellings(op), (op, rows)

@@ -277,17 +277,6 @@ def _like(scene: Scene, default: str) -> Any:
     return value
 
 
-def drawable(op: HubOp) -> str:
-    """Why no arguments can be drawn for an op, or ''."""
-    try:
-        calls(op.params)
-        if op.kind == "layer":
-            inputs(op)
-    except UndrawableError as error:
-        return str(error)
-    return ""
-
-
 def inputs(op: HubOp, built: Mapping[str, Any] | None = None) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments of a layer's call; its shapes may name what it was built with."""
     from ..kb.model import Param

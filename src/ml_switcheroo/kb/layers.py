@@ -19,28 +19,32 @@ PARTS = ("ops", "semantics", "snapshots")
 COMPILED = ".compiled"
 
 
+# Where a platform has a user's settings and what can be made again: a variable, and the folder below home without it.
+SETTINGS = {
+    "win32": ("APPDATA", "AppData/Roaming"),
+    "darwin": (None, "Library/Application Support"),
+    "": ("XDG_CONFIG_HOME", ".config"),
+}
+CACHES = {
+    "win32": ("LOCALAPPDATA", "AppData/Local"),
+    "darwin": (None, "Library/Caches"),
+    "": ("XDG_CACHE_HOME", ".cache"),
+}
+
+
 def user_folder() -> Path:
     """The user's own layer, in the place that the platform has for settings."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    return base / "ml_switcheroo"
+    return _folder(SETTINGS)
 
 
 def cache_folder() -> Path:
-    """Where compiled tables go when they cannot lie in the layer itself."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "ml_switcheroo"
+    """Where compiled tables go when they cannot lie in the layer itself, and proofs of the fuzzer."""
+    return _folder(CACHES)
+
+
+def _folder(places: dict[str, tuple[str | None, str]]) -> Path:
+    variable, below = places.get(sys.platform, places[""])
+    return Path((variable and os.environ.get(variable)) or Path.home() / below) / "ml_switcheroo"
 
 
 def project_folder() -> Path | None:

@@ -14,9 +14,20 @@ from flax import nnx
 from ...verify.workers.flax_nnx import load, state_of
 from ..worker import leaves, map_arrays, mixers
 
+CONCRETE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
 
 def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
-    """Call a function or a module; outputs, and the gradients of its floating inputs and parameters."""
+    """Call a function or a module; outputs, and the gradients of its floating inputs and parameters.
+
+    All of it is one compiled program where that is possible: compiling it once is several times faster than
+    compiling each of its operations. What needs concrete values runs as it is.
+    """
     arguments = {name: map_arrays(value, _array) for name, value in given.items()}
     model = None
     if isinstance(function, type):
@@ -24,52 +35,60 @@ def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, 
         if job["migrated"]:
             load(model, Path(job["migrated"]))
         model.train() if job["train"] else model.eval()
-        called: Any = model
-    else:
-        streams = {"rngs": nnx.Rngs(0)} if "rngs" in inspect.signature(function).parameters else {}
-
-        def called(**named: Any) -> Any:
-            return function(**named, **streams)
-
-    found, plain = leaves(called(**arguments), _is_array)
+    draws = model is None and "rngs" in inspect.signature(function).parameters
+    call = _Call(function if model is None else model, arguments, draws=draws, gradients=job["gradients"])
     outcome: dict[str, Any] = {
-        "outputs": {name: _numpy(value) for name, value in found.items()},
-        "plain": plain,
-        "dtypes": {name: str(value.dtype) for name, value in found.items()},
+        "outputs": {name: _numpy(value) for name, value in call.found.items()},
+        "plain": call.plain,
+        "dtypes": {name: str(value.dtype) for name, value in call.found.items()},
     }
     if model is not None and job["train"]:
-        outcome["after"] = {name: np.asarray(v[...]) for name, v in state_of(model).items()}
-        if job["migrated"]:
-            load(model, Path(job["migrated"]))
+        outcome["after"] = {name: _numpy(array) for name, array in call.after.items()}
     if job["gradients"]:
-        outcome |= _gradients(model, called, arguments, found)
+        outcome["gradients"] = {name: _numpy(g) for name, g in call.gradients.items()}
+        outcome["moved"] = {".".join(map(str, path)): _numpy(g[...]) for path, g in nnx.to_flat_state(call.moved)}
     return outcome
 
 
-def _gradients(model: Any, called: Any, arguments: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    smooth = {n: v for n, v in found.items() if jnp.issubdtype(v.dtype, jnp.inexact)}
-    flat, _ = leaves(arguments, _is_array)
-    floats = {name: a for name, a in flat.items() if jnp.issubdtype(a.dtype, jnp.floating)}
-    if not smooth or not (floats or model is not None):
-        return {"gradients": {}}
+class _Call:
+    """What came of a call: arrays and plain values by their places, gradients, and the state of a module after it."""
+
+    def __init__(self, function: Any, arguments: dict[str, Any], *, draws: bool, gradients: bool) -> None:
+        self.plain: dict[str, Any] = {}
+        is_module = isinstance(function, nnx.Module)
+        graph, trained, rest = nnx.split(function if is_module else nnx.Module(), nnx.Param, ...)
+        arrays, _ = leaves(arguments, _is_array)
+        floats = {n: a for n, a in arrays.items() if gradients and jnp.issubdtype(a.dtype, jnp.floating)}
+
+        def call(floats: Any, trained: Any, arrays: Any, rest: Any) -> Any:
+            model = nnx.merge(graph, trained, rest)
+            streams = {"rngs": nnx.Rngs(0)} if draws else {}
+            result = (model if is_module else function)(**_replace(arguments, arrays | floats, ""), **streams)
+            found, self.plain = leaves(result, _is_array)
+            found = {name: jnp.asarray(value) for name, value in found.items()}
+            return _loss(found), (found, {name: v[...] for name, v in state_of(model).items()})
+
+        def whole(*given: Any) -> Any:
+            if gradients:
+                return jax.grad(call, argnums=(0, 1), has_aux=True)(*given)
+            return ({}, nnx.State({})), call(*given)[1]
+
+        given = (floats, trained, {n: a for n, a in arrays.items() if n not in floats}, rest)
+        try:
+            (self.gradients, self.moved), (self.found, self.after) = jax.jit(whole)(*given)
+        except CONCRETE:
+            (self.gradients, self.moved), (self.found, self.after) = whole(*given)
+
+
+def _loss(found: dict[str, Any]) -> Any:
+    """One number of all outputs that depend on the inputs smoothly."""
+    total: Any = jnp.zeros(())
+    smooth = {name: value for name, value in found.items() if jnp.issubdtype(value.dtype, jnp.inexact)}
     weights = mixers(smooth)
-
-    def loss(given: dict[str, Any], function: Any = called) -> Any:
-        total: Any = 0
-        results, _ = leaves(function(**_replace(arguments, given, "")), _is_array)
-        for name in smooth:
-            value = results[name]
-            value = value.real + value.imag if jnp.iscomplexobj(value) else value
-            total = total + (value.astype(jnp.float32) * weights[name]).sum()
-        return total
-
-    if model is None:
-        return {"gradients": {name: _numpy(g) for name, g in jax.grad(loss)(floats).items()}}
-    moved, inputs = nnx.grad(lambda m, given: loss(given, m), argnums=(0, 1))(model, floats)
-    return {
-        "gradients": {name: _numpy(g) for name, g in inputs.items()},
-        "moved": {".".join(map(str, path)): np.asarray(g[...]) for path, g in nnx.to_flat_state(moved)},
-    }
+    for name, value in smooth.items():
+        value = value.real + value.imag if jnp.iscomplexobj(value) else value
+        total = total + (value.astype(jnp.float32) * weights[name]).sum()
+    return total
 
 
 def _replace(value: Any, given: dict[str, Any], prefix: str) -> Any:

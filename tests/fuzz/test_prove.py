@@ -62,7 +62,7 @@ def test_a_run_is_the_same_with_the_same_seed(prover: Prover) -> None:
 
 
 def test_a_crash_of_the_source_is_no_end(prover: Prover) -> None:
-    side = prover.sides[0]
+    side = prover.trial.sides[0]
     results, _ = side.ask(
         "import os\ndef f():\n    os._exit(3)\n", [{"name": "f", "arguments": {}, "gradients": False}]
     )

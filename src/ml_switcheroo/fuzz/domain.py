@@ -27,7 +27,9 @@ ANY_DTYPE = ("float32", "float32", "float32", "float32", "int64", "int32", "bool
 CAST = ("float32", "float16", "int32", "int64", "bool", "float64")
 NUMBERS = (0, 1, 2, -1, 3, 0.5, 1.0, 2.5, -0.75)
 RANKS = (2, 3, 1, 3, 2, 4, 0)
+LARGE = ((40, 50), (3000,), (20, 10, 12))
 SIZES = (2, 3, 4, 3, 5, 1)
+VALUES = ("normal", "normal", "normal", "positive", "unit", "special")
 MISSING = object()
 UNDRAWABLE = frozenset(
     ["module", "callable", "class", "device", "generator", "keywords", "dict", "optimizer", "schedule", "parameters",
@@ -92,14 +94,21 @@ def calls(
     known: Mapping[str, Any] | None = None,
     *,
     layer: bool = False,
+    large: bool = False,
+    joint: Mapping[str, str] | None = None,
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments by parameter name; parameters that have a default are left out at times.
 
     `layer`: they build a layer. `known`: what a layer was built with, where these are the arguments of its call.
+    `large`: with thousands of elements, for what is compared by its distribution.
+    `joint`: an entry of `draw` in the row, which says more than the types do.
     """
+    joint = joint or {}
     types = {name: parse_type(param.type) for name, param in params.items()}
+    fixed = {n: ast.literal_eval(t[1:].strip()) for n, t in joint.items() if t.startswith("=")}
+    types |= {n: parse_type(t) for n, t in joint.items() if n in params and n not in fixed}
     for name, param in params.items():
-        if param.default is None:
+        if param.default is None and name not in fixed:
             _check(name, types[name])
 
     @st.composite
@@ -107,10 +116,16 @@ def calls(
         floats = known is not None or draw(st.booleans())
         scene = Scene(
             draw,
-            base=tuple(draw(st.sampled_from(SIZES)) for _ in range(draw(st.sampled_from(RANKS)))),
+            base=draw(st.sampled_from(LARGE))
+            if large and draw(st.integers(0, 3))
+            else tuple(draw(st.sampled_from(SIZES)) for _ in range(draw(st.sampled_from(RANKS)))),
             dtype="float32" if known is not None else draw(st.sampled_from(FLOATS if floats else ANY_DTYPE)),
-            values=draw(st.sampled_from(("normal", "normal", "normal", "positive", "unit", "special"))),
+            values=draw(st.sampled_from(_words(joint, "_values", VALUES))),
         )
+        if "_dtype" in joint:
+            scene.dtype = draw(st.sampled_from(_words(joint, "_dtype", ())))
+        if "_shape" in joint:
+            scene.base = scene.shape(joint["_shape"])
         if not scene.base and any(AXES.match(name) for name in (*params, *(known or ()))):
             scene.base = (3,)  # an axis of an array that has none: frameworks do not agree whether that is 0
         scene.known, scene.layer = dict(known or {}), layer
@@ -120,7 +135,10 @@ def calls(
         for name, param in params.items():
             if param.default is not None and draw(st.booleans()):
                 continue
-            value = _draw(scene, name, types[name], param.default, leading=name == first or not given)
+            if name in fixed:
+                value = fixed[name]
+            else:
+                value = _draw(scene, name, types[name], param.default, leading=name == first or not given)
             if value is not MISSING:
                 given[name] = value
                 scene.known.setdefault(name, value)
@@ -129,6 +147,10 @@ def calls(
         return given
 
     return whole()
+
+
+def _words(joint: Mapping[str, str], key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(joint[key].split()) if key in joint else default
 
 
 def _ordinary(value: Any) -> Any:
@@ -158,6 +180,8 @@ def _draw(scene: Scene, name: str, kind: Type, default: str | None, leading: boo
     if kind.name == "same":
         return MISSING
     if kind.name == "list":
+        if len(kind.arguments) > 1:
+            return [_draw(scene, name, inner, None, leading=True) for inner in kind.arguments]
         inner = kind.arguments[0] if kind.arguments else Type("int", bounds="1..4")
         size = draw(st.integers(1, 3))
         return [_draw(scene, name, inner, None, leading=True) for _ in range(size)]
@@ -277,7 +301,9 @@ def _like(scene: Scene, default: str) -> Any:
     return value
 
 
-def inputs(op: HubOp, built: Mapping[str, Any] | None = None) -> st.SearchStrategy[dict[str, Any]]:
+def inputs(
+    op: HubOp, built: Mapping[str, Any] | None = None, joint: Mapping[str, str] | None = None
+) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments of a layer's call; its shapes may name what it was built with."""
     from ..kb.model import Param
     from ..kb.types import split_default
@@ -293,4 +319,4 @@ def inputs(op: HubOp, built: Mapping[str, Any] | None = None) -> st.SearchStrate
         if value is MISSING and param.default is not None:
             value = ast.literal_eval(param.default)
         known[name] = value
-    return calls(params, known=known)
+    return calls(params, known=known, large="rng" in op.effects, joint=joint)

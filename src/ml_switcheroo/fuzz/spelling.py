@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .arrays import Recipe
@@ -25,6 +25,7 @@ class Spelling:
 
     row: ReadRow
     signature: tuple[ApiParam, ...]
+    suffix: str = ""  # of the method's name, where it changes its object (`add_`)
 
 
 @dataclass
@@ -36,6 +37,18 @@ class Example:
     layer: str = ""  # the construction of a layer, where `call` uses `self.layer`
     annotations: dict[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()  # statements before the result
+    smooth: bool = True  # may gradients be taken?
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """All arrays."""
+        return [r for value in self.arguments.values() for r in (value if isinstance(value, list) else [value])]
+
+    def paste(self) -> str:
+        """The call with its arrays, as the source framework takes it."""
+        parts = [f"{name} = {_in_words(value)}" for name, value in self.arguments.items()]
+        layer = f"self.layer = {self.layer}; " if self.layer else ""
+        return "; ".join([*parts, f"{layer}{'; '.join((*self.before, self.call))}"])
 
     def text(self, name: str, base: str = "", forward: str = "forward") -> list[str]:
         """The lines of its definition."""
@@ -64,14 +77,26 @@ class Speller:
         self.tensor = str(kb.source_framework.get("tensor"))
         self.base = str(kb.source_framework.get("module_base"))
         self.forward = str(kb.source_framework.get("forward"))
+        self.suffix = str(kb.source_framework.get("inplace_suffix") or "")
+        self.methods = kb.tensor_methods()
         self.by_op: dict[str, list[ReadRow]] = {}
         for name in kb.source_names():
             for row in kb.read(name):
                 self.by_op.setdefault(row.op, []).append(row)
+        copies = [row.api for row in self.by_op.get("clone", ()) if row.api.startswith(f"{self.tensor}.")]
+        self.copy = copies[0].rpartition(".")[2] if copies else ""  # the method that gives a tensor of its own
 
     def spellings(self, op: str) -> list[Spelling]:
-        """All of an op."""
-        return [Spelling(row, s) for row in self.by_op.get(op, ()) for s in row.signatures or ((),)]
+        """All of an op, with those methods that change their object."""
+        found = [Spelling(row, s) for row in self.by_op.get(op, ()) for s in row.signatures or ((),)]
+        return found + [replace(one, suffix=self.suffix) for one in found if self._changes(one.row.api)]
+
+    def _changes(self, api: str) -> bool:
+        """Is there such a method with the suffix, and none that has a row of its own?"""
+        other, start = api + self.suffix, f"{self.tensor}."
+        if not self.suffix or not self.copy or not api.startswith(start) or self.kb.read(other):
+            return False
+        return other.removeprefix(start) in self.methods
 
     def imports(self, examples: Sequence[Example]) -> list[str]:
         """Import statements for the names in the examples."""
@@ -93,17 +118,16 @@ class Speller:
             if first is None or not isinstance(given.get(first), Recipe):
                 raise UnspellableError("a method needs an array")
             receiver = values.pop(first)
-            last = api.rpartition(".")[2]
-            if op.kind == "inplace":
-                before = (f"{receiver} = {receiver} + 0",)
-            call = f"{receiver}.{last}"
+            call = f"{receiver}.{api.rpartition('.')[2]}{spelling.suffix}"
+            if op.kind == "inplace" or spelling.suffix:
+                before = (f"{receiver} = {receiver}.{self.copy}()",)
         else:
             call = api
         if op.kind != "property":
             call += f"({', '.join(self._arguments(op, spelling, values, given, choose))})"
         elif not method:
             raise UnspellableError("a property of something else than an array")
-        if op.kind == "inplace":
+        if op.kind == "inplace" or spelling.suffix:
             before, call = (*before, call), receiver if method else str(values.get(str(first)))
         return Example(call, arrays, annotations=self._annotations(arrays), before=before)
 
@@ -189,3 +213,10 @@ class Speller:
         if left:
             raise UnspellableError(f"this spelling has no {', '.join(left)}")
         return parts
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_words, value))}]"
+    assert isinstance(value, Recipe)
+    return f"{value.values} {value.dtype}{list(value.shape)} (seed {value.seed})"

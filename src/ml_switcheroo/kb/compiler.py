@@ -14,12 +14,13 @@ from .signature import Entry, parse_signature, show
 from .sources import Row, Sources, Spoke
 from .types import TypeTextError, parse_type, split_default
 
+DRAW_WORDS = frozenset({"_shape", "_values", "_dtype"})  # what all arrays of a drawn call have in common
 KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace"})
 EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills"})
 NEEDS = frozenset({"rngs"})
 LADDER = ("emit", "api", "helper", "refuse", "plugin")
 HUB_KEYS = frozenset(
-    {"doc", "kind", "params", "returns", "call", "weights", "parts", "effects", "where", "layout", "see"}
+    {"doc", "kind", "params", "returns", "call", "weights", "parts", "effects", "draw"}
 )
 ROW_KEYS = frozenset(
     {
@@ -129,7 +130,30 @@ def hub_row(row: Row) -> HubRow:
     for name, op in _mapping(data, "parts").items():
         if kind != "layer" or not name.isidentifier() or not isinstance(op, str):
             raise RowError(f"part {name}: expected the name of the layer under this attribute", "parts", name)
+    _check_draw(data, params)
     return HubRow(row.op, kind, params, data)
+
+
+def draw_entries(data: dict[str, Any]) -> list[dict[str, str]]:
+    """What `draw` says: one mapping or a list of them."""
+    value = data.get("draw") or []
+    many = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, dict) for one in many):
+        raise RowError("draw: expected a mapping of parameters to types, or a list of them", "draw")
+    return [{str(name): str(text) for name, text in one.items()} for one in many]
+
+
+def _check_draw(data: dict[str, Any], params: dict[str, tuple[str, str | None]]) -> None:
+    known = {*params, *_mapping(data, "call"), *DRAW_WORDS}
+    for entry in draw_entries(data):
+        for name, text in entry.items():
+            if name not in known:
+                words = ", ".join(sorted(known - {"returns"}))
+                raise RowError(f"draw: unknown parameter {name!r}{near(name, known)}; known: {words}", "draw")
+            if text.startswith("="):
+                _check_literal(text[1:].strip(), "draw", name)
+            elif name not in DRAW_WORDS:
+                _check_type(text, "draw", name)
 
 
 def _check_type(text: str, *keys: Any) -> None:
@@ -163,6 +187,7 @@ def pack_hub(hub: HubRow) -> list[Any]:
         _texts(data, "effects"),
         str(data.get("doc") or ""),
         _mapping(data, "parts"),
+        draw_entries(data),
     ]
 
 

@@ -204,7 +204,7 @@ def _layered(spokes: list[Spoke]) -> dict[str, Any]:
 
 
 def _hub_op(op: str, packed: list[Any]) -> HubOp:
-    kind, params, returns, call, weights, effects, doc, parts = packed
+    kind, params, returns, call, weights, effects, doc, parts, draw = packed
     return HubOp(
         op,
         kind,
@@ -215,6 +215,7 @@ def _hub_op(op: str, packed: list[Any]) -> HubOp:
         tuple(effects),
         doc,
         parts,
+        tuple(draw),
     )
 
 

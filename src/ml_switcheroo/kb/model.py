@@ -27,6 +27,7 @@ class HubOp:
     effects: tuple[str, ...] = ()
     doc: str = ""
     parts: dict[str, str] = field(default_factory=dict)  # layers: attribute -> the layer that it holds
+    draw: tuple[dict[str, str], ...] = ()  # what the fuzzer draws where the types are too wide
 
 
 @dataclass(frozen=True, slots=True)

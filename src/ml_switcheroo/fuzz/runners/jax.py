@@ -37,6 +37,8 @@ def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, 
         model.train() if job["train"] else model.eval()
     draws = model is None and "rngs" in inspect.signature(function).parameters
     call = _Call(function if model is None else model, arguments, draws=draws, gradients=job["gradients"])
+    if job["random"] and model is None:
+        _check_repeatable(function, arguments, call.found)
     outcome: dict[str, Any] = {
         "outputs": {name: _numpy(value) for name, value in call.found.items()},
         "plain": call.plain,
@@ -78,6 +80,14 @@ class _Call:
             (self.gradients, self.moved), (self.found, self.after) = jax.jit(whole)(*given)
         except CONCRETE:
             (self.gradients, self.moved), (self.found, self.after) = whole(*given)
+
+
+def _check_repeatable(function: Any, arguments: dict[str, Any], found: dict[str, Any]) -> None:
+    """The same key, the same numbers."""
+    if "rngs" in inspect.signature(function).parameters:
+        again, _ = leaves(function(**arguments, rngs=nnx.Rngs(0)), _is_array)
+        if any(not jnp.array_equal(again[name], value, equal_nan=True) for name, value in found.items()):
+            raise ValueError("two calls with the same key differ")
 
 
 def _loss(found: dict[str, Any]) -> Any:

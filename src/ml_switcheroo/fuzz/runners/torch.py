@@ -14,7 +14,6 @@ torch.set_num_threads(1)
 
 def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     """Call a function or a module; outputs, and the gradients of its floating inputs."""
-    torch.manual_seed(0)
     arguments = {name: map_arrays(value, _tensor) for name, value in given.items()}
     floats = _floats(arguments) if job["gradients"] else {}
     for tensor in floats.values():
@@ -28,6 +27,7 @@ def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, 
         model.train(job["train"])
         parameters = dict(model.named_parameters(remove_duplicate=False))
         function = model
+    torch.manual_seed(0)
     found, plain = leaves(function(**arguments), torch.is_tensor)
     outcome: dict[str, Any] = {
         "outputs": {name: _numpy(value) for name, value in found.items()},

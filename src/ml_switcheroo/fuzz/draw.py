@@ -1,0 +1,87 @@
+"""Calls of one operation, drawn as they are needed: the same seed gives the same calls."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .domain import UndrawableError, calls, inputs
+from .spelling import Example, Speller, Spelling, UnspellableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..kb.model import HubOp
+
+PLAIN = -1  # the style in which every argument stands in its place
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Arguments by hub parameter, and how to write the call."""
+
+    spelling: Spelling
+    given: dict[str, Any]
+    inputs: dict[str, Any] | None = None  # what a layer is called with; None for a function
+    style: int = PLAIN  # which arguments stand in their places, and which behind their names
+
+    def example(self, speller: Speller, op: HubOp) -> Example | None:
+        """The call as text; None if it cannot be written in this spelling."""
+        rng = random.Random(self.style)
+
+        def choose(below: int) -> int:
+            return below - 1 if self.style == PLAIN else rng.randrange(below)
+
+        try:
+            if self.inputs is not None:
+                return speller.layer(op, self.spelling, self.given, self.inputs, choose)
+            return speller.function(op, self.spelling, self.given, choose)
+        except UnspellableError:
+            return None
+
+
+def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]:
+    """At most so many different calls."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import seed as seeded
+    from hypothesis import strategies as st
+
+    spellings = speller.spellings(op.name)
+    first = next(iter(op.params), None)
+    found: list[Drawn] = []
+
+    # The second of two draws: the first is the simplest, and further ones would be variants of those before.
+    @settings(
+        max_examples=2, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+    @given(st.data())
+    def collect(data: st.DataObject) -> None:
+        spelling = data.draw(st.sampled_from(spellings))
+        layer = op.kind == "layer"
+        joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
+        arguments = data.draw(calls(op.params, first, layer=layer, large="rng" in op.effects and not layer, joint=joint))
+        called = data.draw(inputs(op, arguments, joint)) if layer else None
+        found.append(Drawn(spelling, arguments, called, data.draw(st.integers(0, 999))))
+
+    seen: set[str] = set()
+    for number in range(count):
+        found.clear()
+        seeded(seed * 100_000 + number)(collect)()
+        for drawn in found:
+            example = drawn.example(speller, op)
+            key = example and f"{example.layer} {example.call} {example.arguments}"
+            if key and key not in seen:
+                seen.add(key)
+                yield drawn
+
+
+def check(op: HubOp) -> None:
+    """Raises UndrawableError where a parameter is of a kind that cannot be drawn."""
+    for joint in op.draw or ({},):
+        calls(op.params, joint=joint)
+        if op.kind == "layer":
+            inputs(op, joint=joint)
+
+
+__all__ = ["PLAIN", "Drawn", "UndrawableError", "check", "draws"]

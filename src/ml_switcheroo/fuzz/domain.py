@@ -59,6 +59,7 @@ class Scene:
     axes: dict[str, int] = field(default_factory=dict)  # sizes by the letters of `tensor[B C L]`
     known: dict[str, Any] = field(default_factory=dict)  # arguments that shapes may name: `tensor[N in_channels L]`
     layer: bool = False  # are these the arguments of a layer's constructor?
+    dtypes: tuple[str, ...] = CAST  # for arguments that are a dtype
     count: int = 0
 
     def seed(self) -> int:
@@ -123,7 +124,8 @@ def calls(
             values=draw(st.sampled_from(_words(joint, "_values", VALUES))),
         )
         if "_dtype" in joint:
-            scene.dtype = draw(st.sampled_from(_words(joint, "_dtype", ())))
+            scene.dtypes = _words(joint, "_dtype", ())
+            scene.dtype = draw(st.sampled_from(scene.dtypes))
         if "_shape" in joint:
             scene.base = scene.shape(joint["_shape"])
         if not scene.base and any(AXES.match(name) for name in (*params, *(known or ()))):
@@ -196,7 +198,7 @@ def _draw(scene: Scene, name: str, kind: Type, default: str | None, leading: boo
     if kind.name == "shape":
         return _order(scene) if AXES.match(name) else _shape(scene)
     if kind.name == "dtype":
-        return Dtype(draw(st.sampled_from(CAST)))
+        return Dtype(draw(st.sampled_from(scene.dtypes)))
     if kind.name == "one of":
         return draw(st.sampled_from(kind.choices))
     if kind.name in ("any", "str") and default is not None:

@@ -123,13 +123,14 @@ class Speller:
                 before = (f"{receiver} = {receiver}.{self.copy}()",)
         else:
             call = api
-        if op.kind != "property":
+        if op.kind not in ("property", "constant"):
             call += f"({', '.join(self._arguments(op, spelling, values, given, choose))})"
-        elif not method:
+        elif op.kind == "property" and not method:
             raise UnspellableError("a property of something else than an array")
         if op.kind == "inplace" or spelling.suffix:
             before, call = (*before, call), receiver if method else str(values.get(str(first)))
-        return Example(call, arrays, annotations=self._annotations(arrays), before=before)
+        smooth = not (spelling.suffix and op.returns == "tensor[bool]")  # what such a gradient should be nobody says
+        return Example(call, arrays, annotations=self._annotations(arrays), before=before, smooth=smooth)
 
     def layer(
         self, op: HubOp, spelling: Spelling, given: dict[str, Any], inputs: dict[str, Any], choose: Any

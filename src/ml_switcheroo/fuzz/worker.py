@@ -89,13 +89,16 @@ def leaves(value: Any, is_array: Any, prefix: str = "") -> tuple[dict[str, Any],
         return arrays, plain
     if isinstance(value, (bool, int, float, complex)) and not hasattr(value, "dtype"):
         return {}, {prefix: repr(complex(value)) if isinstance(value, complex) else float(value)}
+    if hasattr(value, "bits") and hasattr(value, "max"):  # the limits of a dtype
+        limits = {name: float(getattr(value, name)) for name in ("bits", "min", "max", "eps") if hasattr(value, name)}
+        return {}, {f"{prefix}.{name}".strip("."): number for name, number in limits.items()}
     return {}, {prefix: plain_name(value)}
 
 
 def plain_name(value: Any) -> str:
     """What a value that is no array is called in every framework."""
-    text = str(value)
-    return text.rpartition(".")[2] if text.startswith(("torch.", "jax.", "<class")) else text
+    text = value.__name__ if isinstance(value, type) else str(value)
+    return text.rpartition(".")[2] if text.startswith(("torch.", "jax.")) else text
 
 
 def mixers(outputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -16,7 +16,7 @@ from .types import TypeTextError, parse_type, split_default
 
 DRAW_WORDS = frozenset({"_shape", "_values", "_dtype"})  # what all arrays of a drawn call have in common
 KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace"})
-EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills"})
+EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills", "uninitialised"})
 NEEDS = frozenset({"rngs"})
 LADDER = ("emit", "api", "helper", "refuse", "plugin")
 HUB_KEYS = frozenset(

@@ -23,7 +23,7 @@ from ..analysis.values import (
     Tensor,
     Values,
 )
-from ..convert.base import CallArg, Emission, Misfit
+from ..convert.base import Bound, CallArg, Emission, Misfit, OpCall
 from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
@@ -44,6 +44,7 @@ _MODULE = "to cuda cpu float half double bfloat16 type apply train eval requires
 MODULE_METHODS = frozenset(_MODULE.split())
 
 # Ops that only modules have as methods (and optimizers, which are asked for their state alike).
+CAST = "type_as"  # the op, and the method, that gives one tensor the dtype of another
 MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
 
 
@@ -412,12 +413,26 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
 
     def _tensor_method(self, original: cst.Call, updated: cst.Call, name: str, receiver: CallArg) -> cst.BaseExpression:
         api = f"{self.engine.tensor_type}.{name}"
-        suffix = self.engine.inplace_suffix
-        if suffix and name.endswith(suffix) and not name.startswith("__"):
-            plain = api[: -len(suffix)]
-            if not self.kb.read(api) and self.kb.read(plain):
-                api = plain
-        return self._bound(original, api, self.arguments(original, updated), receiver)
+        plain = pure_name(self, api) if not name.startswith("__") else api
+        result = self._bound(original, plain, self.arguments(original, updated), receiver)
+        return result if plain == api else self._as_before(original, plain, receiver, result)
+
+    def _as_before(
+        self, original: cst.Call, api: str, receiver: CallArg, result: cst.BaseExpression
+    ) -> cst.BaseExpression:
+        """What is stored in place keeps the dtype of the tensor: truth values become numbers again."""
+        if {value.dtype for value in receiver.values if isinstance(value, Tensor)} == {"bool"}:
+            return result
+        ops = [self.kb.hub(row.op) for row in self.kb.read(api)]
+        cast, rows = self.kb.hub(CAST), self.kb.read(f"{self.engine.tensor_type}.{CAST}")
+        if cast is None or not rows or any(op is None or op.returns != "tensor[bool]" for op in ops):
+            return result
+        values = frozenset({Tensor(dtype="bool")})
+        arguments = {
+            "x": Bound(result, original, values, positional=True, index=-1),
+            "other": Bound(receiver.node, receiver.original, receiver.values, positional=True, index=0),
+        }
+        return self.take(original, emit(self.kb, OpCall(cast, rows[0], arguments), self.place()), original)
 
     def _module_method(
         self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values

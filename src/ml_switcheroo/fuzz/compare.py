@@ -37,7 +37,7 @@ def compare_call(
                 return 0.0, f"{found} instead of {value}"
         elif found != value:
             return 0.0, f"{found} instead of {value}"
-    drawn = "rng" in op.effects
+    drawn = job["random"]
     any_values = "uninitialised" in op.effects
     worst = 0.0
     for name, dtype in ours["dtypes"].items():

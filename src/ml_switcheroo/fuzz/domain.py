@@ -151,6 +151,14 @@ def calls(
     return whole()
 
 
+def _word(text: str) -> Any:
+    """A word of `one of a b`; numbers are numbers."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
 def _words(joint: Mapping[str, str], key: str, default: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(joint[key].split()) if key in joint else default
 
@@ -200,7 +208,7 @@ def _draw(scene: Scene, name: str, kind: Type, default: str | None, leading: boo
     if kind.name == "dtype":
         return Dtype(draw(st.sampled_from(scene.dtypes)))
     if kind.name == "one of":
-        return draw(st.sampled_from(kind.choices))
+        return _word(draw(st.sampled_from(kind.choices)))
     if kind.name in ("any", "str") and default is not None:
         return _like(scene, default)
     if kind.name == "any":

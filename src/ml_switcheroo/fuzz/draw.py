@@ -25,6 +25,7 @@ class Drawn:
     given: dict[str, Any]
     inputs: dict[str, Any] | None = None  # what a layer is called with; None for a function
     style: int = PLAIN  # which arguments stand in their places, and which behind their names
+    exact: bool = False  # do these arguments leave nothing to chance?
 
     def example(self, speller: Speller, op: HubOp) -> Example | None:
         """The call as text; None if it cannot be written in this spelling."""
@@ -35,10 +36,13 @@ class Drawn:
 
         try:
             if self.inputs is not None:
-                return speller.layer(op, self.spelling, self.given, self.inputs, choose)
-            return speller.function(op, self.spelling, self.given, choose)
+                example = speller.layer(op, self.spelling, self.given, self.inputs, choose)
+            else:
+                example = speller.function(op, self.spelling, self.given, choose)
         except UnspellableError:
             return None
+        example.random = "rng" in op.effects and not self.exact
+        return example
 
 
 def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]:
@@ -62,7 +66,7 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
         arguments = data.draw(calls(op.params, first, layer=layer, large="rng" in op.effects and not layer, joint=joint))
         called = data.draw(inputs(op, arguments, joint)) if layer else None
-        found.append(Drawn(spelling, arguments, called, data.draw(st.integers(0, 999))))
+        found.append(Drawn(spelling, arguments, called, data.draw(st.integers(0, 999)), "_exact" in joint))
 
     seen: set[str] = set()
     for number in range(count):

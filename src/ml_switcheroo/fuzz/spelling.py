@@ -38,6 +38,7 @@ class Example:
     annotations: dict[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()  # statements before the result
     smooth: bool = True  # may gradients be taken?
+    random: bool = False  # is something drawn when it runs?
 
     @property
     def recipes(self) -> list[Recipe]:

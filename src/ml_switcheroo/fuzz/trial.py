@@ -100,13 +100,13 @@ class Trial:
             "arguments": {n: to_json(v) for n, v in example.arguments.items()},
             "gradients": smooth and example.smooth and all(r.dtype not in ("float16", "bfloat16") for r in recipes),
             "train": bool(index % 2),
-            "random": "rng" in op.effects,
+            "random": example.random,
         }
         if example.layer:
             for part in ("weights", "after", "moved", "migrated"):
                 job[part] = str(self.folder / f"{name}.{part}.safetensors") if op.weights else ""
                 Path(job[part] or self.folder / "none").unlink(missing_ok=True)  # of the operation before
-            job["gradients"] = job["gradients"] and not (job["train"] and "rng" in op.effects)
+            job["gradients"] = job["gradients"] and not (job["train"] and example.random)
         return job
 
     def _convert(self, text: str, starts: list[int]) -> tuple[str, dict[int, str]]:

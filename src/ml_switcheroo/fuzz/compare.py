@@ -66,7 +66,7 @@ def compare_call(
         allowed = max([GRADIENTS * SINGLE, *(TOLERANCES.get(dtype, 0.0) for dtype in ours["dtypes"].values())])
         for key, value in mine.items():
             if key.startswith("gradients|") and key in yours:
-                figure, why = _apart(value, yours[key], allowed, max(1e-2 * scale, 1e-6))
+                figure, why = _apart(value, yours[key], allowed, max(1e-2 * scale, 1e-3))
                 if why:
                     return worst, f"gradient of {key.partition('|')[2]}: {why}"
     return worst, ""
@@ -94,7 +94,7 @@ def compare_weights(
             found = yours.get(f"{kind}|{path}")
             if found is not None:
                 tolerance = (GRADIENTS if kind == "moved" else 1) * SINGLE
-                figure, why = _apart(value, found, tolerance, max(1e-2 * scale, 1e-6) if kind == "moved" else 1e-3)
+                figure, why = _apart(value, found, tolerance, max(1e-2 * scale, 1e-3) if kind == "moved" else 1e-3)
                 worst = max(worst, figure if kind == "after" else 0.0)
                 if why:
                     return worst, f"{'gradient of' if kind == 'moved' else 'after training,'} {path}: {why}"

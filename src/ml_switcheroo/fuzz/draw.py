@@ -26,6 +26,7 @@ class Drawn:
     inputs: dict[str, Any] | None = None  # what a layer is called with; None for a function
     style: int = PLAIN  # which arguments stand in their places, and which behind their names
     exact: bool = False  # do these arguments leave nothing to chance?
+    smooth: bool = True  # may gradients be compared?
 
     def example(self, speller: Speller, op: HubOp) -> Example | None:
         """The call as text; None if it cannot be written in this spelling."""
@@ -42,6 +43,7 @@ class Drawn:
         except UnspellableError:
             return None
         example.random = "rng" in op.effects and not self.exact
+        example.smooth = example.smooth and self.smooth
         return example
 
 
@@ -66,7 +68,9 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
         arguments = data.draw(calls(op.params, first, layer=layer, large="rng" in op.effects and not layer, joint=joint))
         called = data.draw(inputs(op, arguments, joint)) if layer else None
-        found.append(Drawn(spelling, arguments, called, data.draw(st.integers(0, 999)), "_exact" in joint))
+        style = data.draw(st.integers(0, 999))
+        smooth = joint.get("_gradients") != "none"
+        found.append(Drawn(spelling, arguments, called, style, "_exact" in joint, smooth))
 
     seen: set[str] = set()
     for number in range(count):

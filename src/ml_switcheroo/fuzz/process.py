@@ -20,19 +20,28 @@ class Process:
     def __init__(self, framework: str, folder: Path, timeout: float = TIMEOUT) -> None:
         self.framework, self.folder, self.timeout = framework, folder, timeout
         self.process: subprocess.Popen[str] | None = None
-        self.count = 0
 
     def ask(self, text: str, jobs: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """The results of the jobs, and all arrays; a crash or a hang is the failure of each job that was asked for."""
-        self.count += 1
+        """The results of the jobs, and all arrays by the number of the job. A crash or a hang is the failure of one."""
+        results, arrays, broken = self._ask(text, jobs)
+        if not broken or len(jobs) == 1:
+            return results, arrays
+        results, arrays = [], {}
+        for index, job in enumerate(jobs):  # which of them was it?
+            one, found, _ = self._ask(text, [job])
+            results += one
+            arrays |= {f"{index}|{name.partition('|')[2]}": array for name, array in found.items()}
+        return results, arrays
+
+    def _ask(self, text: str, jobs: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any], bool]:
         out = self.folder / f"{self.framework}{os.getpid()}.npz"
         answer = self._exchange({"text": text, "jobs": jobs, "out": str(out)})
         if "failed" in answer:
-            return [{"ok": False, "reason": answer["failed"], "broken": True} for _ in jobs], {}
+            return [{"ok": False, "reason": answer["failed"]} for _ in jobs], {}, answer.get("broken", False)
         import numpy as np
 
         with np.load(out, allow_pickle=False) as file:
-            return answer["results"], {name: file[name] for name in file.files}
+            return answer["results"], {name: file[name] for name in file.files}, False
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.process is None:
@@ -47,14 +56,14 @@ class Process:
                 selector.register(process.stdout, selectors.EVENT_READ)
                 if not selector.select(self.timeout):
                     self.close()
-                    return {"failed": f"took longer than {self.timeout:g} s"}
+                    return {"failed": f"took longer than {self.timeout:g} s", "broken": True}
             line = process.stdout.readline()
         except BrokenPipeError:
             line = ""
         if not line:
             code = process.wait()
             self.close()
-            return {"failed": f"the process died with code {code}"}
+            return {"failed": f"the process died with code {code}", "broken": True}
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -246,6 +247,41 @@ def suggest(
     with _one_line_errors():
         prompt = suggest(api, target=target)
     _to_stdout(prompt.encode())
+
+
+class MatrixFormat(str, Enum):
+    """How the matrix is written."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    HTML = "html"
+
+
+@app.command()
+def matrix(
+    source: Annotated[str, typer.Option(help="The framework whose public names are looked up.")] = "torch",
+    framework: Annotated[str, typer.Option(help="The targets, with commas between them.")] = "jax",
+    area: Annotated[list[str] | None, typer.Option(help="Only this area, such as torch.nn (may be repeated).")] = None,
+    status: Annotated[str | None, typer.Option(help="Only names that are mapped, refused or unknown.")] = None,
+    containing: Annotated[str, typer.Option(help="Only names with this text in them.")] = "",
+    names: Annotated[bool, typer.Option("--names", help="A line for each name instead of each area.")] = False,
+    form: Annotated[MatrixFormat, typer.Option("--format", help="How to write it.")] = MatrixFormat.TERMINAL,
+    report: Annotated[
+        Path | None, typer.Option(help="The report of ci with the proofs (default: the last run over everything).")
+    ] = None,
+) -> None:
+    """Show which public names of a framework are mapped, refused or not known, and which mappings are proved."""
+    from .report import matrix as view
+
+    with _one_line_errors():
+        targets = framework.split(",")
+        found = view.matrix(source, targets, view.reports_for(source, targets, report))
+        found = view.only(found, areas=area or [], status=status, containing=containing)
+    if form is MatrixFormat.TERMINAL:
+        view.show(found, names=names)
+    else:
+        _to_stdout(view.FORMATS[form.value](found, names=names).encode())
 
 
 @app.command()

@@ -50,7 +50,9 @@ class Diagnostic:
 
     def format(self) -> str:
         """`path:line:col: SW2003 error: message`, and the hint on a line of its own."""
-        place = self.path or "<input>"
+        place = self.path or (
+            "<input>" if self.line else "ml_switcheroo"
+        )  # a file, standard input, or the command itself
         if self.line:
             place += f":{self.line}:{self.col or 1}"
         text = f"{place}: {self.code} {self.severity}: {self.message}"
@@ -154,10 +156,10 @@ _TABLE = (
     Code(
         "SW0009",
         "error",
-        "operation not known",
-        "The knowledge base has no operation of this name.",
+        "name not known",
+        "The knowledge base has no operation, area or status of this name.",
         "ml_switcheroo ci --op sofmax",
-        "use a name from `semantics/*.yaml`; the nearest ones are proposed",
+        "use a name from `semantics/*.yaml`; the nearest ones, or those that there are, are named",
     ),
     Code(
         "SW0011",

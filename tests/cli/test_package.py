@@ -87,6 +87,6 @@ def test_codes_are_unique() -> None:
 def test_a_diagnostic_is_one_line_and_a_hint() -> None:
     found = diagnose("SW2003", "no way", path="a.py", line=3, col=5, hint="try this")
     assert found.format() == "a.py:3:5: SW2003 error: no way\n    hint: try this"
-    assert Diagnostic("SW2003", "error", "no way").format() == "<input>: SW2003 error: no way"
+    assert Diagnostic("SW2003", "error", "no way").format() == "ml_switcheroo: SW2003 error: no way"
     with pytest.raises(KeyError):
         diagnose("SW0000", "unknown code")

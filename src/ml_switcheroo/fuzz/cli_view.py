@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .report import default_cache, expected, summary, to_json
+from .report import default_cache, expected, last_report, summary, to_json
 from .run import run
 
 if TYPE_CHECKING:
@@ -52,11 +52,18 @@ def cli_ci(
         show(proofs, unexpected, facts, verbose=verbose or bool(ops))
         reports.append(to_json(proofs, facts) | {"unexpected": unexpected})
         failed = failed or bool(unexpected)
+        if not ops:
+            _write(last_report(source, target), reports[-1:])
     if json_report is not None:
-        from ..source import write_atomic
-
-        write_atomic(json_report, json.dumps({"runs": reports}, indent=1) + "\n")
+        _write(json_report, reports)
     return int(failed)
+
+
+def _write(path: Path, reports: Sequence[dict[str, Any]]) -> None:
+    from ..source import write_atomic
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps({"runs": reports}, indent=1) + "\n")
 
 
 def _check_names(ops: Sequence[str], known: Sequence[str]) -> None:

@@ -33,7 +33,9 @@ def compare_call(
             return 0.0, f"nothing at {name or 'the result'}"
         if isinstance(value, float) and not isinstance(found, str):  # a Python number here, an array without axes there
             same = getattr(found, "shape", ()) == () and float(found) == value  # infinities, too
-            if not same and (getattr(found, "shape", ()) != () or not abs(float(found) - value) <= SINGLE * max(abs(value), 1.0)):
+            if not same and (
+                getattr(found, "shape", ()) != () or not abs(float(found) - value) <= SINGLE * max(abs(value), 1.0)
+            ):
                 return 0.0, f"{found} instead of {value}"
         elif found != value:
             return 0.0, f"{found} instead of {value}"

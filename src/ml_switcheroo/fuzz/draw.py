@@ -66,7 +66,9 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
         spelling = data.draw(st.sampled_from(spellings))
         layer = op.kind == "layer"
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
-        arguments = data.draw(calls(op.params, first, layer=layer, large="rng" in op.effects and not layer, joint=joint))
+        arguments = data.draw(
+            calls(op.params, first, layer=layer, large="rng" in op.effects and not layer, joint=joint)
+        )
         called = data.draw(inputs(op, arguments, joint)) if layer else None
         style = data.draw(st.integers(0, 999))
         smooth = joint.get("_gradients") != "none"

@@ -37,6 +37,13 @@ def default_cache() -> Path:
     return cache_folder() / "proofs"
 
 
+def last_report(source: str, target: str) -> Path:
+    """Where the last run over all operations of a direction is kept."""
+    from ..kb.layers import cache_folder
+
+    return cache_folder() / "ci" / f"{source}_{target}.json"
+
+
 def expected(proofs: Iterable[Proof], source: str, target: str, *, whole: bool) -> list[str]:
     """What is not as known; proofs of known failures get the status xfail."""
     known: dict[str, str] = json.loads(KNOWN.read_text(encoding="utf-8")).get(f"{source} to {target}", {})

@@ -14,14 +14,14 @@ from .signature import Entry, parse_signature, show
 from .sources import Row, Sources, Spoke
 from .types import TypeTextError, parse_type, split_default
 
-DRAW_WORDS = frozenset({"_shape", "_values", "_dtype", "_exact", "_gradients"})  # what holds for all arrays of a drawn call
+DRAW_WORDS = frozenset(
+    {"_shape", "_values", "_dtype", "_exact", "_gradients"}
+)  # what holds for all arrays of a drawn call
 KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace"})
 EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills", "uninitialised"})
 NEEDS = frozenset({"rngs"})
 LADDER = ("emit", "api", "helper", "refuse", "plugin")
-HUB_KEYS = frozenset(
-    {"doc", "kind", "params", "returns", "call", "weights", "parts", "effects", "draw"}
-)
+HUB_KEYS = frozenset({"doc", "kind", "params", "returns", "call", "weights", "parts", "effects", "draw"})
 ROW_KEYS = frozenset(
     {
         "api",

@@ -41,6 +41,8 @@ FRAMEWORK_KEYS = frozenset(
         "tensor",
         "forward",
         "inplace_suffix",
+        "areas",
+        "areas_of_claimed_classes",
         "argument_aliases",
         "kinds",
         "own_backward",

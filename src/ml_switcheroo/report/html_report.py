@@ -10,6 +10,8 @@ from .. import __version__
 from ..diagnostics import CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..project import FileResult, Result
 
 _STYLE = """
@@ -46,19 +48,27 @@ def render(result: Result) -> str:
     ]
     title = f"Conversion from {result.source or 'an unknown framework'} to {result.target}"
     parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
         "<table>",
         *(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows),
         "</table>",
     ]
     ordered = sorted(result.files, key=lambda file: (file.ok, not file.diagnostics, file.name))
     parts += [_file(file) for file in ordered]
-    parts.append(f'<p class="info">ml_switcheroo {__version__}</p></body></html>')
-    return "\n".join(parts) + "\n"
+    return page(title, parts)
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """A whole page around its parts."""
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{escape(title)}</h1>",
+        *parts,
+        f'<p class="info">ml_switcheroo {__version__}</p></body></html>',
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _file(file: FileResult) -> str:

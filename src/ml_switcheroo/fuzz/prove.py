@@ -64,8 +64,8 @@ class Prover:
         op = self.kb.hub(name)
         if op is None:
             return Proof(name, "not mapped", reason="there is no such operation")
-        if op.kind == "type":
-            return Proof(name, "not drawn", reason="a type is shown by the operations that take it")
+        if op.kind == "type" or op.undrawn:
+            return Proof(name, "not drawn", reason=op.undrawn or "a type is shown by the operations that take it")
         if self.kb.write(name) is None:
             return Proof(name, "not mapped", reason=f"{self.target} has no row for it")
         if not self.speller.spellings(name):

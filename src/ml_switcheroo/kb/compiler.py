@@ -135,11 +135,13 @@ def hub_row(row: Row) -> HubRow:
 
 
 def draw_entries(data: dict[str, Any]) -> list[dict[str, str]]:
-    """What `draw` says: one mapping or a list of them."""
+    """What `draw` says: one mapping or a list of them; a text says why there is nothing to draw."""
     value = data.get("draw") or []
+    if isinstance(value, str):
+        return []
     many = value if isinstance(value, list) else [value]
     if not all(isinstance(one, dict) for one in many):
-        raise RowError("draw: expected a mapping of parameters to types, or a list of them", "draw")
+        raise RowError("draw: expected a mapping of parameters to types, a list of them, or a reason", "draw")
     return [{str(name): str(text) for name, text in one.items()} for one in many]
 
 
@@ -188,6 +190,7 @@ def pack_hub(hub: HubRow) -> list[Any]:
         str(data.get("doc") or ""),
         _mapping(data, "parts"),
         draw_entries(data),
+        data["draw"] if isinstance(data.get("draw"), str) else "",
     ]
 
 

@@ -204,7 +204,7 @@ def _layered(spokes: list[Spoke]) -> dict[str, Any]:
 
 
 def _hub_op(op: str, packed: list[Any]) -> HubOp:
-    kind, params, returns, call, weights, effects, doc, parts, draw = packed
+    kind, params, returns, call, weights, effects, doc, parts, draw, undrawn = packed
     return HubOp(
         op,
         kind,
@@ -216,6 +216,7 @@ def _hub_op(op: str, packed: list[Any]) -> HubOp:
         doc,
         parts,
         tuple(draw),
+        undrawn,
     )
 
 

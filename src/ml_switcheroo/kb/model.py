@@ -28,6 +28,7 @@ class HubOp:
     doc: str = ""
     parts: dict[str, str] = field(default_factory=dict)  # layers: attribute -> the layer that it holds
     draw: tuple[dict[str, str], ...] = ()  # what the fuzzer draws where the types are too wide
+    undrawn: str = ""  # why it draws nothing
 
 
 @dataclass(frozen=True, slots=True)

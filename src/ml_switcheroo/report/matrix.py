@@ -148,6 +148,11 @@ def _areas(source: str, kb: KnowledgeBase) -> dict[str, list[str]]:
     return found
 
 
+def status_of(kb: KnowledgeBase, name: str) -> str:
+    """mapped, refused or unknown, for one public name of the source."""
+    return _status(kb, [row.op for row in _rows(kb, name)])
+
+
 def _rows(kb: KnowledgeBase, name: str) -> Sequence[Any]:
     suffix = str(kb.source_framework.get("inplace_suffix") or "")
     plain = name[: -len(suffix)] if suffix and name.endswith(suffix) else name

@@ -110,7 +110,7 @@ def count(search: list[str], target: str) -> dict[str, Any]:
         read += 1
     found: dict[str, Counter[str]] = {"mapped": Counter(), "refused": Counter(), "unknown": Counter()}
     for name, times in total.items():
-        if kb.is_known_api(name) and not kb.api_names(kb.canonical(name)) or kb.read(name):
+        if (kb.is_known_api(name) and not kb.api_names(kb.canonical(name))) or kb.read(name):
             found[status_of(kb, name)][kb.canonical(name)] += times
     return {"files": read, **{status: dict(names.most_common()) for status, names in found.items()}}
 

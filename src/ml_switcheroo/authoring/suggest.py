@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..kb import framework_names
+from ..kb import spoke_name
 from .introspect import Looked, look
 from .rows import rows_in_force
 
@@ -123,13 +123,8 @@ def _unknown(sources: Sources, api: str) -> InputError:
 
 def _targets(sources: Sources, subject: Subject, target: str | None) -> list[str]:
     """Spokes to write for: the one that is asked for, or every one on which no other stands but the API's own."""
-    known = framework_names()
     if target is not None:
-        if target not in known:
-            raise InputError(
-                "SW0007", f"unknown framework {target!r}", f"known: {', '.join(sorted(known))}", path="usage"
-            )
-        return [known[target]]
+        return [spoke_name(target)]
     below = {str(spoke.framework.get("extends")) for spoke in sources.spokes.values()}
     own = {one.name for one in sources.stack(subject.spoke)} if subject.spoke else set()
     return [name for name in sources.spokes if name not in below and name not in own]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -70,7 +72,11 @@ def style_of(name: str) -> Style:
                 module = entry.load()
                 break
         else:
-            raise
+            raise InputError(
+                "SW0012",
+                f"{name or 'the target'} has no style: the module that says how its classes look",
+                "name one in `style` of its _framework.yaml (EXTENDING.md)",
+            ) from None
     style = module.STYLE
     assert isinstance(style, Style)
     return style

@@ -5,6 +5,9 @@ A layer is a folder with definition files (`ops/*.yaml`, EXTENDING_WITH_DSL.md),
 project's: `.ml_switcheroo/` in the working directory or the nearest of its parents. The working directory decides, not
 the file that is converted: one run has one knowledge base, and a downloaded package brings no rows along.
 The variable ML_SWITCHEROO_KB names other layers instead (weakest first; empty: none).
+
+An installed package can bring a framework along (entry point group `ml_switcheroo.rows`): its folder is a layer right
+over ours, once somebody asks for that framework by name.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ VARIABLE = "ML_SWITCHEROO_KB"
 PROJECT = ".ml_switcheroo"
 PARTS = ("ops", "semantics", "snapshots")
 COMPILED = ".compiled"
+ROWS = "ml_switcheroo.rows"
+
+_installed: list[Path] = []  # layers of packages whose frameworks were asked for
 
 
 # Where a platform has a user's settings and what can be made again: a variable, and the folder below home without it.
@@ -68,6 +74,20 @@ def _is_ours(folder: Path) -> bool:
     return not hasattr(os, "getuid") or folder.stat().st_uid in {os.getuid(), 0}
 
 
+def find_installed(framework: str) -> bool:
+    """Looks for a package that has rows for a framework, and lays them over ours. No code of it runs."""
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    for entry in entry_points(group=ROWS):
+        spec = find_spec(entry.value) if entry.name == framework else None
+        for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+            if Path(place) not in _installed:
+                _installed.append(Path(place))
+                return True
+    return False
+
+
 def active() -> list[Path]:
     """The layers over our own knowledge base that hold something, weakest first."""
     told = os.environ.get(VARIABLE)
@@ -76,6 +96,7 @@ def active() -> list[Path]:
     else:
         project = project_folder()
         folders = [user_folder(), *([project] if project is not None else [])]
+    folders = [*_installed, *folders]
     return [folder for folder in dict.fromkeys(folders) if any((folder / part).is_dir() for part in PARTS)]
 
 

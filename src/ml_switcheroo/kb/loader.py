@@ -267,6 +267,21 @@ def framework_names(folder: Path | None = None) -> dict[str, str]:
     return names
 
 
+def spoke_name(name: str) -> str:
+    """The spoke behind the name or alias of a framework, ours or one that an installed package brings along."""
+    known = framework_names()
+    if name not in known and layers.find_installed(name):
+        reload()
+        known = framework_names()
+    return _known(name, known)
+
+
+def _known(name: str, known: dict[str, str]) -> str:
+    if name not in known:
+        raise InputError("SW0007", f"unknown framework {name!r}", f"known: {', '.join(sorted(known))}")
+    return known[name]
+
+
 def framework_data(name: str) -> dict[str, Any]:
     """What `_framework.yaml` says of one framework, by its own name."""
     return dict(_frameworks(_ready())[name])
@@ -274,10 +289,7 @@ def framework_data(name: str) -> dict[str, Any]:
 
 def _stack(folder: Path, name: str) -> list[Spoke]:
     data = _frameworks(folder)
-    known = framework_names(folder)
-    if name not in known:
-        raise InputError("SW0007", f"unknown framework {name!r}", f"known: {', '.join(sorted(known))}")
-    spoke: str | None = known[name]
+    spoke: str | None = _known(name, framework_names(folder))
     found: list[Spoke] = []
     while spoke in data and spoke not in [one.name for one in found]:
         found.append(_spoke(folder, spoke))
@@ -387,6 +399,7 @@ def _rebuild(top: Path, folder: Path) -> None:
 @cache
 def load(source: str, target: str) -> KnowledgeBase:
     """The knowledge base for one direction, by framework names (`torch`, `jax`, `flax_nnx`)."""
+    source, target = spoke_name(source), spoke_name(target)
     folder = _ready()
     return KnowledgeBase(folder, _stack(folder, source), _stack(folder, target))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import json
 import keyword
@@ -44,7 +45,7 @@ class Snapshot:
 
 def take(framework: str) -> dict[str, Any]:
     """Looks at the installed framework and returns the contents of its api.json."""
-    plan = PLANS[framework]
+    plan = PLANS.get(framework) or Plan(framework, framework, modules=[framework])
     warnings.simplefilter("ignore")
     package = importlib.import_module(plan.root)
     snapshot = Snapshot(plan)
@@ -477,8 +478,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--out"]:
         out, arguments = Path(arguments[1]), arguments[2:]
     for framework in arguments or list(PLANS):
-        if framework not in PLANS:
-            print(f"unknown framework {framework!r}: {', '.join(PLANS)}", file=sys.stderr)
+        if framework not in PLANS and importlib.util.find_spec(framework) is None:
+            print(f"there is no plan and no package {framework!r}; plans: {', '.join(PLANS)}", file=sys.stderr)
             return 2
         data = take(framework)
         target = out or paths.snapshots() / framework / "api.json"

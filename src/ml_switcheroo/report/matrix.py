@@ -125,7 +125,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
 
 def _areas(source: str, kb: KnowledgeBase) -> dict[str, list[str]]:
     """The public names right under each area of the framework."""
-    spokes = [knowledge.framework_names()[source]]
+    spokes = [knowledge.spoke_name(source)]
     data = knowledge.framework_data(spokes[0])
     while data.get("extends"):
         spokes.append(data["extends"])

@@ -107,9 +107,10 @@ def detect_source(text: str, target: str = "jax") -> str | None:
     while current:
         skip.add(current)
         current = framework_data(current).get("extends")
-    found = [
-        (at, name) for name in sorted(set(names.values()) - skip) if (at := import_position(text, name)) is not None
-    ]
+    # Code of every framework uses some libraries, too: those are a source only where the user says so.
+    asked = {name for name in set(names.values()) if framework_data(name).get("detected") is False}
+    others = sorted(set(names.values()) - skip - asked)
+    found = [(at, name) for name in others if (at := import_position(text, name)) is not None]
     return min(found)[1] if found else None
 
 

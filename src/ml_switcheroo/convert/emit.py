@@ -181,13 +181,18 @@ class _Emitter:
             for p in self.call.op.params.values()
         ]
         if "rngs" in self.row.needs:
-            params.append(ApiParam("rngs", "ko"))
+            params.append(ApiParam(self.stream, "ko"))
         return tuple(params)
 
     def draws(self) -> bool:
         """Whether the op may draw random numbers, when built or when called. Its layers may take a stream all the same,
         so that any class value can be called alike; a direct construction leaves it out."""
         return "rngs" in self.row.needs or bool({"init", "rng"} & set(self.call.op.effects))
+
+    @property
+    def stream(self) -> str:
+        """The name by which texts and helpers of the target know the random stream."""
+        return str(self.kb.target_framework.get("stream", "rngs"))
 
     def rngs(self) -> cst.BaseExpression:
         if self.place.rngs is None:
@@ -207,10 +212,10 @@ class _Emitter:
                 holes[name] = Hole(bound.node, bound.index, bound.spread)
             elif default is not None:
                 holes[name] = Hole(spell(default))
-        if "rngs" in template_names(text) and "rngs" not in holes and self.place.rngs is not None:
-            holes["rngs"] = Hole(self.place.rngs.deep_clone())
+        if self.stream in template_names(text) and self.stream not in holes and self.place.rngs is not None:
+            holes[self.stream] = Hole(self.place.rngs.deep_clone())
         filled = fill(text, holes, self.kb.target_signature, self.decide, duplicate)
-        if "rngs" in filled.free:
+        if self.stream in filled.free:
             raise _NoRngsError
         missing = sorted(filled.free & self.call.op.params.keys())
         if missing:
@@ -382,9 +387,9 @@ class _PlainCall:
         for param in self.signature:
             if param.name in known or param.kind in ("va", "vk"):
                 continue
-            if param.name == "rngs":
+            if param.name == self.emitter.stream:
                 if param.default is None or self.emitter.draws():
-                    self._add_keyword("rngs", self.emitter.rngs(), None)
+                    self._add_keyword(param.name, self.emitter.rngs(), None)
             elif param.default is None:
                 raise UnfitError(f"the target needs {param.name}")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..kb.loader import KnowledgeBase
     from ..kb.model import HubOp
+    from .spelling import Example
 
 EXAMPLES = 20
 DRAWS = 6  # at most so many draws for each example that is wanted: many are refused by the source
@@ -98,9 +99,18 @@ class Prover:
 
     def _attempt(self, op: HubOp, batch: list[Drawn], wanted: int | None = None) -> list[Outcome]:
         """What comes of each call, in their order; those that cannot be written are invalid."""
-        examples = [drawn.example(self.speller, op) for drawn in batch]
+        examples = [self._example(drawn, op) for drawn in batch]
         found = iter(self.trial.run(op, [example for example in examples if example is not None], wanted))
         return [Outcome("invalid", "cannot be written") if example is None else next(found) for example in examples]
+
+    def _example(self, drawn: Drawn, op: HubOp) -> Example | None:
+        """The call as text, if it can be written and the target has the dtypes of its arrays."""
+        example = drawn.example(self.speller, op)
+        for dtype in {recipe.dtype for recipe in example.recipes} if example else ():
+            write = self.kb.write(f"{dtype}_dtype") or self.kb.write(dtype)
+            if write is not None and any(form.refuse is not None for form in write.forms):
+                return None
+        return example
 
     def _count(self, op: HubOp, drawn: Drawn, outcome: Outcome, proof: Proof) -> None:
         if outcome.status == "invalid":

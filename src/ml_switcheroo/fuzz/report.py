@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import NEEDED
+from . import needed
 from .prove import Proof
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def versions(*frameworks: str) -> dict[str, str]:
     """Versions of what ran."""
     found = {"ml_switcheroo": importlib.metadata.version("ml_switcheroo")}
     for framework in frameworks:
-        for package in NEEDED.get(framework, (framework,)):
+        for package in needed(framework):
             found[package] = importlib.metadata.version(package)
     return found
 

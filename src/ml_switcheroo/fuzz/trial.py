@@ -87,7 +87,8 @@ class Trial:
                 error, why = compare_call(op, ours[i], result, _of(arrays, i), _of(others, place), jobs[i])
             if not why and migrate is not None:
                 error, why = compare_weights(jobs[i], names[i], migrate, _of(others, place), error)
-            outcomes[i] = Outcome("failing" if why else "equal", why, error, bool(jobs[i]["gradients"]))
+            gradients = any(name.startswith(f"{place}|gradients|") for name in others)
+            outcomes[i] = Outcome("failing" if why else "equal", why, error, gradients)
         return outcomes
 
     def _job(self, op: HubOp, name: str, example: Example, index: int) -> dict[str, Any]:

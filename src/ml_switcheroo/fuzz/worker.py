@@ -11,19 +11,18 @@ import json
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import spokes
 from .arrays import Recipe, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-# What a user calls a framework -> the module here that runs it.
-RUNNERS = {"torch": "torch", "jax": "jax", "flax_nnx": "jax"}
 
 
 def main() -> None:
@@ -32,11 +31,17 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
-    runner = importlib.import_module(f".runners.{RUNNERS[sys.argv[1]]}", __package__)
+    runner = importlib.import_module(f".runners.{runner_of(sys.argv[1])}", __package__)
     for line in sys.stdin:
         request = json.loads(line)
         answers.write(json.dumps(_answer(runner, request)) + "\n")
         answers.flush()
+
+
+def runner_of(framework: str) -> str:
+    """The module in `runners` for a framework: its own, or that of a framework on which it stands."""
+    there = Path(__file__).with_name("runners")
+    return next((spoke for spoke in spokes(framework) if (there / f"{spoke}.py").is_file()), framework)
 
 
 def _answer(runner: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +59,8 @@ def _answer(runner: Any, request: dict[str, Any]) -> dict[str, Any]:
         except Exception as error:
             found.append({"ok": False, "reason": one_line(error)})
             continue
-        found.append({"ok": True, "plain": outcome.pop("plain", {}), "dtypes": outcome.pop("dtypes", {})})
+        told = {"plain": outcome.pop("plain", {}), "dtypes": outcome.pop("dtypes", {})}
+        found.append({"ok": True, "wide": getattr(runner, "WIDE", False), **told})
         arrays |= {f"{index}|{kind}|{name}": a for kind, group in outcome.items() for name, a in group.items()}
     np.savez(request["out"], **arrays)
     return {"results": found}

@@ -49,6 +49,7 @@ FRAMEWORK_KEYS = frozenset(
         "loading_methods",
         "mixins",
         "training",
+        "stream",
         "style",
         "blocks",
         "libraries",
@@ -56,6 +57,7 @@ FRAMEWORK_KEYS = frozenset(
         "imports",
         "helpers",
         "also",
+        "detected",
     ]
 )
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__class__"}
@@ -312,11 +314,16 @@ def _identifiers(text: str) -> set[str]:
     return {part.id for part in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(part, ast.Name)}
 
 
+def _stream(sources: Sources, spoke: Spoke) -> str:
+    """The name of the random stream in texts and helpers."""
+    return str(next((s.framework["stream"] for s in sources.stack(spoke.name) if s.framework.get("stream")), "rngs"))
+
+
 def _emit(
     sources: Sources, spoke: Spoke, row: Row, hub: HubRow, form: dict[str, Any], keys: tuple[Any, ...]
 ) -> Iterator[Problem]:
     tree = ast.parse(form["emit"].strip(), mode="eval")
-    imports = sources.imports(spoke)
+    imports, stream = sources.imports(spoke), _stream(sources, spoke)
     bound = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
     bound |= {
         argument.arg
@@ -325,9 +332,9 @@ def _emit(
         for argument in [*part.posonlyargs, *part.args, *part.kwonlyargs]
     }
     for name in sorted({part.id for part in ast.walk(tree) if isinstance(part, ast.Name)} - bound):
-        if name == "rngs" and "rngs" not in hub.params:
+        if name == stream and stream not in hub.params:
             if "rngs" not in (row.data.get("needs") or ()):
-                yield row.problem("the text uses rngs: add needs: [rngs]", *keys)
+                yield row.problem(f"the text uses {stream}: add needs: [rngs]", *keys)
         elif (
             name not in hub.params
             and name not in imports
@@ -415,11 +422,11 @@ def _helper_form(
     signature: list[Entry] | None = form.get("signature")
     if signature is None:
         return
-    args = form.get("args", {})
+    args, stream = form.get("args", {}), _stream(sources, spoke)
     for name, kind, default in signature:
-        if name == "rngs" and "rngs" not in hub.params:
+        if name == stream and stream not in hub.params:
             if default is None and "rngs" not in (row.data.get("needs") or ()):
-                yield row.problem(f"helper {form['helper']} takes rngs: add needs: [rngs]", *keys)
+                yield row.problem(f"helper {form['helper']} takes {stream}: add needs: [rngs]", *keys)
         elif kind in {"po", "pk", "ko"} and default is None and args.get(str(name), name) not in hub.params:
             yield row.problem(
                 f"helper {form['helper']}{show(signature)}: {name!r} is no parameter of {hub.op}"

@@ -26,6 +26,7 @@ class Plan:
         "numpy",
         "ml_dtypes",
     )  # packages whose functions and classes it offers as its own
+    unset: tuple[tuple[str, str], ...] = ()  # what parameters mean whose default is an object that says "not given"
 
 
 PLANS = {
@@ -180,5 +181,22 @@ PLANS = {
             "optax.schedules",
         ],
         friends=("jax", "optax", "chex"),
+    ),
+    "numpy": Plan(
+        "numpy",
+        "numpy",
+        modules=[
+            "numpy",
+            "numpy.fft",
+            "numpy.lib.stride_tricks",
+            "numpy.linalg",
+            "numpy.random",
+            "numpy.testing",
+            "scipy.linalg",
+            "scipy.special",
+        ],
+        values=("numpy.ndarray", "numpy.dtype", "numpy.finfo", "numpy.iinfo", "numpy.random.Generator"),
+        friends=("scipy",),
+        unset=(("keepdims", "False"), ("min", "None"), ("max", "None"), ("a_min", "None"), ("a_max", "None")),
     ),
 }

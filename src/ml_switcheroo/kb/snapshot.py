@@ -239,7 +239,7 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
     """All signatures of a callable, without self. A class has those of its constructor."""
     found: list[str] = []
     bare = _without_first if method else str  # stubs and docstrings of methods leave self out already
-    known = _inspected(value, texts)
+    known = _inspected(value, texts, snapshot.plan)
     if known == "(*args, **kwargs)" and inspect.isclass(value):
         constructors = typing.get_overloads(value.__init__) if inspect.isfunction(value.__init__) else []  # type: ignore[attr-defined]
         overloads = [
@@ -247,7 +247,7 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
         ]
         found += [text for text in overloads if text != known]
     elif known == "(*args, **kwargs)":
-        found += [_inspected(function, texts) or "" for function in _closure_functions(value)[:1]]
+        found += [_inspected(function, texts, snapshot.plan) or "" for function in _closure_functions(value)[:1]]
     elif known:
         found.append(bare(known))
     if not found:
@@ -270,7 +270,7 @@ def _closure_functions(value: Any) -> list[Any]:
     return [cell for cell in cells.values() if inspect.isfunction(cell)]
 
 
-def _inspected(value: Any, texts: dict[int, str]) -> str | None:
+def _inspected(value: Any, texts: dict[int, str], plan: Plan) -> str | None:
     if isinstance(_get(value, "nin"), int) and isinstance(
         _get(value, "nout"), int
     ):  # a universal function takes its operands by position
@@ -281,6 +281,7 @@ def _inspected(value: Any, texts: dict[int, str]) -> str | None:
     ):  # jax.numpy.float32(x) makes an array
         return "(x)"
     function = value
+    unset = dict(plan.unset)
     for attribute in ("_func", "__wrapped__", "func"):
         inner = _get(value, attribute)
         if not inspect.isclass(value) and not inspect.isroutine(value) and inspect.isfunction(inner):
@@ -290,13 +291,13 @@ def _inspected(value: Any, texts: dict[int, str]) -> str | None:
         if inspect.isclass(function):
             constructor = _constructor(function)
             if not inspect.isfunction(constructor):  # a slot of C code takes anything and says nothing
-                return signature_text(list(inspect.signature(function).parameters.values()), texts)
+                return signature_text(list(inspect.signature(function).parameters.values()), texts, unset)
             parameters = list(inspect.signature(constructor).parameters.values())[1:]
         else:
             parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
-    return signature_text(parameters, texts)
+    return signature_text(parameters, texts, unset)
 
 
 def _constructor(cls: type) -> Any:
@@ -308,8 +309,13 @@ def _constructor(cls: type) -> Any:
 _STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
-def signature_text(parameters: list[inspect.Parameter], texts: dict[int, str] | None = None) -> str:
-    """Parameters as text without annotations: `(x, /, dim=None, *, keepdim=False)`."""
+def signature_text(
+    parameters: list[inspect.Parameter], texts: dict[int, str] | None = None, unset: dict[str, str] | None = None
+) -> str:
+    """Parameters as text without annotations: `(x, /, dim=None, *, keepdim=False)`.
+
+    `unset` says what a parameter means whose default has no text.
+    """
     parts: list[str] = []
     previous: Any = None
     for parameter in parameters:
@@ -318,9 +324,10 @@ def signature_text(parameters: list[inspect.Parameter], texts: dict[int, str] | 
         if parameter.kind == inspect.Parameter.KEYWORD_ONLY and "*" not in {part[:1] for part in parts}:
             parts.append("*")
         stars = _STARS.get(parameter.kind, "")
-        default = (
-            "" if parameter.default is inspect.Parameter.empty else "=" + default_text(parameter.default, texts or {})
-        )
+        default = ""
+        if parameter.default is not inspect.Parameter.empty:
+            text = default_text(parameter.default, texts or {})
+            default = "=" + ((unset or {}).get(parameter.name, text) if text == _OPAQUE else text)
         parts.append(stars + parameter.name + default)
         previous = parameter.kind
     if previous == inspect.Parameter.POSITIONAL_ONLY:

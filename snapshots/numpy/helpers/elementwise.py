@@ -1,0 +1,23 @@
+"""Elementwise functions that NumPy lacks."""
+
+import numpy as np
+
+
+def div_trunc(x: np.ndarray, other: np.ndarray | float) -> np.ndarray:
+    """x / other rounded towards zero; integers stay integers."""
+    dtype = np.result_type(x, other)
+    if np.issubdtype(dtype, np.integer):
+        floor = x // other
+        return floor + ((floor < 0) & (floor * other != x))
+    return np.trunc(x / other)
+
+
+def lerp(x: np.ndarray, end: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
+    """x moved towards end by the share weight."""
+    return x + weight * (end - x)
+
+
+def times_power_of_two(x: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """x * 2 ** other, in the precision of x."""
+    dtype = x.dtype if np.issubdtype(x.dtype, np.inexact) else np.float32
+    return x * np.exp2(other, dtype=dtype, casting="same_kind" if np.issubdtype(other.dtype, np.inexact) else "unsafe")

@@ -1,0 +1,51 @@
+"""Random draws by torch's rules."""
+
+import numpy as np
+
+
+def draw_normal(
+    mean: np.ndarray | float = 0.0,
+    std: np.ndarray | float = 1.0,
+    size: tuple[int, ...] | None = None,
+    dtype: np.dtype | None = None,
+    *,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Normal draws; without a size, one for each element of mean and std."""
+    shape = np.broadcast_shapes(np.shape(mean), np.shape(std)) if size is None else size
+    return mean + std * rng.standard_normal(shape).astype(np.float32 if dtype is None else dtype)
+
+
+def rand_like(x: np.ndarray, dtype: np.dtype | None = None, *, rng: np.random.Generator) -> np.ndarray:
+    """Uniform draws from [0, 1) in the shape of x."""
+    return draw_uniform(x.shape, x.dtype if dtype is None else dtype, rng)
+
+
+def draw_uniform(size: tuple[int, ...], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    """Uniform draws from [0, 1), also in dtypes which the generator lacks."""
+    exact = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
+    return rng.random(size, dtype=dtype) if exact else np.minimum(rng.random(size), 0.999).astype(dtype)
+
+
+def randn_like(x: np.ndarray, dtype: np.dtype | None = None, *, rng: np.random.Generator) -> np.ndarray:
+    """Standard normal draws in the shape of x."""
+    return rng.standard_normal(x.shape).astype(x.dtype if dtype is None else dtype)
+
+
+def draw_poisson(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Poisson draws with the rates x."""
+    return rng.poisson(x).astype(x.dtype)
+
+
+def draw_bernoulli(x: np.ndarray, p: float | None = None, *, rng: np.random.Generator) -> np.ndarray:
+    """1 with the probability that x (or p, if given) states, else 0."""
+    return (rng.random(x.shape) < (x if p is None else p)).astype(x.dtype)
+
+
+def draw_multinomial(
+    x: np.ndarray, num_samples: int, replacement: bool = False, *, rng: np.random.Generator
+) -> np.ndarray:
+    """Places drawn along the last axis, each with a weight that x states."""
+    rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
+    draws = [rng.choice(row.size, num_samples, replace=replacement, p=row / row.sum()) for row in rows]
+    return np.array(draws, dtype=np.int64).reshape(*x.shape[:-1], num_samples)

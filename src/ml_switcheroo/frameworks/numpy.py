@@ -1,0 +1,11 @@
+"""NumPy: arrays that can be written to, no modules, random numbers from one `np.random.Generator`."""
+
+from .style import Style
+
+STYLE = Style(
+    forward="__call__",
+    stream="rng",
+    stream_type="np.random.Generator",
+    stream_outside="np.random.default_rng(0)",
+    stream_seeded="np.random.default_rng({x})",
+)

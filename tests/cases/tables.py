@@ -7,6 +7,7 @@ may say
     run: f(x(2, 3))     evaluated on both sides; the results are the same numbers
     xfail: why          a known fault; the case must fail
 
+A line `target: numpy` above the first heading says to which framework a whole table converts; without it that is jax.
 A before block that has an after block and no imports gets PRELUDE. A trailing `# error: [SW2003]` or
 `# warning: [SW3003]` is no part of the text: it asks for that diagnostic on its line, and no others may come. In an
 after block, imports are left out unless `exact` is asked for, and `...` at the end of a TODO line stands for any
@@ -44,6 +45,7 @@ class Case:
     run: list[str] = field(default_factory=list)
     xfail: str = ""
     expected: list[tuple[int, str, str]] = field(default_factory=list)
+    target: str = "jax"
 
     @property
     def id(self) -> str:
@@ -51,23 +53,26 @@ class Case:
 
     def convert(self, *, inline: bool = False) -> Conversion:
         """The conversion; helpers are imported from a module of their own unless they are asked for."""
-        return _convert(self.before, inline or self.exact, None if self.after is None else "torch")
+        return _convert(self.before, inline or self.exact, None if self.after is None else "torch", self.target)
 
 
 @cache
-def _convert(text: str, inline: bool, source: str | None) -> Conversion:
-    return convert(text, source=source, compat=None if inline else "_compat")
+def _convert(text: str, inline: bool, source: str | None, target: str) -> Conversion:
+    return convert(text, source=source, target=target, compat=None if inline else "_compat")
 
 
 def read_cases(path: Path) -> list[Case]:
     """The cases of one table, in order."""
     cases: list[Case] = []
-    for section in re.split(r"(?m)^## ", path.read_text())[1:]:
+    head, *sections = re.split(r"(?m)^## ", path.read_text())
+    target = re.search(r"(?m)^target: (\w+)$", head)
+    for section in sections:
         name, _, body = section.partition("\n")
         blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", body)
         options = re.sub(r"(?ms)^```python\n.*?^```$", "", body).strip().splitlines()
         before, expected = _without_expectations(blocks[0], prelude=len(blocks) > 1)
         case = Case(path.stem, name.strip(), before, blocks[1] if len(blocks) > 1 else None, expected=expected)
+        case.target = target[1] if target else case.target
         for line in filter(None, map(str.strip, options)):
             if line == "exact":
                 case.exact = True

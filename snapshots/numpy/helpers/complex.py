@@ -11,6 +11,14 @@ def complex_from_parts(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
     return made
 
 
+def angle_of(x: np.ndarray) -> np.ndarray:
+    """Angle of complex numbers; of real ones 0, or pi below zero."""
+    if np.iscomplexobj(x):
+        return np.angle(x)
+    angle = np.where(np.isnan(x), x, np.where(x < 0, np.pi, 0))
+    return angle.astype(np.result_type(x, np.float16) if np.issubdtype(x.dtype, np.floating) else np.float32)
+
+
 def polar(abs: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Complex numbers from length and angle."""
     return complex_from_parts(abs * np.cos(angle), abs * np.sin(angle))

@@ -1,5 +1,6 @@
 """Arrays from values whose kind shows only at run time; Python floats are of single precision."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ def number_range(start: Any, end: Any, step: Any = 1) -> np.ndarray:
 
 
 def full_array(size: tuple[int, ...], fill_value: Any) -> np.ndarray:
-    """Array that holds one value everywhere, in the dtype that make_array gives it."""
-    return np.full(size, fill_value, dtype=make_array(fill_value).dtype)
+    """Array that holds one value everywhere; floats are of single precision."""
+    dtype = np.asarray(fill_value).dtype
+    return np.full(size, fill_value, dtype={"f": np.float32, "c": np.complex64}.get(dtype.kind, dtype))
 
 
 def float_tensor(data: Any) -> np.ndarray:
@@ -43,6 +45,23 @@ def float_tensor(data: Any) -> np.ndarray:
     if isinstance(data, tuple):
         raise TypeError("this tuple may be a shape or values: write np.zeros(shape) or np.array(values)")
     return np.zeros(data, np.float32) if isinstance(data, int) else np.array(data, dtype=np.float32)
+
+
+def double_tensor(data: Any) -> np.ndarray:
+    """Array of doubles of the given values, or of one given size."""
+    return float_tensor(data).astype(np.float64) if isinstance(data, (int, tuple)) else np.array(data, dtype=np.float64)
+
+
+def int_tensor(data: Any) -> np.ndarray:
+    """Array of 32-bit integers of the given values, or of one given size."""
+    return long_tensor(data).astype(np.int32)
+
+
+def window_of(function: Callable, window_length: int, periodic: bool = True, dtype: Any = None) -> np.ndarray:
+    """A window of NumPy's, in single precision; a periodic one is the start of one that is longer by one."""
+    longer = periodic and window_length > 1
+    values = function(window_length + 1)[:-1] if longer else function(window_length)
+    return values.astype(np.float32 if dtype is None else dtype)
 
 
 def long_tensor(data: Any) -> np.ndarray:
@@ -57,3 +76,9 @@ def bool_tensor(data: Any) -> np.ndarray:
     if isinstance(data, tuple):
         raise TypeError("this tuple may be a shape or values: write np.zeros(shape) or np.array(values)")
     return np.zeros(data, np.bool_) if isinstance(data, int) else np.array(data, dtype=np.bool_)
+
+
+def put_into(x: np.ndarray, value: np.ndarray | float) -> np.ndarray:
+    """x with new values in its own memory."""
+    x[...] = value
+    return x

@@ -14,7 +14,12 @@ def div_trunc(x: np.ndarray, other: np.ndarray | float) -> np.ndarray:
 
 def lerp(x: np.ndarray, end: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
     """x moved towards end by the share weight."""
-    return x + weight * (end - x)
+    return np.where(np.abs(weight) < 0.5, x + weight * (end - x), end - (end - x) * (1 - weight))
+
+
+def float_power(x: np.ndarray | float, exponent: np.ndarray | float) -> np.ndarray:
+    """x ** exponent in double precision."""
+    return np.asarray(x, np.result_type(x, exponent, np.float64)) ** exponent
 
 
 def times_power_of_two(x: np.ndarray, other: np.ndarray) -> np.ndarray:

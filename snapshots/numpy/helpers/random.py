@@ -32,6 +32,31 @@ def randn_like(x: np.ndarray, dtype: np.dtype | None = None, *, rng: np.random.G
     return rng.standard_normal(x.shape).astype(x.dtype if dtype is None else dtype)
 
 
+def normal_like(x: np.ndarray, mean: float = 0, std: float = 1, *, rng: np.random.Generator) -> np.ndarray:
+    """Normal draws in the shape and dtype of x."""
+    return rng.normal(mean, std, x.shape).astype(x.dtype)
+
+
+def uniform_like(x: np.ndarray, low: float = 0, high: float = 1, *, rng: np.random.Generator) -> np.ndarray:
+    """Uniform draws from [low, high) in the shape and dtype of x."""
+    return rng.uniform(low, high, x.shape).astype(x.dtype)
+
+
+def bernoulli_like(x: np.ndarray, p: float = 0.5, *, rng: np.random.Generator) -> np.ndarray:
+    """1 with probability p, else 0, in the shape and dtype of x."""
+    return (rng.random(x.shape) < p).astype(x.dtype)
+
+
+def exponential_like(x: np.ndarray, lambd: float = 1, *, rng: np.random.Generator) -> np.ndarray:
+    """Exponential draws in the shape and dtype of x."""
+    return rng.exponential(1 / lambd, x.shape).astype(x.dtype)
+
+
+def randint_like(x: np.ndarray, high: int, low: int = 0, *, rng: np.random.Generator) -> np.ndarray:
+    """Whole numbers from low up to, not including, high, in the shape and dtype of x."""
+    return rng.integers(low, high, x.shape).astype(x.dtype)
+
+
 def draw_poisson(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """Poisson draws with the rates x."""
     return rng.poisson(x).astype(x.dtype)

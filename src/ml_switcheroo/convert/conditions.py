@@ -246,6 +246,9 @@ def _call(node: ast.Call, facts: Facts) -> Any:
         return False if facts.is_open(name) else bound is None or literal(bound.node)[0]
     if node.func.id == "kind":
         return _kind(name, bound, facts)
+    if node.func.id == "items":
+        known, value = (False, None) if bound is None else literal(bound.original)
+        return _common(value) if known and isinstance(value, (tuple, list)) else UNKNOWN
     if node.func.id == "len":
         if bound is not None and isinstance(bound.node, (cst.Tuple, cst.List)):
             if all(isinstance(element, cst.Element) for element in bound.node.elements):
@@ -253,6 +256,16 @@ def _call(node: ast.Call, facts: Facts) -> Any:
             return UNKNOWN
         return _attempt(len, _argument(name, facts))
     raise ConditionError(f"{node.func.id}() cannot be used in a condition")
+
+
+def _common(value: object) -> str | _Unknown:
+    """What the numbers in nested lists and tuples are together: 'bool', 'int' or 'float'."""
+    if isinstance(value, (tuple, list)):
+        words = {_common(item) for item in value}
+        if words == {"int", "float"}:
+            return "float"
+        return words.pop() if len(words) == 1 else UNKNOWN
+    return type(value).__name__ if isinstance(value, (bool, int, float)) else UNKNOWN
 
 
 def _kind(name: str, bound: Bound | None, facts: Facts) -> _Kind | _Unknown:

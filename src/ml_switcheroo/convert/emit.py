@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
-from ml_switcheroo.kb.model import ApiParam, Form, Signature, WriteRow
+from ml_switcheroo.kb.model import ApiParam, Form, HubOp, Signature, WriteRow
 
 from .base import Bound, CallArg, Emission, KnowledgeBase, Misfit, OpCall, Place
 from .conditions import ConditionError, Facts, holds
@@ -32,7 +32,7 @@ def emit(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit:
     """The target expression for a hub call."""
     row = kb.write(call.op.name)
     if row is None:
-        return Misfit("SW2001", f"{call.row.api} has no counterpart in the target's knowledge base", _HINTS["SW2001"])
+        return without_row(kb, call.op, call.row.api)
     try:
         return _Emitter(kb, call, place, row).emit()
     except _NoRngsError:
@@ -55,6 +55,17 @@ def emit_helper_call(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission 
         )
     except UnfitError as reason:
         return emitter.nothing_fits([str(reason)])
+
+
+def without_row(kb: KnowledgeBase, op: HubOp, api: str) -> Misfit:
+    """Why an op cannot be written: the target has nothing of its kind, or just no row for it yet."""
+    words = [op.kind, op.returns, *(param.type for param in op.params.values())]
+    lacks = kb.target_framework.get("lacks") or {}
+    reason = next((lacks[word] for word in words if word in lacks), None)
+    if reason is None:
+        return Misfit("SW2001", f"{api} has no counterpart in the target's knowledge base", _HINTS["SW2001"])
+    what, _, hint = reason.partition(": ")
+    return Misfit("SW2003", f"{api}: {what}", hint or _HINTS["SW2003"])
 
 
 _HINTS = {

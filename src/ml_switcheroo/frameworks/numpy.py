@@ -8,4 +8,6 @@ STYLE = Style(
     stream_type="np.random.Generator",
     stream_outside="np.random.default_rng(0)",
     stream_seeded="np.random.default_rng({x})",
+    whole="{x}[...]",
+    put="put_into",
 )

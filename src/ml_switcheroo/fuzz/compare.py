@@ -143,7 +143,7 @@ def _other_law(a: Any, b: Any) -> str:
     return f"drawn from another distribution: mean {b.mean():.3g} instead of {a.mean():.3g}, distance {distance:.2f}"
 
 
-def _apart(a: Any, b: Any, tolerance: float, floor: float = 1e-3) -> tuple[float, str]:
+def _apart(a: Any, b: Any, tolerance: float, floor: float = 3e-3) -> tuple[float, str]:
     """How far two arrays are apart, relative to the largest value, and what is wrong."""
     import numpy as np
 

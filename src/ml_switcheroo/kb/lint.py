@@ -58,6 +58,7 @@ FRAMEWORK_KEYS = frozenset(
         "helpers",
         "also",
         "detected",
+        "lacks",
     ]
 )
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__class__"}

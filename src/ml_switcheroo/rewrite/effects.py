@@ -166,7 +166,8 @@ class Effects:
             write = self.kb.write(row.op)
             if hub is None:
                 continue
-            found += hub.effects
+            # what the target does not write draws nothing
+            found += tuple(e for e in hub.effects if write is not None or e not in ("init", "rng"))
             if (
                 hub.kind == "layer"
                 and write is not None

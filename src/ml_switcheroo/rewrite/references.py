@@ -23,7 +23,7 @@ from ..analysis.values import (
 )
 from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
-from ..convert.emit import emit
+from ..convert.emit import emit, without_row
 from .base import Walk
 from .freezing import Freezing
 from .fused import Fused, attribute
@@ -248,7 +248,8 @@ class References(Modes, Fused, Freezing, Walk):
         )
         write = self.kb.write(hub.name)
         if write is None:
-            self.context.report(original, "SW2001", f"{name} has no counterpart in the target's knowledge base")
+            missing = without_row(self.kb, hub, name)
+            self.context.report(original, missing.code, missing.message, missing.hint)
             return updated
         if original in self.bases and hub.returns == "optimizer":
             self.context.report(original, "SW6002", f"a class that inherits from {name} cannot be converted")

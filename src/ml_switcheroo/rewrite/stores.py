@@ -15,6 +15,7 @@ from .events import is_put
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .handed import layer_ops
+from .in_memory import InMemory
 from .in_place_calls import changed_argument, pure_name, without_data
 from .masks import mask_axis
 from .modes import Modes
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
 
 
-class Stores(Registrations, Modes, Fused, Freezing, Walk):
+class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
         self.alone.add(node.value)
         self.mark_fused(node)
         receiver: cst.BaseExpression | None = node.value
-        while receiver is not None and (inner := self._inplace_receiver(receiver)) is not None:
+        while receiver is not None and (inner := self.inplace_receiver(receiver)) is not None:
             receiver = inner
         if receiver is not None and receiver is not node.value:
             variable = without_data(receiver)  # `p.detach().zero_()`
@@ -130,7 +131,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
                     return self._store_data(original_node, updated_node, target, new_target)
             if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
                 return self._store_attribute(original_node, updated_node, target, new_target)
-            receiver = self._inplace_receiver(original_node.value)
+            written = self.written_assign(original_node, updated_node)
+            if written is not None and not self._failed():
+                return written
+            receiver = self.inplace_receiver(original_node.value)
             if (
                 receiver is not None
                 and isinstance(target, cst.Name)
@@ -355,6 +359,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
 
     def _storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""
+        if self.writes_through:
+            return updated, lambda v: self.written(original, updated, v)
         if isinstance(original, cst.Call) and original in self.filled:
             return self._storable(without_data(original), updated)
         if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
@@ -413,8 +419,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
 
     def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
         """`return tensor.clamp_(-2, 2)` in a function that fills its argument."""
+        if self.writes_through:
+            return None
         root = original.value
-        while root is not None and (receiver := self._inplace_receiver(root)) is not None:
+        while root is not None and (receiver := self.inplace_receiver(root)) is not None:
             root = without_data(receiver)
         if not isinstance(root, cst.Name) or root is original.value or updated.value is None:
             return None
@@ -607,7 +615,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
 
     # ---- in place ----------------------------------------------------------------------------------------------------
 
-    def _inplace_receiver(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
+    def inplace_receiver(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
         """`x` in `x.add_(y)` on a tensor."""
         suffix = self.engine.inplace_suffix
         if not suffix or not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
@@ -620,8 +628,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
         if not any(
             isinstance(v, MethodRef) and any(isinstance(o, Tensor) for o in v.receiver) for v in self.facts(node.func)
         ):
-            if name not in self.engine.tensor_methods:
-                return None
+            if name not in self.engine.tensor_methods or self.context.source_api(self.facts(node.func)):
+                return None  # `torch.clamp_(x, 0, 1)` changes its argument
             if any(isinstance(v, (Instance, Layer, FunctionRef, Container)) for v in self.facts(node.func.value)):
                 return None
         return node.func.value
@@ -671,6 +679,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
                 return seeded
         changed = changed_argument(self, original_node.value) if isinstance(original_node.value, cst.Call) else None
         if changed is not None and not self._failed():
+            if isinstance(changed, cst.Name) and self.writes_through:
+                return self.written(changed, changed, bare(updated_node.value))
             if isinstance(changed, cst.Name):
                 return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], bare(updated_node.value))
             self.context.report(
@@ -683,7 +693,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
             filled = self._fill_arrays(original_node.value, updated_node)
             if filled is not None:
                 return filled
-        receiver = self._inplace_receiver(original_node.value)
+        receiver = self.inplace_receiver(original_node.value)
         if receiver is not None and not self._failed():
             return self._store_inplace(original_node, updated_node, receiver)
         if isinstance(original_node.value, cst.Call):
@@ -720,6 +730,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
 
     def _fill_arrays(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
         """`init_(x)` of an array: a function that fills variables gives an array back."""
+        if self.writes_through:
+            return None
         callees = self.facts(call.func)
         function = next((v.function for v in callees if isinstance(v, FunctionRef)), None)
         changed = self.effects.procedures.get(function) if function is not None and self.style.immutable else None
@@ -751,14 +763,18 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
 
     def _store_inplace(
         self, original: cst.Expr, updated: cst.Expr, receiver: cst.BaseExpression
-    ) -> cst.BaseSmallStatement:
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
         assert isinstance(original.value, cst.Call) and isinstance(original.value.func, cst.Attribute)
         new_receiver = self.receivers.get(original.value)
         if new_receiver is None:
             return updated
+        if self.writes_through:
+            receiver, new_receiver = self.first_receiver(receiver, new_receiver)
+            if updated.value.deep_equals(new_receiver):
+                return cst.RemoveFromParent()  # `x.requires_grad_(False)`
         place = self._storable(receiver, new_receiver)
         if place is None:
-            inner = self._inplace_receiver(receiver)
+            inner = self.inplace_receiver(receiver)
             if inner is not None and isinstance(receiver, cst.Call):  # x.mul_(2).add_(1)
                 chained = self.receivers.get(receiver)
                 place = self._storable(inner, chained) if chained is not None else None
@@ -772,7 +788,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Walk):
                     )
                 return updated
         value = bare(updated.value)
-        while (inner := self._inplace_receiver(receiver)) is not None:
+        while (inner := self.inplace_receiver(receiver)) is not None:
             receiver = inner
         root = without_data(receiver)
         hidden = isinstance(root, cst.Name) and root is not receiver  # from the gradient: `y.data.clamp_(0, 1)`

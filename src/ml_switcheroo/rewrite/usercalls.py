@@ -28,7 +28,8 @@ from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .base import Registration, Walk
 from .freezing import Freezing
-from .in_place_calls import pure_name, same_place, without_data
+from .in_memory import InMemory
+from .in_place_calls import changed_argument, pure_name, same_place, without_data
 from .modes import Modes
 from .project_calls import ProjectCalls
 
@@ -48,7 +49,7 @@ CAST = "type_as"  # the op, and the method, that gives one tensor the dtype of a
 MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
 
 
-class Calls(ProjectCalls, Modes, Freezing, Walk):
+class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
@@ -217,7 +218,10 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
         tensor_prefix = self.engine.tensor_type + "."
         if name.startswith(tensor_prefix) and args:
             return self._bound(original, name, args[1:], args[0])
-        return self._bound(original, pure_name(self, name), args, None)
+        result = self._bound(original, pure_name(self, name), args, None)
+        if self.writes_through and changed_argument(self, original) is not None:
+            return self.kept_in_memory(original, args[0].original, args[0].node, result)
+        return result
 
     def _bound(
         self, original: cst.Call, name: str, args: list[CallArg], receiver: CallArg | None
@@ -414,8 +418,14 @@ class Calls(ProjectCalls, Modes, Freezing, Walk):
     def _tensor_method(self, original: cst.Call, updated: cst.Call, name: str, receiver: CallArg) -> cst.BaseExpression:
         api = f"{self.engine.tensor_type}.{name}"
         plain = pure_name(self, api) if not name.startswith("__") else api
+        given = self.given_values(original, updated, plain)
+        if given is not None:
+            return given
         result = self._bound(original, plain, self.arguments(original, updated), receiver)
-        return result if plain == api else self._as_before(original, plain, receiver, result)
+        if plain != api:
+            result = self._as_before(original, plain, receiver, result)
+        changes = self.inplace_receiver(original) is not None
+        return self.kept_in_memory(original, receiver.original, receiver.node, result) if changes else result
 
     def _as_before(
         self, original: cst.Call, api: str, receiver: CallArg, result: cst.BaseExpression

@@ -1,0 +1,153 @@
+"""In-place calls where the arrays of the target can be written to, too: new values go into the array's own memory.
+
+    x.mul_(2)             ->    x *= 2
+    x.clamp_(0, 1)        ->    x[...] = np.clip(x, 0, 1)
+    return x.fill_(1)     ->    return put_into(x, 1)
+
+What else sees that memory (the caller, a view) sees the new values, as in the source framework.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import libcst as cst
+
+from ..analysis.nodes import walk
+from ..analysis.values import NOTHING, Tensor
+from ..convert.precedence import bare
+from .base import Walk
+from .in_place_calls import changed_argument, without_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Operations that say outright which values an array gets: the argument that holds them, or a number.
+GIVEN = {"fill_": None, "copy_": None, "zero_": "0"}
+AUGMENTED = (cst.Add, cst.Subtract, cst.Multiply, cst.Divide, cst.FloorDivide, cst.Modulo, cst.Power)
+
+
+class InMemory(Walk):
+    """Statements and expressions that write into arrays."""
+
+    def inplace_receiver(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
+        """`x` in `x.add_(y)` on a tensor."""
+        raise NotImplementedError
+
+    @property
+    def writes_through(self) -> bool:
+        """Can arrays of the target be written to?"""
+        return bool(self.style.whole)
+
+    @cached_property
+    def stored(self) -> set[cst.CSTNode]:
+        """In-place calls whose values the statement or the call around them stores."""
+        found: set[cst.CSTNode] = set()
+        for node in walk(self.context.module.tree):
+            if isinstance(node, cst.Expr):
+                found.update(self._chain(node.value))
+            elif isinstance(node, cst.Assign) and self._own_name(node) is not None:
+                found.update(self._chain(node.value))
+                found.add(node.value)
+            elif isinstance(node, cst.Call):
+                inner = self.inplace_receiver(node)
+                if inner is not None and isinstance(inner, cst.Call) and self.inplace_receiver(inner) is not None:
+                    found.add(inner)
+        return found
+
+    def _chain(self, node: cst.BaseExpression) -> Iterator[cst.CSTNode]:
+        while (inner := self.inplace_receiver(node)) is not None:
+            yield node
+            node = inner
+
+    def _root(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        while (inner := self.inplace_receiver(node)) is not None:
+            node = inner
+        return without_data(node)
+
+    def _own_name(self, node: cst.Assign) -> str | None:
+        """`x` in `y = x.add_(1)` and in `x = F.relu(x, inplace=True)`."""
+        target, value = node.targets[0].target, node.value
+        if len(node.targets) > 1 or not isinstance(target, cst.Name) or not isinstance(value, cst.Call):
+            return None
+        if self.inplace_receiver(value) is not None:
+            root = self._root(value)
+            return root.value if isinstance(root, cst.Name) else None
+        changed = changed_argument(self, value)
+        same = isinstance(changed, cst.Name) and changed.value == target.value
+        return target.value if same else None
+
+    def written_assign(self, original: cst.Assign, updated: cst.Assign) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        """`y = x.add_(1)`: x gets the values, and y is another name for it."""
+        name = self._own_name(original) if self.writes_through else None
+        if name is None:
+            return None
+        place = self._root(original.value) if self.inplace_receiver(original.value) is not None else cst.Name(name)
+        write = self.written(place, cst.Name(name), bare(updated.value))
+        again = updated.with_changes(value=cst.Name(name))
+        target = original.targets[0].target
+        return cst.FlattenSentinel([write] if isinstance(target, cst.Name) and target.value == name else [write, again])
+
+    def written(
+        self, original: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
+    ) -> cst.BaseSmallStatement:
+        """The statement that puts new values into an array, or into a part of one."""
+        self.context.changed = True
+        owners = self.facts(original.value) if isinstance(original, (cst.Attribute, cst.Subscript)) else NOTHING
+        arrays = [isinstance(owner, Tensor) for owner in owners]
+        part = isinstance(place, cst.Subscript) and bool(arrays) and all(arrays)
+        named = part or isinstance(place, cst.Name) or (isinstance(place, cst.Attribute) and not any(arrays))
+        if isinstance(value, cst.BinaryOperation) and isinstance(value.operator, AUGMENTED) and named:
+            if not value.lpar and value.left.deep_equals(place):
+                operator = getattr(cst, f"{type(value.operator).__name__}Assign")()
+                return cst.AugAssign(cast("cst.BaseAssignTargetExpression", place.deep_clone()), operator, bare(value.right))
+        whole = place.deep_clone()
+        if not part:
+            whole = self.style_expression(self.style.whole, x=whole)
+        return cst.Assign([cst.AssignTarget(cast("cst.BaseAssignTargetExpression", whole))], value)
+
+    def given_values(self, original: cst.Call, updated: cst.Call, api: str) -> cst.BaseExpression | None:
+        """The values in `x.fill_(v)`, `x.copy_(v)` and `x.zero_()`, where a statement stores them."""
+        rows = self.kb.read(api)
+        if not self.writes_through or original not in self.stored or not rows or rows[0].op not in GIVEN:
+            return None
+        if isinstance(self.inplace_receiver(original), cst.Call) or original not in self.alone:
+            return None
+        number, args = GIVEN[rows[0].op], updated.args
+        if number is not None:
+            return cst.Integer(number)
+        return bare(args[0].value) if len(args) == 1 and not args[0].star else None
+
+    def kept_in_memory(
+        self, original: cst.Call, root: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
+    ) -> cst.BaseExpression:
+        """A changed array within an expression; `root` is what the call changes, and `place` what became of it."""
+        if not self.writes_through or original in self.stored or original in self.alone or self._failed_here():
+            return value
+        root, place = self.first_receiver(root, place)
+        if not _is_place(without_data(root)) or value.deep_equals(place):
+            return value
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        args = [cst.Arg(bare(place.deep_clone()), comma=comma), cst.Arg(bare(value))]
+        self.context.changed = True
+        return cst.Call(cst.Name(self.context.helper_name(self.style.put)), args)
+
+    def first_receiver(
+        self, root: cst.BaseExpression, place: cst.BaseExpression
+    ) -> tuple[cst.BaseExpression, cst.BaseExpression]:
+        """`x` of `x.mul_(2)` in `x.mul_(2).add_(1)`, and what became of it."""
+        while (inner := self.inplace_receiver(root)) is not None:
+            root, place = inner, self.receivers.get(root, place)
+        return root, place
+
+    def _failed_here(self) -> bool:
+        return any(f.severity == "error" for f in self.new_findings())
+
+
+def _is_place(node: cst.BaseExpression) -> bool:
+    """Names, attributes and parts: what may be written twice, and what somebody else may see."""
+    while isinstance(node, (cst.Attribute, cst.Subscript)):
+        node = node.value
+    return isinstance(node, cst.Name)
+

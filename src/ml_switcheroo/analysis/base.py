@@ -71,8 +71,8 @@ class EngineBase:
         self.finder = finder
         framework = kb.source_framework
         self.tensor_type = str(framework["tensor"])
-        self.module_type = str(framework["module_base"])
-        self.forward = str(framework["forward"])
+        self.module_type = str(framework.get("module_base") or "")  # "": it has no modules
+        self.forward = str(framework.get("forward") or "")
         self.inplace_suffix = str(framework.get("inplace_suffix") or "")
         self.kind_types = mapping(framework.get("kinds"))
         self.argument_aliases = mapping(framework.get("argument_aliases"))

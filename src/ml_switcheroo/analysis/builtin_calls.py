@@ -74,7 +74,7 @@ class BuiltinCalls(EngineBase):
             return self._list(found | self.elements(args.starred, None), node)
         if name == "itertools.chain.from_iterable":
             return self._list(self.elements(self.elements(args.get(0), None), None), node)
-        if name.startswith("numpy."):
+        if name.startswith("numpy.") and "numpy" not in self.roots:
             return (
                 frozenset({Scalar("ndarray")})
                 if name.rsplit(".", 1)[1] not in ("prod", "ceil", "floor")

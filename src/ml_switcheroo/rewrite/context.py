@@ -55,7 +55,7 @@ class Context:
     @property
     def uses_numpy(self) -> bool:
         """Does this file import an array library besides the framework?"""
-        return any(
+        return "numpy" not in self.engine.roots and any(
             isinstance(v, Api) and v.name.split(".")[0] == "numpy"
             for name in self.imported
             if (cell := self.module.globals.get(name))

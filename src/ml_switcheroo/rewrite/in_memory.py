@@ -78,7 +78,9 @@ class InMemory(Walk):
         same = isinstance(changed, cst.Name) and changed.value == target.value
         return target.value if same else None
 
-    def written_assign(self, original: cst.Assign, updated: cst.Assign) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+    def written_assign(
+        self, original: cst.Assign, updated: cst.Assign
+    ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
         """`y = x.add_(1)`: x gets the values, and y is another name for it."""
         name = self._own_name(original) if self.writes_through else None
         if name is None:
@@ -101,7 +103,9 @@ class InMemory(Walk):
         if isinstance(value, cst.BinaryOperation) and isinstance(value.operator, AUGMENTED) and named:
             if not value.lpar and value.left.deep_equals(place):
                 operator = getattr(cst, f"{type(value.operator).__name__}Assign")()
-                return cst.AugAssign(cast("cst.BaseAssignTargetExpression", place.deep_clone()), operator, bare(value.right))
+                return cst.AugAssign(
+                    cast("cst.BaseAssignTargetExpression", place.deep_clone()), operator, bare(value.right)
+                )
         whole = place.deep_clone()
         if not part:
             whole = self.style_expression(self.style.whole, x=whole)
@@ -150,4 +154,3 @@ def _is_place(node: cst.BaseExpression) -> bool:
     while isinstance(node, (cst.Attribute, cst.Subscript)):
         node = node.value
     return isinstance(node, cst.Name)
-

@@ -1,6 +1,20 @@
 """Elementwise functions that NumPy lacks."""
 
+import math
+
 import numpy as np
+from scipy import special
+
+
+def in_precision(values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Values in the floating dtype of x; in single precision where x holds whole numbers."""
+    return values.astype(x.dtype if np.issubdtype(x.dtype, np.inexact) else np.float32)
+
+
+def mvlgamma(x: np.ndarray, p: int) -> np.ndarray:
+    """Logarithm of the multivariate gamma function."""
+    terms = special.gammaln(x[..., None] - np.arange(p) / 2).sum(-1)
+    return in_precision(terms + p * (p - 1) / 4 * math.log(math.pi), x)
 
 
 def div_trunc(x: np.ndarray, other: np.ndarray | float) -> np.ndarray:

@@ -13,12 +13,12 @@ def softplus(x: np.ndarray, beta: float = 1, threshold: float = 20) -> np.ndarra
 
 def hardshrink(x: np.ndarray, lambd: float = 0.5) -> np.ndarray:
     """x where it is further from zero than lambd, zero elsewhere."""
-    return np.where(np.abs(x) > lambd, x, 0)
+    return np.where(np.abs(x) <= lambd, 0, x)
 
 
 def softshrink(x: np.ndarray, lambd: float = 0.5) -> np.ndarray:
     """x moved towards zero by lambd, zero where it is nearer than that."""
-    return np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, 0))
+    return np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, 0 * x))
 
 
 def tanhshrink(x: np.ndarray) -> np.ndarray:

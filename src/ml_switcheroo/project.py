@@ -151,9 +151,19 @@ def _check_frameworks(*names: str | None) -> None:
             spoke_name(name)
 
 
+def _check_has_layers(target: str) -> None:
+    from .kb import framework_data, framework_names
+
+    reason = (framework_data(framework_names()[target]).get("lacks") or {}).get("layer")
+    if reason is not None:
+        what, _, hint = reason.partition(": ")
+        raise InputError("SW2003", f"there are no weights to migrate: {what}", hint)
+
+
 def weight_script(src: Path | str, *, source: str | None = None, target: str = "jax") -> tuple[str, list[Diagnostic]]:
     """The text of the script that migrates the weights of the models in a file or folder, and what there is to know."""
     _check_frameworks(source, target)
+    _check_has_layers(target)
     path = Path(src)
     if not path.exists():
         read_bytes(path)  # says why not

@@ -7,7 +7,8 @@ may say
     run: f(x(2, 3))     evaluated on both sides; the results are the same numbers
     xfail: why          a known fault; the case must fail
 
-A line `target: numpy` above the first heading says to which framework a whole table converts; without it that is jax.
+Lines `source: numpy` and `target: numpy` above the first heading say what a whole table converts from and to; without them that
+is torch and jax.
 A before block that has an after block and no imports gets PRELUDE. A trailing `# error: [SW2003]` or
 `# warning: [SW3003]` is no part of the text: it asks for that diagnostic on its line, and no others may come. In an
 after block, imports are left out unless `exact` is asked for, and `...` at the end of a TODO line stands for any
@@ -45,6 +46,7 @@ class Case:
     run: list[str] = field(default_factory=list)
     xfail: str = ""
     expected: list[tuple[int, str, str]] = field(default_factory=list)
+    source: str = "torch"
     target: str = "jax"
 
     @property
@@ -53,7 +55,7 @@ class Case:
 
     def convert(self, *, inline: bool = False) -> Conversion:
         """The conversion; helpers are imported from a module of their own unless they are asked for."""
-        return _convert(self.before, inline or self.exact, None if self.after is None else "torch", self.target)
+        return _convert(self.before, inline or self.exact, None if self.after is None else self.source, self.target)
 
 
 @cache
@@ -65,15 +67,15 @@ def read_cases(path: Path) -> list[Case]:
     """The cases of one table, in order."""
     cases: list[Case] = []
     head, *sections = re.split(r"(?m)^## ", path.read_text())
-    target = re.search(r"(?m)^target: (\w+)$", head)
+    options = dict(re.findall(r"(?m)^(source|target): (\w+)$", head))
     for section in sections:
         name, _, body = section.partition("\n")
         blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", body)
-        options = re.sub(r"(?ms)^```python\n.*?^```$", "", body).strip().splitlines()
+        lines = re.sub(r"(?ms)^```python\n.*?^```$", "", body).strip().splitlines()
         before, expected = _without_expectations(blocks[0], prelude=len(blocks) > 1)
         case = Case(path.stem, name.strip(), before, blocks[1] if len(blocks) > 1 else None, expected=expected)
-        case.target = target[1] if target else case.target
-        for line in filter(None, map(str.strip, options)):
+        case.source, case.target = options.get("source", case.source), options.get("target", case.target)
+        for line in filter(None, map(str.strip, lines)):
             if line == "exact":
                 case.exact = True
             elif line.startswith("run: "):

@@ -62,21 +62,30 @@ def leaves(value: Any) -> list[Any]:
     return [value]
 
 
+def array_of(framework: str) -> Any:
+    """What makes an array of a framework from one of NumPy."""
+    if framework == "numpy":
+        return np.copy
+    if framework == "torch":
+        return pytest.importorskip("torch").from_numpy
+    return pytest.importorskip("jax.numpy").asarray
+
+
 @pytest.mark.parametrize("case", marked(RUNS))
 def test_numbers(case: Case) -> None:
-    torch = pytest.importorskip("torch")
-    array = np.copy if case.target == "numpy" else pytest.importorskip("jax.numpy").asarray
+    makers = [array_of(case.source), array_of(case.target)]
     text = case.convert(inline=True).code
     for line in case.run:
         line = re.sub(r"\b([xnb])\(", r"__\1(", line)
         sides = []
-        for code, make in ((case.before, torch.from_numpy), (text, array)):
+        for code, make in zip((case.before, text), makers, strict=True):
             draws = {f"__{name}": lambda *a, f=f, m=make, **k: m(f(*a, **k)) for name, f in arrays().items()}
             sides.append(leaves(eval(line, executed(code, draws))))
         assert len(sides[0]) == len(sides[1])
         for wanted, got in zip(*sides, strict=True):
-            if isinstance(wanted, torch.Tensor):
+            if hasattr(wanted, "detach"):
                 wanted = wanted.detach().numpy()
+            if isinstance(wanted, np.ndarray):
                 assert np.shape(got) == wanted.shape
                 assert np.asarray(got).dtype.kind == wanted.dtype.kind
                 assert case.target != "numpy" or np.asarray(got).dtype == wanted.dtype

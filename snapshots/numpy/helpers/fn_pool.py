@@ -133,7 +133,7 @@ def avg_pool_nd(
         else:
             count = np.minimum(start + k, size) - np.maximum(start, 0)
         total = total / count.astype(x.dtype).reshape(-1, *[1] * (x.ndim - axis - 1))
-    return total
+    return total if np.issubdtype(x.dtype, np.inexact) else np.trunc(total).astype(x.dtype)
 
 
 def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> np.ndarray:
@@ -158,7 +158,7 @@ def avg_pool3d(
 def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> np.ndarray:
     """p-norm of each window over the last `rank` axes of x."""
     mean = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
-    return (np.maximum(mean, 0) * int(np.prod(to_tuple(kernel_size, rank)))) ** (1 / norm_type)
+    return (mean * int(np.prod(to_tuple(kernel_size, rank)))) ** (1 / norm_type)
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> np.ndarray:

@@ -5,14 +5,14 @@ import numpy as np
 
 def gather_along(x: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
     """Elements of x along dim at the places that index names; the other places are those of index."""
-    if x.ndim == 0:
-        return np.broadcast_to(x, index.shape).copy()
-    window = tuple(slice(None) if axis == dim % x.ndim else slice(size) for axis, size in enumerate(index.shape))
-    return np.take_along_axis(x[window], index, axis=dim)
+    x, places = np.atleast_1d(x), np.atleast_1d(index)
+    window = tuple(slice(None) if axis == dim % x.ndim else slice(size) for axis, size in enumerate(places.shape))
+    return np.take_along_axis(x[window], places, axis=dim).reshape(index.shape)
 
 
 def scatter_places(dim: int, index: np.ndarray) -> tuple[np.ndarray, ...]:
     """Index arrays that name, for each element of index, its place in the target of a scatter."""
+    index = np.atleast_1d(index)
     places = list(np.indices(index.shape, sparse=True))
     places[dim] = index
     return tuple(places)
@@ -25,23 +25,23 @@ def part_for(src: np.ndarray | float, index: np.ndarray) -> np.ndarray | float:
 
 def scatter_along(x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray | float) -> np.ndarray:
     """x with the elements of src (or one number) put along dim at the places that index names."""
-    out = x.copy()
+    out = np.atleast_1d(x.copy())
     out[scatter_places(dim, index)] = part_for(src, index)
-    return out
+    return out.reshape(x.shape)
 
 
 def scatter_add(x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray) -> np.ndarray:
     """x with the elements of src added along dim at the places that index names."""
-    out = x.copy()
+    out = np.atleast_1d(x.copy())
     np.add.at(out, scatter_places(dim, index), part_for(src, index))
-    return out
+    return out.reshape(x.shape)
 
 
 def scatter_reduce(
     x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray | float, reduce: str, include_self: bool = True
 ) -> np.ndarray:
     """x with the elements of src combined along dim into the places that index names."""
-    places, src, out = scatter_places(dim, index), part_for(src, index), x.copy()
+    places, src, out = scatter_places(dim, index), part_for(src, index), np.atleast_1d(x.copy())
     combine = {
         "sum": np.add, "add": np.add, "mean": np.add, "prod": np.multiply, "multiply": np.multiply,
         "amax": np.maximum, "amin": np.minimum,
@@ -51,12 +51,12 @@ def scatter_reduce(
         lowest, highest = (-np.inf, np.inf) if whole is None else (whole.min, whole.max)
         out[places] = {np.add: 0, np.multiply: 1, np.maximum: lowest, np.minimum: highest}[combine]
     combine.at(out, places, src)
-    if reduce != "mean":
-        return out
-    count = np.full(x.shape, int(include_self))
-    np.add.at(count, places, 1)
-    count = np.maximum(count, 1).astype(x.dtype)
-    return out / count if np.issubdtype(x.dtype, np.inexact) else out // count
+    if reduce == "mean":
+        count = np.full(out.shape, int(include_self))
+        np.add.at(count, places, 1)
+        count = np.maximum(count, 1).astype(x.dtype)
+        out = out / count if np.issubdtype(x.dtype, np.inexact) else out // count
+    return out.reshape(x.shape)
 
 
 def index_add(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, alpha: float = 1) -> np.ndarray:

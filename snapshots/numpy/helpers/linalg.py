@@ -48,7 +48,7 @@ def triangular_solve(b, x, upper=True, transpose=False, unitriangular=False) -> 
 
 def vandermonde(x, N=None) -> np.ndarray:
     """Powers 0 to N - 1 of x on a new last axis."""
-    return x[..., None] ** np.arange(x.shape[-1] if N is None else N)
+    return x[..., None] ** np.arange(x.shape[-1] if N is None else N).astype(x.dtype)
 
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, dtype=None) -> np.ndarray:
@@ -68,7 +68,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, dtype=None) -> np.ndarray:
 
 def cholesky_solve(x, factor, upper=False) -> np.ndarray:
     """Solves A y = x, given the triangular factor of A."""
-    lower = factor.mT.conj() if upper else factor
+    lower = np.triu(factor).mT.conj() if upper else np.tril(factor)
     return np.linalg.solve(lower.mT.conj(), np.linalg.solve(lower, x))
 
 

@@ -33,10 +33,7 @@ def compare_call(
         if found is None:
             return 0.0, f"nothing at {name or 'the result'}"
         if isinstance(value, float) and not isinstance(found, str):  # a Python number here, an array without axes there
-            same = getattr(found, "shape", ()) == () and float(found) == value  # infinities, too
-            if not same and (
-                getattr(found, "shape", ()) != () or not abs(float(found) - value) <= SINGLE * max(abs(value), 1.0)
-            ):
+            if not _same_number(found, value):
                 return 0.0, f"{found} instead of {value}"
         elif found != value:
             return 0.0, f"{found} instead of {value}"
@@ -73,6 +70,16 @@ def compare_call(
                 if why:
                     return worst, f"gradient of {key.partition('|')[2]}: {why}"
     return worst, ""
+
+
+def _same_number(found: Any, value: float) -> bool:
+    """Infinities and NaN are the same as themselves."""
+    if getattr(found, "shape", ()) != ():
+        return False
+    number = float(found)
+    if number == value or (number != number and value != value):
+        return True
+    return abs(number - value) <= SINGLE * max(abs(value), 1.0)
 
 
 def _same_dtype(wanted: str, found: str, wide: bool, job: Any) -> bool:

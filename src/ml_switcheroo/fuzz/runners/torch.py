@@ -28,7 +28,8 @@ def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, 
         parameters = dict(model.named_parameters(remove_duplicate=False))
         function = model
     torch.manual_seed(0)
-    found, plain = leaves(function(**arguments), torch.is_tensor)
+    found, plain = leaves(function(**arguments), lambda value: isinstance(value, (torch.Tensor, np.ndarray)))
+    found = {name: torch.as_tensor(value) for name, value in found.items()}
     outcome: dict[str, Any] = {
         "outputs": {name: _numpy(value) for name, value in found.items()},
         "plain": plain,

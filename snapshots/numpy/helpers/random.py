@@ -1,5 +1,7 @@
 """Random draws by torch's rules."""
 
+import math
+
 import numpy as np
 
 
@@ -13,28 +15,43 @@ def draw_normal(
 ) -> np.ndarray:
     """Normal draws; without a size, one for each element of mean and std."""
     shape = np.broadcast_shapes(np.shape(mean), np.shape(std)) if size is None else size
-    return mean + std * rng.standard_normal(shape).astype(np.float32 if dtype is None else dtype)
+    return mean + std * draw_standard_normal(shape, dtype, rng=rng)
 
 
 def rand_like(x: np.ndarray, dtype: np.dtype | None = None, *, rng: np.random.Generator) -> np.ndarray:
     """Uniform draws from [0, 1) in the shape of x."""
-    return draw_uniform(x.shape, x.dtype if dtype is None else dtype, rng)
+    return draw_uniform(x.shape, x.dtype if dtype is None else dtype, rng=rng)
 
 
-def draw_uniform(size: tuple[int, ...], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+def draw_uniform(
+    size: tuple[int, ...], dtype: np.dtype | None = None, *, rng: np.random.Generator
+) -> np.ndarray:
     """Uniform draws from [0, 1), also in dtypes which the generator lacks."""
+    dtype = np.float32 if dtype is None else dtype
+    if np.issubdtype(dtype, np.complexfloating):
+        return (rng.random(size) + 1j * rng.random(size)).astype(dtype)
     exact = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
     return rng.random(size, dtype=dtype) if exact else np.minimum(rng.random(size), 0.999).astype(dtype)
 
 
+def draw_standard_normal(
+    size: tuple[int, ...], dtype: np.dtype | None = None, *, rng: np.random.Generator
+) -> np.ndarray:
+    """Standard normal draws; complex ones share the variance between their parts."""
+    dtype = np.float32 if dtype is None else dtype
+    if np.issubdtype(dtype, np.complexfloating):
+        return (math.sqrt(0.5) * (rng.standard_normal(size) + 1j * rng.standard_normal(size))).astype(dtype)
+    return rng.standard_normal(size).astype(dtype)
+
+
 def randn_like(x: np.ndarray, dtype: np.dtype | None = None, *, rng: np.random.Generator) -> np.ndarray:
     """Standard normal draws in the shape of x."""
-    return rng.standard_normal(x.shape).astype(x.dtype if dtype is None else dtype)
+    return draw_standard_normal(x.shape, x.dtype if dtype is None else dtype, rng=rng)
 
 
 def normal_like(x: np.ndarray, mean: float = 0, std: float = 1, *, rng: np.random.Generator) -> np.ndarray:
     """Normal draws in the shape and dtype of x."""
-    return rng.normal(mean, std, x.shape).astype(x.dtype)
+    return (mean + std * draw_standard_normal(x.shape, x.dtype, rng=rng)).astype(x.dtype)
 
 
 def uniform_like(x: np.ndarray, low: float = 0, high: float = 1, *, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ from scipy import special
 
 def in_precision(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Values in the floating dtype of x; in single precision where x holds whole numbers."""
-    return values.astype(x.dtype if np.issubdtype(x.dtype, np.inexact) else np.float32)
+    return np.asarray(values).astype(x.dtype if np.issubdtype(x.dtype, np.inexact) else np.float32)
 
 
 def mvlgamma(x: np.ndarray, p: int) -> np.ndarray:

@@ -56,6 +56,11 @@ class InMemory(Walk):
                     found.add(inner)
         return found
 
+    @cached_property
+    def returned(self) -> set[cst.CSTNode]:
+        """What `return` statements give back: nobody in the function sees it any more."""
+        return {n.value for n in walk(self.context.module.tree) if isinstance(n, cst.Return) and n.value is not None}
+
     def _chain(self, node: cst.BaseExpression) -> Iterator[cst.CSTNode]:
         while (inner := self.inplace_receiver(node)) is not None:
             yield node
@@ -78,6 +83,20 @@ class InMemory(Walk):
         same = isinstance(changed, cst.Name) and changed.value == target.value
         return target.value if same else None
 
+    def moves(self, call: cst.BaseExpression) -> bool:
+        """`x.unsqueeze_(0).t_()`: x gets another shape, and its memory stays what it was."""
+        views, suffix = self.kb.source_framework.get("views") or (), self.engine.inplace_suffix
+        names = [
+            c.func.attr.value
+            for c in self._chain(call)
+            if isinstance(c, cst.Call) and isinstance(c.func, cst.Attribute)
+        ]
+        moved = [name[: -len(suffix)] in views for name in names]
+        if any(moved) and not all(moved):
+            message = "this changes the shape and the values of an array in one expression"
+            self.context.report(call, "SW4003", message, "write a statement for each of the two")
+        return any(moved)
+
     def written_assign(
         self, original: cst.Assign, updated: cst.Assign
     ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
@@ -86,16 +105,18 @@ class InMemory(Walk):
         if name is None:
             return None
         place = self._root(original.value) if self.inplace_receiver(original.value) is not None else cst.Name(name)
-        write = self.written(place, cst.Name(name), bare(updated.value))
+        write = self.written(place, cst.Name(name), bare(updated.value), moved=self.moves(original.value))
         again = updated.with_changes(value=cst.Name(name))
         target = original.targets[0].target
         return cst.FlattenSentinel([write] if isinstance(target, cst.Name) and target.value == name else [write, again])
 
     def written(
-        self, original: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
+        self, original: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression, *, moved: bool = False
     ) -> cst.BaseSmallStatement:
-        """The statement that puts new values into an array, or into a part of one."""
+        """The statement that puts new values into an array, or into a part of one; `moved`: that gives it a new shape."""
         self.context.changed = True
+        if moved and isinstance(place, (cst.Name, cst.Attribute)):
+            return cst.Assign([cst.AssignTarget(place.deep_clone())], value)
         owners = self.facts(original.value) if isinstance(original, (cst.Attribute, cst.Subscript)) else NOTHING
         arrays = [isinstance(owner, Tensor) for owner in owners]
         part = isinstance(place, cst.Subscript) and bool(arrays) and all(arrays)
@@ -131,6 +152,11 @@ class InMemory(Walk):
             return value
         root, place = self.first_receiver(root, place)
         if not _is_place(without_data(root)) or value.deep_equals(place):
+            return value
+        if self.moves(original):
+            if original not in self.returned:
+                message = "this changes the shape of an array within an expression"
+                self.context.report(original, "SW4003", message, "write it as a statement of its own")
             return value
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         args = [cst.Arg(bare(place.deep_clone()), comma=comma), cst.Arg(bare(value))]

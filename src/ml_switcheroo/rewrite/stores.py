@@ -772,6 +772,8 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
             receiver, new_receiver = self.first_receiver(receiver, new_receiver)
             if updated.value.deep_equals(new_receiver):
                 return cst.RemoveFromParent()  # `x.requires_grad_(False)`
+            moved = self.moves(original.value)
+            return self.written(receiver, new_receiver, bare(updated.value), moved=moved)
         place = self._storable(receiver, new_receiver)
         if place is None:
             inner = self.inplace_receiver(receiver)

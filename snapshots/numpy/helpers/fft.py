@@ -6,7 +6,7 @@ import numpy as np
 def stft_window(n_fft: int, win_length: int | None, window: np.ndarray | None) -> np.ndarray:
     """The window, with zeros around it to the length n_fft."""
     win_length = n_fft if win_length is None else win_length
-    window = np.ones(win_length) if window is None else window
+    window = np.ones(win_length, np.float32) if window is None else window
     left = (n_fft - win_length) // 2
     return np.pad(window, (left, n_fft - win_length - left))
 

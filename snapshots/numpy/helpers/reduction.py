@@ -78,15 +78,15 @@ def median_with_index(x: np.ndarray, dim: int, keepdim: bool = False) -> ValuesI
 
 
 def lower_median(x: np.ndarray) -> np.ndarray:
-    """Middle element (the lower one of two); NaN if there is any."""
-    return median_with_index(x.reshape(-1), 0).values
+    """Middle element (the lower one of two); NaN if there is any, or nothing at all."""
+    return median_with_index(x.reshape(-1), 0).values if x.size else np.full((), np.nan, x.dtype)
 
 
 def lower_nanmedian(x: np.ndarray) -> np.ndarray:
     """Middle element of those that are not NaN (the lower one of two)."""
     ordered = np.sort(x.reshape(-1))
-    count = np.sum(~np.isnan(ordered))
-    return ordered[np.maximum(count - 1, 0) // 2]
+    count = np.count_nonzero(~np.isnan(ordered))
+    return ordered[(count - 1) // 2] if count else np.full((), np.nan, x.dtype)
 
 
 def mode_with_index(x: np.ndarray, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
@@ -110,7 +110,8 @@ def histogram_counts(x: np.ndarray, bins: int = 100, min: float = 0, max: float 
 def logsumexp(x: np.ndarray, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> np.ndarray:
     """log(sum(exp(x))) over axes, without overflow."""
     axis = tuple(axis) if isinstance(axis, list) else axis
-    top = np.max(x, axis=axis, keepdims=True)
+    x = x if np.issubdtype(x.dtype, np.inexact) else x.astype(np.float32)
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0).astype(top.dtype)
     out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return out if keepdims else np.squeeze(out, axis=axis)

@@ -7,8 +7,9 @@ may say
     run: f(x(2, 3))     evaluated on both sides; the results are the same numbers
     xfail: why          a known fault; the case must fail
 
-Lines `source: numpy` and `target: numpy` above the first heading say what a whole table converts from and to; without them that
-is torch and jax.
+Lines `source: numpy` and `target: numpy` above the first heading say what a whole table converts from and to;
+without them that is torch and jax.
+
 A before block that has an after block and no imports gets PRELUDE. A trailing `# error: [SW2003]` or
 `# warning: [SW3003]` is no part of the text: it asks for that diagnostic on its line, and no others may come. In an
 after block, imports are left out unless `exact` is asked for, and `...` at the end of a TODO line stands for any

@@ -113,7 +113,7 @@ class InMemory(Walk):
     def written(
         self, original: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression, *, moved: bool = False
     ) -> cst.BaseSmallStatement:
-        """The statement that puts new values into an array, or into a part of one; `moved`: that gives it a new shape."""
+        """The statement that puts new values into an array or a part of one; `moved`: that gives it a new shape."""
         self.context.changed = True
         if moved and isinstance(place, (cst.Name, cst.Attribute)):
             return cst.Assign([cst.AssignTarget(place.deep_clone())], value)

@@ -1,9 +1,8 @@
-"""A framework that an installed package brings along: rows, a style, a helper and a plugin, and nothing of ours is changed."""
+"""A framework that an installed package brings along: rows, a style, a helper and a plugin."""
 
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +44,7 @@ def f(x: tn.Array, y: tn.Array):
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As after `pip install`: the package can be imported, and its entry points are recorded."""
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     info = tmp_path / f"{project['name']}-{project['version']}.dist-info"
     info.mkdir()

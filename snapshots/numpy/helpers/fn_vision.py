@@ -169,7 +169,8 @@ def grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=No
             continue
         start = np.floor(where)
         if mode == "bicubic":
-            taps = keep_inside(start[..., None] + np.arange(-1, 3, dtype=start.dtype), size, padding_mode, align_corners)
+            places = start[..., None] + np.arange(-1, 3, dtype=start.dtype)
+            taps = keep_inside(places, size, padding_mode, align_corners)
             weight = cubic_weights(where - start)
         else:
             taps = start[..., None] + np.arange(2, dtype=start.dtype)

@@ -84,8 +84,9 @@ def changes_argument(node: cst.Call, context: Context) -> bool:
     names = [v.name for v in values if isinstance(v, Api)]
     if any(pure_name(context, name) != name for name in names):
         return True
-    if not any(context.kb.read(name) for name in names):
-        return False
+    ops = [row.op for name in names for row in context.kb.read(name)]
+    if not any(hub.kind != "layer" for op in ops if (hub := context.kb.hub(op)) is not None):
+        return False  # a class is called to build a layer: its first argument is a setting
     return any(
         a.keyword is not None and a.keyword.value == "inplace" and Const(True) in context.facts(a.value)
         for a in node.args

@@ -6,7 +6,7 @@ value; so do functions that pass their own argument on to such a function.
 
 A function that replaces all values of its argument (an initialiser) is meant for variables whoever calls it, unless
 everybody who can be seen calls it with arrays. One that changes its argument otherwise takes variables only if that
-is what every caller passes.
+is what every caller passes; weights of layers among them only if it treats all values alike (`param.div_(2)`).
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class Handed:
             doubtful = {
                 (callee, name)
                 for caller, callee, name, arg in calls
-                if name in self.names.get(callee, ()) and not self._is_natural_variable(caller, arg)
+                if name in self.names.get(callee, ()) and not self._may_be_changed(caller, callee, name, arg)
             }
             for function, names in self.names.items():
                 kept = {
@@ -239,6 +239,8 @@ class Handed:
     def _even(self, calls: list[Handover]) -> dict[FunctionInfo, set[str]]:
         """The filled parameters for which the order of their axes makes no difference."""
         even = {f: {n for n in names if n not in self._uses[f].by_axes} for f, names in self.fillers.items()}
+        for function, names in self.names.items():
+            even[function] = even.get(function, set()) | {n for n in names if self._is_scaled(function, n)}
         changed = True
         while changed:
             changed = False
@@ -251,8 +253,15 @@ class Handed:
 
     # ---- arguments ---------------------------------------------------------------------------------------------------
 
-    def _is_natural_variable(self, caller: FunctionInfo, arg: cst.BaseExpression) -> bool:
+    def _may_be_changed(self, caller: FunctionInfo, callee: FunctionInfo, name: str, arg: cst.BaseExpression) -> bool:
+        if self._is_scaled(callee, name):
+            return self._kind(caller, arg) is not None
         return self._kind(caller, arg) == "variable" and arg is without_data(arg)
+
+    def _is_scaled(self, function: FunctionInfo, name: str) -> bool:
+        """Does a function change all values of an argument alike, and ask nothing of it that depends on its axes?"""
+        uses = self._uses.get(function)
+        return uses is not None and name in uses.scaled and name not in uses.by_axes | uses.bound | uses.replaced
 
     def _kind(self, caller: FunctionInfo, arg: cst.BaseExpression) -> str | None:
         """A variable in the source's order of axes, the weight of a layer in whatever order, or none of them."""
@@ -333,6 +342,8 @@ class _Uses(Visitor):
         self.found: set[str] = set()
         self.filled: set[str] = set()
         self.bound: set[str] = set()
+        self.scaled: set[str] = set()  # changed in place by numbers: `weight.mul_(0.5)`
+        self.replaced: set[str] = set()  # changed in another way, or made a weight
         self.by_axes: set[str] = set()  # used in a way for which the order of the axes matters
         self.returned: list[cst.BaseExpression] = []
         self.plain: set[cst.CSTNode] = set()  # uses for which it does not
@@ -405,7 +416,8 @@ class _Uses(Visitor):
             node = without_data(node.func.value)
         if not isinstance(node, cst.Name) or not chain:
             return
-        self._changed(node)
+        if node.value in self.parameters:
+            self.found.add(node.value)
         kb, engine = self.handed.kb, self.handed.engine
         hubs = []
         for call in chain:
@@ -422,11 +434,13 @@ class _Uses(Visitor):
         )
         if not arrays:
             self.plain.add(node)
+            self.scaled.add(node.value)
 
     def _changed(self, node: cst.BaseExpression) -> None:
         node = without_data(node)
         if isinstance(node, cst.Name) and node.value in self.parameters:
             self.found.add(node.value)
+            self.replaced.add(node.value)
 
 
 # What gives the variables of a module one after another -> where they stand in what the loop gets.

@@ -358,7 +358,13 @@ class References(Modes, Fused, Freezing, Walk):
         if attr == self.engine.training and (mode := self.mode_read(original_node, updated_node, owners)) is not None:
             return mode
         if all(isinstance(v, Unknown) for v in owners):
-            weight = attr == "weight" and original_node in self.effects.handed.arguments
+            if (asked := self._asked_of_dtype(attr)) is not None and original_node not in self.safe_stores:
+                result = self._property_of(asked, updated_node.value, original_node.value)
+                return self.take(original_node, result, updated_node)
+            handed = original_node in self.effects.handed.arguments
+            if attr == "data" and handed:  # the function that is called changes the variable
+                return updated_node.value
+            weight = attr == "weight" and handed
             return self._weight_of(original_node, updated_node) if weight else updated_node
         api = f"{self.engine.module_type}.{attr}"
         if self._is_module(owners) and not self._is_own(owners, attr) and self._is_property(api):
@@ -384,10 +390,18 @@ class References(Modes, Fused, Freezing, Walk):
 
     def kind_api(self, owners: Values, attr: str) -> str | None:
         """The name of a property or method of a dtype, device or shape: `x.device.type` -> torch.device.type."""
-        types = {self.engine.kind_types.get(v.type) if isinstance(v, Scalar) else None for v in owners}
+        sure = [v for v in owners if not isinstance(v, Unknown) and v != Const(None)]  # None has no such attribute
+        types = {self.engine.kind_types.get(v.type) if isinstance(v, Scalar) else None for v in sure}
         kind = next(iter(types)) if len(types) == 1 else None
         api = f"{kind}.{attr}"
         return api if kind is not None and self.kb.read(api) else None
+
+    def _asked_of_dtype(self, attr: str) -> str | None:
+        """A property of dtypes that is a method of tensors: read without a call, it is asked of a dtype."""
+        api = f"{self.engine.kind_types.get('dtype')}.{attr}"
+        method = f"{self.engine.tensor_type}.{attr}"
+        callable_ = self.kb.is_known_api(method) and not self._is_property(method)
+        return api if callable_ and self._is_property(api) else None
 
     def _property_of(self, api: str, new: cst.BaseExpression, original: cst.BaseExpression) -> Emission | Misfit:
         call = bind_property(self.kb, api, self.arg(new, original))

@@ -18,10 +18,12 @@ SEQUENCES = frozenset({"List", "list", "Sequence", "Iterable", "Tuple", "tuple",
 def annotation_values(engine: EngineBase, node: cst.BaseExpression) -> Values:
     """Abstract values for an annotation; the empty set where it says nothing that the analysis knows."""
     if isinstance(node, cst.SimpleString):
-        try:
-            node = cst.parse_expression(str(node.evaluated_value))
-        except cst.ParserSyntaxError:
-            return NOTHING
+        if node not in engine.annotation_texts:
+            try:
+                engine.annotation_texts[node] = cst.parse_expression(str(node.evaluated_value))
+            except cst.ParserSyntaxError:
+                return NOTHING
+        node = engine.annotation_texts[node]
     if isinstance(node, cst.BinaryOperation):  # X | Y
         return annotation_values(engine, node.left) | annotation_values(engine, node.right)
     if isinstance(node, cst.Name):

@@ -82,6 +82,7 @@ class EngineBase:
         self.roots = frozenset(strings(framework.get("roots")))
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
+        self.annotation_texts: dict[cst.CSTNode, cst.BaseExpression] = {}  # types written as texts: "Tensor"
         self.submodules: set[str] = set()  # modules that `import a.b` has made attributes of their packages
         self.resolving: set[tuple[str, str]] = set()  # (module, name) of the imports that are being looked up
         self.final = False  # everything that can be known is known: what is still missing is unknown for good

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -78,6 +79,22 @@ class References(Modes, Fused, Freezing, Walk):
             for part in node.slice:
                 if isinstance(part.slice, cst.Index):
                     self._mark_types(part.slice.value)
+
+    def leave_SimpleString(self, original_node: cst.SimpleString, updated_node: cst.SimpleString) -> cst.BaseExpression:
+        """A type that is written as a text stays one."""
+        written = self.engine.annotation_texts.get(original_node) if original_node in self.types else None
+        if written is None:
+            return updated_node
+        code = self.context.module.tree.code_for_node
+        before = len(self.context.findings)
+        self._mark_types(written)
+        translated = written.visit(self)
+        self.context.findings[before:] = [replace(f, node=original_node) for f in self.context.findings[before:]]
+        text = code(translated) if isinstance(translated, cst.BaseExpression) else code(written)
+        if text == code(written):
+            return updated_node
+        quote = original_node.quote if original_node.quote not in text else '"""'
+        return updated_node.with_changes(value=f"{quote}{text}{quote}")
 
     def visit_Arg(self, node: cst.Arg) -> bool:
         self.safe.add(node.value)

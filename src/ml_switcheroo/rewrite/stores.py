@@ -66,6 +66,9 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         return True
 
     def visit_Expr(self, node: cst.Expr) -> bool:
+        single = _before_comma(node)
+        if single is not None:
+            return self.visit_Expr(cst.Expr(single))
         self.safe.add(node.value)
         self.alone.add(node.value)
         self.mark_fused(node)
@@ -653,6 +656,9 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        call, new = _before_comma(original_node), _before_comma(updated_node)
+        if call is not None and new is not None:
+            return self.leave_Expr(cst.Expr(call), cst.Expr(new))
         return self.repeated(original_node, self._statement(original_node, updated_node))
 
     def _statement(
@@ -843,3 +849,11 @@ def _fits_any_dtype(node: cst.BaseExpression) -> bool:
         infinite = isinstance(text, cst.SimpleString) and text.raw_value.lower().lstrip("+-") in ("inf", "infinity")
         return node.func.value == "float" and infinite
     return isinstance(node, cst.Integer)
+
+
+def _before_comma(node: cst.Expr) -> cst.Call | None:
+    """The call of `self.add_module("norm", norm),`: a comma too much makes a tuple of it that nobody takes."""
+    if not isinstance(node.value, cst.Tuple) or node.value.lpar or len(node.value.elements) != 1:
+        return None
+    value = node.value.elements[0].value
+    return value if isinstance(value, cst.Call) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -132,6 +133,11 @@ class _ImportEditor(cst.CSTTransformer):
 
     def visit_Expr(self, node: cst.Expr) -> bool:
         return False
+
+    def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.BaseStatement | cst.RemovalSentinel:
+        """`if TYPE_CHECKING: from torch import Tensor`: without the import, nothing is left to ask for."""
+        asks = isinstance(updated_node.test, cst.Name) and updated_node.orelse is None
+        return cst.RemoveFromParent() if asks and not updated_node.body.body else updated_node
 
     def leave_Try(
         self, original_node: cst.Try, updated_node: cst.Try
@@ -320,6 +326,11 @@ class _UsedNames(Visitor):
     def visit_Name(self, node: cst.Name) -> bool:
         self.names.add(node.value)
         return False
+
+    def visit_Annotation(self, node: cst.Annotation) -> bool:
+        texts = [part.value for part in walk(node) if isinstance(part, cst.SimpleString)]
+        self.names |= {name for text in texts for name in re.findall(r"[^\W\d]\w*", text)}  # types written as texts
+        return True
 
     def visit_Import(self, node: cst.Import) -> bool:
         return False

@@ -8,6 +8,7 @@ import libcst as cst
 
 from .dead import DeadBranches
 from .definitions import Definitions
+from .memos import MemoReads
 from .own_methods import OwnMethods
 from .recording import Recording
 from .references import References
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from .context import Context
 
 
-class Translator(DeadBranches, OwnMethods, Definitions, Training, Recording, StatementEdits, Stores, Calls, References):
+class Translator(
+    MemoReads, DeadBranches, OwnMethods, Definitions, Training, Recording, StatementEdits, Stores, Calls, References
+):
     """All edits of round 2: facts are those of the original nodes, new text is built from the updated children."""
 
 

@@ -506,6 +506,14 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
         name, value = given[order[0]], given[order[1]]
         persistent = given.get("persistent")
         keep = persistent is None or persistent.values != frozenset({Const(False)})
+        container = op == "add_module" and any(isinstance(v, Instance) and v.cls.container for v in owners)
+        if original not in self.alone and not container:
+            self.context.report(
+                original,
+                "SW5003",
+                "a registration is an assignment in the target, which is no part of an expression",
+                "make it a statement of its own",
+            )
         self.registered[original] = Registration(name.node, value.node, value.original, keep, value.values)
         return True
 

@@ -37,6 +37,7 @@ def script_from_grammar(
     write: Mapping[str, WriteRow],
     tied: Collection[str] = (),
     computed: Collection[str] = (),
+    named: Collection[str] = (),
     *,
     model: str = "a model",
     source: str = "torch",
@@ -54,7 +55,9 @@ def script_from_grammar(
     needed = {f"layer {op}": needed_tensors(table[op], hub[op].weights) for op in table}
     needed |= {f"class {name}": rule.needed for name, rule in grammar.classes.items()}
     needed = {kind: names for kind, names in needed.items() if names}
-    text = compose(grammar, table, container_places(target), tied, needed, model=model, source=source, target=target)
+    named = table.keys() & named if grammar.open() else ()
+    places = container_places(target)
+    text = compose(grammar, table, places, tied, needed, named, model=model, source=source, target=target)
     return text, missing
 
 
@@ -85,7 +88,9 @@ def gen_weight_script(
     tied = [op for op, row in write.items() if swapped.fullmatch(str(row.weights.get("weight")))]
     computed = [op for op in _called(project) if op in hub and hub[op].kind == "function" and hub[op].weights]
     model = Path(path).name if path else "a model"
-    code, missing = script_from_grammar(grammar, hub, write, tied, computed, model=model, source=source, target=target)
+    code, missing = script_from_grammar(
+        grammar, hub, write, tied, computed, _mentioned(project), model=model, source=source, target=target
+    )
     if not grammar.classes:
         raise InputError("SW0001", "there is no model in it: no class or function with layers or parameters", path=path)
     hint = "the script refuses a checkpoint with such a layer"
@@ -106,6 +111,14 @@ def _called(project: Project) -> set[str]:
         for value in callees
         if isinstance(value, Api)
     }
+    return {row.op for name in names for row in project.kb.read(name)}
+
+
+def _mentioned(project: Project) -> set[str]:
+    """The ops of all layers that the files name, called or not."""
+    from ..analysis.values import Api
+
+    names = {value.name for values in project.engine.facts.values() for value in values if isinstance(value, Api)}
     return {row.op for name in names for row in project.kb.read(name)}
 
 

@@ -24,6 +24,7 @@ class Grammar:
     places: dict[str, str]
     tied: Collection[str] = ()
     needed: dict[str, list[str]] = field(default_factory=dict)
+    named: Collection[str] = ()
 
 
 def spread(table: dict[str, Any]) -> dict[str, Any]:
@@ -216,6 +217,8 @@ class Matcher:
             if "" in attributes or all(_look_up(attributes, part) for part in node.children):
                 kinds.append(f"class {name}")
         found = self._best(node, kinds)
+        if any(path == node.path for path, _ in found.doubts):
+            found = self._named_best(node, kinds) or found
         if found.problems and not node.tensor and not any(child.tensor for child in node.children.values()):
             # A module of an unknown class keeps its children under their names, unless it is a list of them.
             numbers = any(part.isdigit() for part in node.children)
@@ -226,6 +229,16 @@ class Matcher:
             return unfit(node, "it comes from outside, and no layer or class that is known fits it")
         fit = next(_label(kind) for kind in kinds if not self.match(node, kind).problems)
         return replace(found, guesses=((node.path, fit), *found.guesses))
+
+    def _named_best(self, node: Node, kinds: list[Any]) -> Match | None:
+        """The reading with the layers that the model's files name, where a model of another one would not load it."""
+        named = [kind for kind in kinds if not kind.startswith("layer ") or kind[6:] in self.grammar.named]
+        found = self._best(node, named)
+        if not named or found.problems or found.doubts:
+            return None
+        places = {move.target for move in found.moves}
+        others = [match for kind in kinds if kind not in named and not (match := self.match(node, kind)).problems]
+        return found if all({move.target for move in other.moves} != places for other in others) else None
 
     def match(self, node: Node, candidate: Any) -> Match:
         """One reading of a node."""

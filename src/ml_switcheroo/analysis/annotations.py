@@ -65,6 +65,20 @@ def _api(engine: EngineBase, name: str) -> Values:
     return NOTHING
 
 
+def _look_up_names(engine: EngineBase, node: cst.BaseExpression) -> None:
+    """Facts for the passes about the types in a type, whatever the analysis makes of the whole."""
+    if isinstance(node, (cst.Name, cst.Attribute)):
+        engine.evaluate(node)
+    elif isinstance(node, (cst.Subscript, cst.SimpleString)):
+        annotation_values(engine, node)
+    elif isinstance(node, (cst.List, cst.Tuple)):
+        for element in node.elements:
+            _look_up_names(engine, element.value)
+    elif isinstance(node, cst.BinaryOperation):
+        _look_up_names(engine, node.left)
+        _look_up_names(engine, node.right)
+
+
 def _generic(engine: EngineBase, node: cst.Subscript) -> Values:
     if isinstance(node.value, (cst.Name, cst.Attribute)):
         engine.evaluate(node.value)  # a fact for the passes: the framework has generic types of its own
@@ -76,6 +90,9 @@ def _generic(engine: EngineBase, node: cst.Subscript) -> Values:
         else ""
     )
     inner = [e.slice.value for e in node.slice if isinstance(e.slice, cst.Index)]
+    if head != "Literal":
+        for part in inner:
+            _look_up_names(engine, part)
     if head in ("Optional", "Union", "Final", "Annotated", "ClassVar"):
         found = frozenset({Const(None)}) if head == "Optional" else NOTHING
         for part in inner[:1] if head == "Annotated" else inner:

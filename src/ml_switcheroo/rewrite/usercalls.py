@@ -44,9 +44,15 @@ PYTHON_METHODS = frozenset(_PYTHON.split())
 _MODULE = "to cuda cpu float half double bfloat16 type apply train eval requires_grad_ share_memory_"
 MODULE_METHODS = frozenset(_MODULE.split())
 
-# Ops that only modules have as methods (and optimizers, which are asked for their state alike).
 CAST = "type_as"  # the op, and the method, that gives one tensor the dtype of another
-MODULE_ONLY = frozenset({"parameters", "named_parameters", "named_modules", "state_dict", "load_state_dict"})
+
+# Ops that only modules have as methods (and optimizers, which are asked for their state alike).
+_ONLY = """
+    parameters named_parameters named_modules named_children named_buffers state_dict load_state_dict
+    register_buffer register_parameter add_module
+"""
+MODULE_ONLY = frozenset(_ONLY.split())
+MODULE_LISTS = frozenset({"modules", "children", "buffers"})  # called without arguments
 
 
 class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
@@ -349,7 +355,9 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
             return self._unknown_owner(original, updated, name, func, owners)
         if owners == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
             api = f"{self.engine.module_type}.{name}"
-            if self.switches_mode(original, owners) or any(row.op in MODULE_ONLY for row in self.kb.read(api)):
+            ops = {row.op for row in self.kb.read(api)}
+            lists = ops & MODULE_LISTS and not original.args
+            if self.switches_mode(original, owners) or ops & MODULE_ONLY or lists:
                 receiver = CallArg(new_func.value, func.value, owners)
                 return self._bound(original, api, self.arguments(original, updated), receiver)
         if (

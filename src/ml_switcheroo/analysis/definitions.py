@@ -75,9 +75,11 @@ class Definitions(EngineBase):
         for index, parameter in enumerate(_parameters(params)):
             cell = function.variables[parameter.name.value]
             name = parameter.name.value
+            typed = annotation_values(self, parameter.annotation.annotation) if parameter.annotation else NOTHING
             if name == function.star:
                 cell_site = self.site(parameter, "tuple")
                 self.write(cell, frozenset({Container(cell_site)}))
+                self.write(cell_site.elements, typed)
                 if self.is_pass(function):
                     self.write(cell_site.elements, self.seed_of_pass(function, index) or frozenset({Tensor(weak=True)}))
                 continue
@@ -94,8 +96,7 @@ class Definitions(EngineBase):
             if values:
                 self.write(cell, values)
                 continue
-            if parameter.annotation is not None:
-                values = annotation_values(self, parameter.annotation.annotation)
+            values = typed
             if parameter.default is not None:
                 default = self.evaluate(parameter.default)
                 function.defaults[name] = default

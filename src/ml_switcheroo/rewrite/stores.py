@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import libcst as cst
 
 from ..analysis.nodes import children
-from ..analysis.values import NOTHING, Container, FunctionRef, Instance, Layer, MethodRef, Scalar, Tensor, Text, Values
+from ..analysis.values import (
+    NOTHING,
+    Api,
+    Container,
+    FunctionRef,
+    Instance,
+    Layer,
+    MethodRef,
+    Scalar,
+    Tensor,
+    Text,
+    Values,
+)
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit, parenthesized
 from ..convert.template import is_whole
 from .base import Walk
@@ -633,7 +645,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         ):
             if name not in self.engine.tensor_methods or self.context.source_api(self.facts(node.func)):
                 return None  # `torch.clamp_(x, 0, 1)` changes its argument
-            if any(isinstance(v, (Instance, Layer, FunctionRef, Container)) for v in self.facts(node.func.value)):
+            if any(isinstance(v, (Api, Instance, Layer, FunctionRef, Container)) for v in self.facts(node.func.value)):
                 return None
         return node.func.value
 

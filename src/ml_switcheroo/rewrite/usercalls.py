@@ -50,6 +50,7 @@ CAST = "type_as"  # the op, and the method, that gives one tensor the dtype of a
 _ONLY = """
     parameters named_parameters named_modules named_children named_buffers state_dict load_state_dict
     register_buffer register_parameter add_module
+    register_forward_hook register_forward_pre_hook register_full_backward_hook
 """
 MODULE_ONLY = frozenset(_ONLY.split())
 MODULE_LISTS = frozenset({"modules", "children", "buffers"})  # called without arguments
@@ -353,7 +354,7 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
             and not self.project_method(owners, name)
         ):
             return self._unknown_owner(original, updated, name, func, owners)
-        if owners == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
+        if owners - {Const(None)} == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
             api = f"{self.engine.module_type}.{name}"
             ops = {row.op for row in self.kb.read(api)}
             lists = ops & MODULE_LISTS and not original.args

@@ -10,7 +10,6 @@ from ..analysis.calls import COMMON_METHODS
 from ..analysis.nodes import walk
 from ..analysis.values import (
     UNKNOWN,
-    UNKNOWNS,
     Api,
     ClassRef,
     Const,
@@ -18,9 +17,11 @@ from ..analysis.values import (
     FunctionRef,
     Instance,
     Layer,
+    Made,
     MethodRef,
     Super,
     Tensor,
+    Unknown,
     Values,
 )
 from ..convert.base import Bound, CallArg, Emission, Misfit, OpCall
@@ -354,7 +355,8 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
             and not self.project_method(owners, name)
         ):
             return self._unknown_owner(original, updated, name, func, owners)
-        if owners - {Const(None)} == UNKNOWNS and not any(isinstance(v, FunctionRef) for v in values):
+        unseen = UNKNOWN in owners and all(isinstance(v, (Unknown, Made)) for v in owners - {Const(None)})
+        if unseen and not any(isinstance(v, FunctionRef) for v in values):
             api = f"{self.engine.module_type}.{name}"
             ops = {row.op for row in self.kb.read(api)}
             lists = ops & MODULE_LISTS and not original.args

@@ -51,6 +51,17 @@ _COMMON = """
 """
 COMMON_METHODS = frozenset(_COMMON.split())
 PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
+_OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
+
+
+def only_tensors_have(name: str, call: cst.Call) -> bool:
+    """Does no other object have a method of this name that takes such arguments?"""
+    if name not in COMMON_METHODS or any(a.keyword is not None and a.keyword.value in _OWN_KEYWORDS for a in call.args):
+        return True
+    first = call.args[0].value if call.args and call.args[0].keyword is None else None
+    return name == "flatten" and isinstance(
+        first, (cst.Integer, cst.UnaryOperation)
+    )  # not an order's name
 
 
 def base_type(text: str) -> str:
@@ -112,7 +123,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if isinstance(func, cst.Attribute) and UNKNOWN in callees:
             owners = self.facts.get(func.value, NOTHING)
             name = func.attr.value
-            if name in self.tensor_methods and name not in COMMON_METHODS and UNKNOWN in owners:
+            if name in self.tensor_methods and only_tensors_have(name, node) and UNKNOWN in owners:
                 self.evidence_of_tensor(func.value)
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
             elif name in PARAMETER_LISTS and owners == UNKNOWNS:  # nothing but a module has such a method

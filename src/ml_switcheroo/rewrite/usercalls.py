@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import libcst as cst
 
-from ..analysis.calls import COMMON_METHODS
+from ..analysis.calls import only_tensors_have
 from ..analysis.nodes import walk
 from ..analysis.values import (
     UNKNOWN,
@@ -388,12 +388,7 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
     def _looks_like_tensor(self, original: cst.Call, name: str, owners: Values, values: Values) -> bool:
         if UNKNOWN not in owners or name not in self.engine.tensor_methods:
             return False
-        if name not in COMMON_METHODS:
-            return True
-        keywords = {a.keyword.value for a in original.args if a.keyword is not None}
-        return bool(keywords & {"dim", "keepdim", "non_blocking", "memory_format"}) or (
-            name == "size" and len(original.args) <= 1
-        )
+        return only_tensors_have(name, original) or (name == "size" and len(original.args) <= 1)
 
     def _unknown_owner(
         self, original: cst.Call, updated: cst.Call, name: str, func: cst.Attribute, owners: Values

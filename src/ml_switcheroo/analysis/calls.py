@@ -388,8 +388,11 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
                 return self._call_function(method, frozenset({callee}), args, node)
         for cls in callee.cls.mro() if callee.cls.is_module else ():
             chosen = self.read(cls.attributes.setdefault(self.forward, Cell()))
-            if chosen:  # `self.forward = self.fast`
-                return self.call(chosen, args, node)
+            if chosen and cls not in self.forwarding:  # `self.forward = self.fast`; or by itself: `self.forward`
+                self.forwarding.add(cls)
+                found = self.call(chosen, args, node)
+                self.forwarding.discard(cls)
+                return found
         if callee.cls.container == "Sequential":
             return self._chain(self.own_site(callee.cls), self.container_elements(callee.cls), args, node)
         if callee.cls.layer is not None:

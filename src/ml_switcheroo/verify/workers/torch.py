@@ -58,6 +58,7 @@ def main(worker: Worker) -> None:
     if not weights:
         return
     with worker.step("gradients"):
+        model.train().eval()  # some keep what they computed without gradients until the mode changes
         _gradients(worker, model, args, kwargs, weights)
     with worker.step("training") as line:
         line |= _training(worker, model, args, kwargs)

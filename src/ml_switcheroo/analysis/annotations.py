@@ -54,14 +54,11 @@ def _api(engine: EngineBase, name: str) -> Values:
         hub = engine.kb.hub(rows[0].op)
         if hub is not None and hub.kind == "layer":
             return frozenset({Layer(rows[0].op)})
-        if hub is not None and hub.kind == "type":
-            if hub.returns == "tensor":
-                return frozenset({Tensor()})
-            return (
-                frozenset({Scalar(hub.returns)})
-                if hub.returns in ("dtype", "device", "shape", "int", "float", "optimizer", "schedule")
-                else NOTHING
-            )
+        if hub is not None and hub.kind == "type" and hub.returns == "tensor":
+            return frozenset({Tensor()})
+        if hub is not None and hub.kind in ("type", "function"):  # what stands in an annotation is a class
+            known = hub.returns in engine.kind_types or (hub.kind == "type" and hub.returns in ("int", "float"))
+            return frozenset({Scalar(hub.returns)}) if known else NOTHING
     return NOTHING
 
 

@@ -256,7 +256,7 @@ class Attributes(EngineBase):
             if dtype == "[bool]" or (dtype == "[same]" and is_mask(first)):
                 return MASK | none
             return TENSOR | none
-        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number", "optimizer", "schedule"):
+        if head in ("int", "float", "bool", "str", "dtype", "device", "shape", "number") or head in self.kind_types:
             return frozenset({Scalar(head)}) | none
         if head == "dims":
             return INT | SHAPE | none

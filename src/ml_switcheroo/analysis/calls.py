@@ -114,6 +114,8 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             if cls is not None:
                 return frozenset({Super(cls)})
         callees = self.evaluate(func)
+        if isinstance(func, cst.Attribute) and UNKNOWN in callees:
+            callees = self._draws_of_unknown(func, callees)
         args = self._arguments(node)
         assert self.current is not None
         known = self.current.calls.get(node, NOTHING)
@@ -135,6 +137,18 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if UNKNOWN in callees and UNKNOWN in result and not applies and self._may_be_factory(func):
             result |= {Made(node)}
         return result
+
+    def _draws_of_unknown(self, func: cst.Attribute, callees: Values) -> Values:
+        """`d.rsample()`: what alone has such a method, which draws random numbers, is a distribution."""
+        name = func.attr.value
+        if name in COMMON_METHODS or self.facts.get(func.value, NOTHING) != UNKNOWNS:
+            return callees
+        for kind, api in self.kind_types.items():
+            hubs = [self.kb.hub(row.op) for row in self.kb.read(f"{api}.{name}")]
+            if any(hub is not None and "rng" in hub.effects for hub in hubs):
+                callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Scalar(kind)}), name)}
+                self.facts[func] = callees
+        return callees
 
     def settle_calls(self) -> None:
         """What a call may call, now that all is known of what it is applied to."""

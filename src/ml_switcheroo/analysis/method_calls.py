@@ -53,6 +53,11 @@ class MethodCalls(EngineBase):
             return frozenset({Scalar("int")})
         if isinstance(owner, Scalar) and owner.type == "ndarray":
             return frozenset({owner})
+        if isinstance(owner, Scalar) and owner.type in self.kind_types:
+            rows = self.kb.read(f"{self.kind_types[owner.type]}.{name}")
+            hub = self.kb.hub(rows[0].op) if rows else None
+            if hub is not None:
+                return self.typed(hub.returns, node, frozenset({owner})) or UNKNOWNS
         return UNKNOWNS
 
     def _tensor_method(self, owner: Tensor, name: str, args: Arguments, node: cst.CSTNode) -> Values:

@@ -32,8 +32,8 @@ SIZES = (2, 3, 4, 3, 5, 1)
 VALUES = ("normal", "normal", "normal", "positive", "unit", "special")
 MISSING = object()
 UNDRAWABLE = frozenset(
-    ["module", "callable", "class", "device", "generator", "keywords", "dict", "optimizer", "schedule", "parameters",
-     "iterator", "ndarray", "memory_format", "bytes", "slice"]
+    ["module", "callable", "class", "device", "generator", "keywords", "dict", "optimizer", "schedule",
+     "distribution", "parameters", "iterator", "ndarray", "memory_format", "bytes", "slice"]
 )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ NAMES = frozenset(
         "ndarray",
         "optimizer",
         "schedule",
+        "distribution",
         "parameters",
         "iterator",
     ]

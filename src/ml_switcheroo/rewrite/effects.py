@@ -21,6 +21,7 @@ from ..analysis.values import (
     Made,
     MethodRef,
     Partial,
+    Scalar,
     Tensor,
     Unknown,
     Value,
@@ -239,16 +240,21 @@ class Effects:
                         for v in value.target
                     ):
                         function.builds = True
-                    elif isinstance(value, MethodRef) and any(isinstance(v, (Tensor, Unknown)) for v in value.receiver):
-                        name = (
-                            value.name.rstrip("_")
-                            if not self.kb.read(f"{engine.tensor_type}.{value.name}")
-                            else value.name
-                        )
-                        if "rng" in self._op_effects(f"{engine.tensor_type}.{name}"):
-                            function.draws = True
+                    elif isinstance(value, MethodRef) and self._method_draws(value):
+                        function.draws = True
                 if call in engine.factories:
                     function.builds = True
+
+    def _method_draws(self, method: MethodRef) -> bool:
+        """Does a method of a tensor, or of a value that has methods of its own (a distribution), draw numbers?"""
+        kinds = {self.engine.kind_types.get(v.type) for v in method.receiver if isinstance(v, Scalar)}
+        if any("rng" in self._op_effects(f"{kind}.{method.name}") for kind in kinds if kind is not None):
+            return True
+        if not any(isinstance(v, (Tensor, Unknown)) for v in method.receiver):
+            return False
+        tensor = self.engine.tensor_type
+        name = method.name if self.kb.read(f"{tensor}.{method.name}") else method.name.rstrip("_")
+        return "rng" in self._op_effects(f"{tensor}.{name}")
 
     def _close(self) -> None:
         changed = True

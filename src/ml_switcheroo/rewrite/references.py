@@ -268,8 +268,9 @@ class References(Modes, Fused, Freezing, Walk):
             missing = without_row(self.kb, hub, name)
             self.context.report(original, missing.code, missing.message, missing.hint)
             return updated
-        if original in self.bases and hub.returns == "optimizer":
-            self.context.report(original, "SW6002", f"a class that inherits from {name} cannot be converted")
+        if original in self.bases and hub.returns in self.engine.kind_types and hub.kind in ("type", "function"):
+            code = "SW6002" if hub.returns in ("optimizer", "schedule") else "SW2003"
+            self.context.report(original, code, f"a class that inherits from {name} cannot be converted")
             return updated
         if original in self.types or original in self.bases:
             text = write.isinstance if original in self.types else None

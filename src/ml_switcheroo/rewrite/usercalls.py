@@ -325,7 +325,7 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
                 return new_func.value
             receiver = CallArg(new_func.value, func.value, owners)
             return self._tensor_method(original, updated, name, receiver)
-        kind_api = self.kind_api(owners, name)
+        kind_api = self.kind_api(frozenset(o for m in methods for o in m.receiver), name) or self.kind_api(owners, name)
         if kind_api is not None:
             return self._bound(
                 original, kind_api, self.arguments(original, updated), CallArg(new_func.value, func.value, owners)

@@ -199,3 +199,26 @@ def CosineAnnealingLR(optimizer, T_max, eta_min=0.0):
     if eta_min:
         raise NotImplementedError("a schedule scales the steps of an optimizer, whose learning rate it does not know")
     return LRScheduler(optimizer, lambda n: (1 + math.cos(math.pi * n / T_max)) / 2)
+def PolynomialLR(optimizer, total_iters=5, power=1.0):
+    """A schedule: the learning rate falls to zero in total_iters steps, as a power of the steps that are left."""
+    return LRScheduler(optimizer, lambda n: (1 - min(n / total_iters, 1)) ** power)
+
+
+def MultiplicativeLR(optimizer, lr_lambda):
+    """A schedule: step number n multiplies the learning rate by lr_lambda(n)."""
+    factor = lr_lambda[0] if isinstance(lr_lambda, (list, tuple)) else lr_lambda
+    return LRScheduler(optimizer, lambda n: math.prod(factor(step) for step in range(1, n + 1)))
+
+
+def CosineAnnealingWarmRestarts(optimizer, T_0, T_mult=1, eta_min=0.0):
+    """A schedule: the learning rate follows a cosine down to zero in T_0 steps, then in T_mult times as many, ..."""
+    if eta_min:
+        raise NotImplementedError("a schedule scales the steps of an optimizer, whose learning rate it does not know")
+
+    def factor(n):
+        length = T_0
+        while n >= length:
+            n, length = n - length, length * T_mult
+        return (1 + math.cos(math.pi * n / length)) / 2
+
+    return LRScheduler(optimizer, factor)

@@ -124,3 +124,50 @@ class no_grad:
 def result_of(block, value):
     """The value, as a constant for gradients if the block is a no_grad."""
     return stop_gradients(value) if isinstance(block, no_grad) and block.enabled else value
+def jacobian(func, inputs):
+    """Derivatives of what func returns by its input, or by each of several."""
+    if isinstance(inputs, (tuple, list)):
+        return jax.jacrev(func, tuple(range(len(inputs))))(*inputs)
+    return jax.jacrev(func)(inputs)
+
+
+def hessian(func, inputs):
+    """Second derivatives of the number that func returns by its input, or by each two of several."""
+    if isinstance(inputs, (tuple, list)):
+        return jax.hessian(func, tuple(range(len(inputs))))(*inputs)
+    return jax.hessian(func)(inputs)
+
+
+def vjp(func, inputs, v=None):
+    """What func returns, and the product of v (1 by default) and its derivatives."""
+    several = isinstance(inputs, (tuple, list))
+    out, pull_back = jax.vjp(func, *(inputs if several else (inputs,)))
+    grads = pull_back(jax.tree.map(jnp.ones_like, out) if v is None else v)
+    return out, grads if several else grads[0]
+
+
+def jvp(func, inputs, v=None):
+    """What func returns, and the product of its derivatives and v (1 by default)."""
+    v = jax.tree.map(jnp.ones_like, inputs) if v is None else v
+    several = isinstance(inputs, (tuple, list))
+    return jax.jvp(func, tuple(inputs) if several else (inputs,), tuple(v) if several else (v,))
+
+
+def hvp(func, inputs, v=None):
+    """The number that func returns, and the product of its second derivatives and v (1 by default)."""
+    several = isinstance(inputs, (tuple, list))
+    both = jax.value_and_grad(func, tuple(range(len(inputs))) if several else 0)
+    (value, _), (_, product) = jvp(both, inputs, v)
+    return value, product
+
+
+def func_vjp(func, *primals, has_aux=False):
+    """What func returns, and the function that multiplies a vector by its derivatives."""
+    out, pull_back, *aux = jax.vjp(func, *primals, has_aux=has_aux)
+    return out, (lambda v: pull_back(v)[0]) if len(primals) == 1 else pull_back, *aux
+
+
+def grad_and_value(func, argnums=0, has_aux=False):
+    """The function that gives the gradient of another one, and its value."""
+    value_and_grad = jax.value_and_grad(func, argnums, has_aux)
+    return lambda *args, **named: value_and_grad(*args, **named)[::-1]

@@ -1,5 +1,6 @@
 """Tensor classes called with one size or with values."""
 
+import math
 from typing import Any
 
 import jax
@@ -25,3 +26,7 @@ def bool_tensor(data: Any) -> jax.Array:
     if isinstance(data, tuple):
         raise TypeError("this tuple may be a shape or values: write jnp.zeros(shape) or jnp.array(values)")
     return jnp.zeros(data, dtype=jnp.bool_) if isinstance(data, int) else jnp.array(data, dtype=jnp.bool_)
+def inclusive_range(start: float, end: float, step: float = 1, dtype: jnp.dtype | None = None) -> jax.Array:
+    """Numbers from start to end, both included, in steps."""
+    count = math.floor((end - start) / step) + 1
+    return (start + step * jnp.arange(count)).astype(dtype or jnp.float32)

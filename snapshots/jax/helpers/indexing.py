@@ -109,3 +109,17 @@ def masked_scatter(x: jax.Array, mask: jax.Array, source: jax.Array) -> jax.Arra
     x, mask = jnp.broadcast_arrays(x, mask)
     order = jnp.cumsum(mask.reshape(-1)).reshape(mask.shape) - 1
     return jnp.where(mask, source.reshape(-1)[jnp.clip(order, 0, source.size - 1)], x)
+def index_reduce(
+    x: jax.Array, dim: int, index: jax.Array, source: jax.Array, reduce: str, include_self: bool = True
+) -> jax.Array:
+    """x with the slices of source combined along dim into the places that index names."""
+    places = index.reshape(-1, *[1] * (source.ndim - 1 - dim % source.ndim))
+    return scatter_reduce(x, dim, jnp.broadcast_to(places, source.shape), source, reduce, include_self)
+
+
+def diagonal_scatter(x: jax.Array, src: jax.Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> jax.Array:
+    """x with the diagonal of the axes dim1 and dim2 replaced."""
+    places = jnp.arange(src.shape[-1])
+    matrices = jnp.moveaxis(x, (dim1, dim2), (-2, -1))
+    matrices = matrices.at[..., places + max(-offset, 0), places + max(offset, 0)].set(src)
+    return jnp.moveaxis(matrices, (-2, -1), (dim1, dim2))

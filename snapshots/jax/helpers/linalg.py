@@ -93,3 +93,7 @@ def triangular_solve(b, x, upper=True, transpose=False, unitriangular=False) -> 
 def vandermonde(x, N=None) -> jax.Array:
     """Powers 0 to N - 1 of x on a new last axis."""
     return x[..., None] ** jnp.arange(x.shape[-1] if N is None else N)
+def total_norm(tensors, norm_type=2.0) -> jax.Array:
+    """Norm of several arrays as one vector."""
+    norms = [vector_norm(x, norm_type) for x in (tensors if isinstance(tensors, (list, tuple)) else [tensors])]
+    return vector_norm(jnp.stack(norms), norm_type) if norms else jnp.zeros(())

@@ -137,3 +137,16 @@ def histogram_counts(x: jax.Array, bins: int = 100, min: float = 0, max: float =
     """Number of elements in each of `bins` equal ranges from min to max; all of x if both are zero."""
     limits = (jnp.min(x), jnp.max(x)) if min == max == 0 else (min, max)
     return jnp.histogram(x, bins=bins, range=limits)[0].astype(x.dtype)
+def gradient_along(
+    x: jax.Array, spacing: float | list[float] | None = None, dim: int | tuple[int, ...] | None = None
+) -> list[jax.Array]:
+    """Estimates of the derivative of x along each of the axes dim, between elements that lie `spacing` apart."""
+    axes = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    steps = spacing if isinstance(spacing, (list, tuple)) else [1.0 if spacing is None else spacing] * len(axes)
+    return [jnp.gradient(x, step, axis=axis) for step, axis in zip(steps, axes, strict=True)]
+
+
+def norm_except_dim(x: jax.Array, pow: int = 2, dim: int = 0) -> jax.Array:
+    """p-norm over all axes but dim, which keep the size 1; over all axes for -1."""
+    axes = tuple(axis for axis in range(x.ndim) if dim == -1 or axis != dim)
+    return vector_norm(x, pow, axes, keepdim=dim != -1)

@@ -76,3 +76,8 @@ def combinations(x: jax.Array, r: int = 2, with_replacement: bool = False) -> ja
     """All choices of r elements of a vector, one a row."""
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     return x[np.array(list(choose(range(x.shape[0]), r)), dtype=int).reshape(-1, r)]
+def sum_to_size(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
+    """The sum of x over the axes that broadcasting from the shape size would add or stretch."""
+    added = x.ndim - len(size)
+    stretched = [axis for axis, n in enumerate(size, added) if n == 1]
+    return x.sum(axis=(*range(added), *stretched), keepdims=True).reshape(size)

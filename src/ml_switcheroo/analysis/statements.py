@@ -221,6 +221,8 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
         for handler in node.handlers:
             after, dead = self.env, self.dead
             self.env, self.dead = dict(before), was_dead
+            if handler.type is not None:
+                self.evaluate(handler.type)
             if handler.name is not None and isinstance(handler.name.name, cst.Name):
                 self.assign(handler.name.name, UNKNOWNS)
             self._suite(handler.body)

@@ -52,6 +52,7 @@ FRAMEWORK_KEYS = frozenset(
         "stream",
         "style",
         "blocks",
+        "settings",
         "libraries",
         "views",
         "imports",

@@ -187,6 +187,10 @@ class KnowledgeBase:
             self._members = {parent: sorted(names) for parent, names in members.items()}
         return self._members.get(prefix, [])
 
+    def leads_on(self, prefix: str) -> bool:
+        """Do rows claim names below this one, which is no module of the recorded API (an object with settings)?"""
+        return any(name.startswith(f"{prefix}.") for spoke in self._source for name in spoke.rows.texts)
+
     def tensor_methods(self) -> set[str]:
         """Names of the methods and properties of the source's tensors."""
         tensor = self.source_framework.get("tensor")

@@ -246,9 +246,9 @@ class References(Modes, Fused, Freezing, Walk):
             self.context.changed = True
             return cst.parse_expression(_keyword_defaults(self.kb.read(owner)[0]))
         if not rows:
+            if original in self.on_path and (self.engine.kb.api_names(name) or self.kb.leads_on(name)):
+                return updated  # a module of the framework on the way to one of its names
             if self.engine.kb.api_names(name):
-                if original in self.on_path:
-                    return updated  # a module of the framework on the way to one of its names
                 if original in self.types:
                     return cst.Name("object")  # a module is no type: the annotation says nothing
             self.context.report(

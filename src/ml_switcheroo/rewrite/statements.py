@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import libcst as cst
 
+from ..analysis.base import strings
+from ..analysis.nodes import walk
 from ..convert.precedence import AND, OR, SIGN, bare, level, parenthesized
 from .base import Walk, is_empty_context
 from .choices import conjunction, only_assign
@@ -30,6 +32,8 @@ class StatementEdits(Walk):
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
         self.enter(node)
+        if all(map(self._is_setting, node.body)):
+            return False
         self.context.findings += [self.alias_findings[small] for small in node.body if small in self.alias_findings]
         return True
 
@@ -38,6 +42,9 @@ class StatementEdits(Walk):
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
         errors = [f for f in self.new_findings() if f.severity == "error"]
         self.marks.pop()
+        if all(map(self._is_setting, original_node.body)):
+            self.context.changed = True
+            return gone(original_node.leading_lines)
         if errors and all(error.keeps for error in errors):
             return updated_node.with_changes(leading_lines=[*updated_node.leading_lines, *todo_lines(errors)])
         if errors:
@@ -62,6 +69,20 @@ class StatementEdits(Walk):
             parts[-1] = parts[-1].with_changes(trailing_whitespace=updated_node.trailing_whitespace)
             return cst.FlattenSentinel(parts)
         return updated_node
+
+    def _is_setting(self, statement: cst.BaseSmallStatement) -> bool:
+        """Is it an assignment of a plain value to a setting of the framework that changes no numbers?"""
+        if not isinstance(statement, cst.Assign) or any(isinstance(p, cst.Call) for p in walk(statement.value)):
+            return False
+        settings = strings(self.kb.source_framework.get("settings"))
+        return all(bool(self._set_ops(target.target) & set(settings)) for target in statement.targets)
+
+    def _set_ops(self, target: cst.BaseExpression) -> set[str]:
+        """The ops that a name of the framework stands for: `torch.backends.cudnn.benchmark`."""
+        if not isinstance(target, cst.Attribute) or not self.is_direct(target):
+            return set()
+        owner = self.context.source_api(self.facts(target.value))
+        return {row.op for row in self.kb.read(f"{owner}.{target.attr.value}")}
 
     def leave_IndentedBlock(
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
@@ -140,6 +161,7 @@ class StatementEdits(Walk):
         for name in self.HEADERS[type(node)]:
             value = getattr(node, name)
             for part in value if isinstance(value, Sequence) else [value]:
+                part = part.type if isinstance(part, cst.ExceptHandler) else part
                 if isinstance(part, cst.CSTNode):
                     found |= Collector.of(part)
         return found
@@ -148,7 +170,7 @@ class StatementEdits(Walk):
         return {
             name: getattr(node, name)
             for name in self.HEADERS[type(node)]
-            if name not in ("params", "decorators", "bases", "returns")
+            if name not in ("params", "decorators", "bases", "returns", "handlers")
         }
 
     HEADERS: ClassVar[dict[type, tuple[str, ...]]] = {
@@ -157,6 +179,7 @@ class StatementEdits(Walk):
         cst.For: ("target", "iter"),
         cst.With: ("items",),
         cst.Match: ("subject",),
+        cst.Try: ("handlers",),
         cst.FunctionDef: ("decorators", "params", "returns"),
         cst.ClassDef: ("decorators", "bases", "keywords"),
     }
@@ -177,15 +200,27 @@ class StatementEdits(Walk):
             return left.with_changes(test=self._guarded(arrays, left.test, only_complains(original_node.body)))
         return left
 
+    def visit_Try(self, node: cst.Try) -> bool:
+        for handler in node.handlers:
+            if handler.type is not None:
+                self._mark_types(handler.type)
+        return self.enter(node)
+
     def leave_Try(
+        self, original_node: cst.Try, updated_node: cst.Try
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        left = self._leave_compound(original_node, updated_node)
+        if original_node not in self.engine.replaced or not isinstance(left, cst.Try):
+            return left
+        return self._without_replaced(original_node, left)
+
+    def _without_replaced(
         self, original_node: cst.Try, updated_node: cst.Try
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         """Of two versions of a layer, the framework's is the one that is known (analysis/imports.py).
 
         Calls that stand alone in its handler complain that the other version is missing, which is no longer so.
         """
-        if original_node not in self.engine.replaced:
-            return updated_node
         block = updated_node.handlers[0].body
         assert isinstance(block, cst.IndentedBlock)
         complaints = (

@@ -22,7 +22,7 @@ from ..analysis.values import (
 )
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit, parenthesized
 from ..convert.template import is_whole
-from .base import Walk
+from .base import Walk, is_empty_context
 from .events import is_put
 from .freezing import Freezing
 from .fused import Fused, attribute
@@ -678,6 +678,8 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
         if self._is_unkept(original_node):
             return cst.RemoveFromParent()
+        if updated_node.value is not original_node.value and is_empty_context(updated_node.value):
+            return cst.RemoveFromParent()  # a setting for all that follows, which means nothing here
         clipped = self.clip_statement(original_node, updated_node)
         if clipped is not None:
             return clipped

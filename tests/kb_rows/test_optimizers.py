@@ -98,6 +98,11 @@ SCHEDULES = """
     LinearLR()
     LinearLR(start_factor=0.1, end_factor=0.6, total_iters=4)
     CosineAnnealingLR(6)
+    PolynomialLR()
+    PolynomialLR(total_iters=4, power=2.0)
+    MultiplicativeLR(lambda n: 0.9 if n < 4 else 0.5)
+    CosineAnnealingWarmRestarts(3)
+    CosineAnnealingWarmRestarts(2, T_mult=2)
     CosineAnnealingLR(T_max=4, eta_min=0)
 """
 SCHEDULED = """

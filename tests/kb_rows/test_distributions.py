@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
-import torch.distributions as D  # noqa: E402, N812
+import torch.distributions as D  # noqa: E402
 from flax import nnx  # noqa: E402
 
 from ml_switcheroo import convert  # noqa: E402
@@ -55,7 +55,7 @@ FAMILIES = """
     MultivariateNormal(b, precision_matrix=COVARIANCE) | P | kl
     Independent(Normal(a, b), 1) | P | kl
     Independent(Bernoulli(logits=a), 2) | np.round(P) | kl
-    MixtureSameFamily(Categorical(logits=b), Normal(a, b)) | P[0, :2] |
+    MixtureSameFamily(Categorical(logits=a), Normal(a, b)) | P[0, :2] |
     MixtureSameFamily(Categorical(logits=b), Independent(Normal(M, 0.5), 1)) | P[0, :2] |
 """
 ROWS = [[part.strip() for part in line.split("|")] for line in FAMILIES.strip().splitlines()]
@@ -153,7 +153,7 @@ def test_gradients_and_divergence(text: str, value: str, wanted: str) -> None:
     expected = loss(torch_made(text, a, b), seconds, torch.tensor(values), D.kl_divergence)
     expected.backward()
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def ours(a: Any, b: Any, second: Any) -> Any:
         return loss(make(a, b), second, jnp.asarray(values), everything()["divergence"])
 
@@ -173,12 +173,10 @@ def test_draws_follow_the_law(text: str, value: str, wanted: str) -> None:
     theirs = reference.sample((4000,))
     assert draws.shape == tuple(theirs.shape)
     assert jnp.issubdtype(draws.dtype, jnp.floating) == theirs.dtype.is_floating_point
-    quantiles = [0.1, 0.3, 0.5, 0.7, 0.9]
-    spread = np.std(np.clip(theirs.numpy(), *np.quantile(theirs, [0.05, 0.95])), axis=0) + 1e-3
-    ours = np.quantile(np.asarray(draws, np.float32), quantiles, axis=0)
-    distance = np.abs(ours - np.quantile(theirs.numpy().astype(np.float32), quantiles, axis=0)) / spread
-    discrete = not theirs.dtype.is_floating_point or bool((theirs == theirs.round()).all())
-    assert (discrete and np.median(distance) < 0.3) or distance.max() < 0.3, distance.max()
+    for level in (0.1, 0.3, 0.5, 0.7, 0.9):  # as many lie below the quantiles of the reference as its own draws
+        quantile = np.quantile(theirs.numpy(), level, axis=0, method="lower")
+        shares = [(np.asarray(side) <= quantile).mean(axis=0) for side in (draws, theirs)]
+        assert np.abs(shares[0] - shares[1]).max() < 0.06, level
     if reference.has_rsample:
         assert dist.rsample(rngs=nnx.Rngs(0)).shape == tuple(reference.rsample().shape)
     else:

@@ -161,12 +161,6 @@ def hvp(func, inputs, v=None):
     return value, product
 
 
-def func_vjp(func, *primals, has_aux=False):
-    """What func returns, and the function that multiplies a vector by its derivatives."""
-    out, pull_back, *aux = jax.vjp(func, *primals, has_aux=has_aux)
-    return out, (lambda v: pull_back(v)[0]) if len(primals) == 1 else pull_back, *aux
-
-
 def grad_and_value(func, argnums=0, has_aux=False):
     """The function that gives the gradient of another one, and its value."""
     value_and_grad = jax.value_and_grad(func, argnums, has_aux)

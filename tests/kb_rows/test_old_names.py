@@ -120,6 +120,8 @@ CALLS = """
     torch.signal.windows.exponential(6, tau=0.7)
     torch.signal.windows.exponential(6, center=1.0, sym=False)
     torch.signal.windows.gaussian(1, std=2.0)
+    torch.signal.windows.cosine(1, sym=False), torch.signal.windows.cosine(5, sym=False), torch.signal.windows.cosine(4)
+    torch.nonzero_static(x[:0], size=2)
 """
 ROWS = [line.strip() for line in CALLS.strip().splitlines()]
 VALUES = {

@@ -123,3 +123,10 @@ def diagonal_scatter(x: jax.Array, src: jax.Array, offset: int = 0, dim1: int = 
     matrices = jnp.moveaxis(x, (dim1, dim2), (-2, -1))
     matrices = matrices.at[..., places + max(-offset, 0), places + max(offset, 0)].set(src)
     return jnp.moveaxis(matrices, (-2, -1), (dim1, dim2))
+
+
+def nonzero_static(x: jax.Array, size: int, fill_value: int = -1) -> jax.Array:
+    """Places of the first `size` elements that are not zero, one a row; what is missing is filled."""
+    if x.size == 0:
+        return jnp.full((size, x.ndim), fill_value)
+    return jnp.argwhere(x, size=size, fill_value=fill_value)

@@ -60,7 +60,7 @@ def kaiser_window(M: int, beta: float = 12.0, sym: bool = True, dtype: jnp.dtype
 
 def cosine_window(M: int, sym: bool = True, dtype: jnp.dtype | None = None) -> jax.Array:
     """Half a period of a sine."""
-    return jnp.sin(math.pi * (jnp.arange(M) + 0.5) / (M if sym else M + 1)).astype(dtype or jnp.float32)
+    return jnp.sin(math.pi * (jnp.arange(M) + 0.5) / (M if sym or M == 1 else M + 1)).astype(dtype or jnp.float32)
 
 
 def exponential_window(

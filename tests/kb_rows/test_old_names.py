@@ -166,3 +166,13 @@ def test_it_computes_the_same(number: int, both: tuple[dict[str, Any], dict[str,
             name = {"int64": "int32", "float64": "float32"}.get(other.dtype.name, other.dtype.name)
             assert one.dtype == np.dtype(name)
         np.testing.assert_allclose(one, other, rtol=5e-5, atol=5e-5)
+
+
+def test_draws_of_a_binomial() -> None:
+    done = ml_switcheroo.convert("import torch\n\n\ndef f(n, p):\n    return torch.binomial(n, p)\n", target="jax")
+    ours: dict[str, Any] = {}
+    exec(compile(done.code, "converted.py", "exec"), ours)
+    draws = ours["f"](jnp.full((5000,), 8.0), jnp.full((5000,), 0.25), rngs=ours["nnx"].Rngs(0))
+    assert draws.dtype == jnp.float32
+    assert abs(float(draws.mean()) - 2) < 0.1
+    assert abs(float(draws.var()) - 1.5) < 0.15

@@ -1,4 +1,4 @@
-"""Probability distributions: small classes that compute what those of the source compute, as pytrees of their parameters."""
+"""Probability distributions: small classes that are pytrees of their parameters."""
 
 import math
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..kb.model import HubOp
 
+OBJECTS = frozenset({"optimizer", "schedule", "distribution"})  # results that are compared by what is done with them
 PLAIN = -1  # the style in which every argument stands in its place
 
 
@@ -87,7 +88,9 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
 
 
 def check(op: HubOp) -> None:
-    """Raises UndrawableError where a parameter is of a kind that cannot be drawn."""
+    """Raises UndrawableError where a parameter is of a kind that cannot be drawn, or a result cannot be compared."""
+    if op.returns in OBJECTS:
+        raise UndrawableError(f"its result is a {op.returns}, which is no array")
     for joint in op.draw or ({},):
         calls(op.params, joint=joint)
         if op.kind == "layer":

@@ -35,7 +35,7 @@ def compare_call(
         if isinstance(value, float) and not isinstance(found, str):  # a Python number here, an array without axes there
             if not _same_number(found, value):
                 return 0.0, f"{found} instead of {value}"
-        elif found != value:
+        elif NARROW.get(found, found) != NARROW.get(value, value):  # names of dtypes among them
             return 0.0, f"{found} instead of {value}"
     drawn = job["random"]
     any_values = "uninitialised" in op.effects

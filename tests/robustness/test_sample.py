@@ -40,6 +40,8 @@ NASTY = {
     + "torch.ones(1)\n",
     "long line": "import torch\nx = torch.tensor([" + ", ".join(["1.5"] * 5000) + "])\n",
     "unicode names": "import torch\nδ = torch.zeros(1)\nclass Größe(torch.nn.Module): pass\n",
+    "its own forward": "import torch\nclass A(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.forward = self.forward\ndef f():\n    return A()(torch.ones(2))\n",
     "shadowed": "import torch\ntorch = None\nx = torch\n",
     "import in a function": "def f():\n    import torch.nn.functional as F\n    return F\n",
     "import in try": "try:\n    import torch\nexcept ImportError:\n    torch = None\n",

@@ -39,6 +39,7 @@ class Style:
     scratch: str | None = None  # class of state that is written in forward passes and is not in checkpoints
     whole: str = ""  # the place to which new values of all elements of {x} are assigned, where that changes {x} itself
     put: str = ""  # helper(x, value): x with new values in its own memory
+    copies: bool = False  # arrays can be written to, but their slices and views are copies
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
     index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view

@@ -26,6 +26,7 @@ class Plan:
         "numpy",
         "ml_dtypes",
     )  # packages whose functions and classes it offers as its own
+    omitted: tuple[str, ...] = ()  # parameters of every function that only say where it runs
     unset: tuple[tuple[str, str], ...] = ()  # what parameters mean whose default is an object that says "not given"
 
 
@@ -198,5 +199,32 @@ PLANS = {
         values=("numpy.ndarray", "numpy.dtype", "numpy.finfo", "numpy.iinfo", "numpy.random.Generator"),
         friends=("scipy",),
         unset=(("keepdims", "False"), ("min", "None"), ("max", "None"), ("a_min", "None"), ("a_max", "None")),
+    ),
+    "mlx": Plan(
+        "mlx",
+        "mlx",
+        modules=[
+            "mlx.core",
+            "mlx.core.random",
+            "mlx.core.linalg",
+            "mlx.core.fft",
+            "mlx.core.fast",
+            "mlx.nn",
+            "mlx.nn.init",
+            "mlx.nn.losses",
+            "mlx.nn.utils",
+            "mlx.optimizers",
+            "mlx.utils",
+        ],
+        values=("mlx.core.array", "mlx.core.Dtype", "mlx.core.finfo", "mlx.core.iinfo"),
+        stubs=(
+            ("core/__init__.pyi", "mlx.core"),
+            ("core/random.pyi", "mlx.core.random"),
+            ("core/linalg.pyi", "mlx.core.linalg"),
+            ("core/fft.pyi", "mlx.core.fft"),
+            ("core/fast.pyi", "mlx.core.fast"),
+        ),
+        value_stubs=(("core/__init__.pyi", "array", "mlx.core.array"),),
+        omitted=("stream",),
     ),
 }

@@ -49,7 +49,7 @@ def take(framework: str) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     package = importlib.import_module(plan.root)
     snapshot = Snapshot(plan)
-    folder = Path(inspect.getfile(package)).parent
+    folder = Path(next(iter(package.__path__)))
     for file, prefix in plan.stubs:
         for name, signatures in stub_signatures((folder / file).read_text(encoding="utf-8")).items():
             snapshot.stubs.setdefault(f"{prefix}.{name}", signatures)
@@ -258,7 +258,22 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
         found += [bare(text) for text in _schemas(snapshot.plan, name, value)]
     if not found and known:
         found.append(known)
+    found = [_without(text, snapshot.plan.omitted) for text in found] if snapshot.plan.omitted else found
     return list(dict.fromkeys(text for text in found if _parsed(text)))
+
+
+def _without(text: str, omitted: tuple[str, ...]) -> str:
+    """A signature without parameters that say nothing about the result; they stand last."""
+    arguments = _parsed(text)
+    if arguments is None:
+        return text
+    while arguments.kwonlyargs and arguments.kwonlyargs[-1].arg in omitted:
+        arguments.kwonlyargs.pop()
+        arguments.kw_defaults.pop()
+    while arguments.defaults and arguments.args and arguments.args[-1].arg in omitted:
+        arguments.args.pop()
+        arguments.defaults.pop()
+    return _arguments_text(arguments)
 
 
 def _closure_functions(value: Any) -> list[Any]:

@@ -41,7 +41,7 @@ class Definitions(Walk):
         function = self.engine.functions.get(node)
         if function is not None:
             self.functions.append(function)
-            if self.style.immutable:
+            if self.style.immutable or self.style.copies:
                 self.alias_findings.update((f.node, f) for f in check_aliases(function, self.context))
             if self.style.concrete:
                 self._scan_traced(function)

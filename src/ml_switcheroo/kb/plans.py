@@ -26,7 +26,6 @@ class Plan:
         "numpy",
         "ml_dtypes",
     )  # packages whose functions and classes it offers as its own
-    omitted: tuple[str, ...] = ()  # parameters of every function that only say where it runs
     unset: tuple[tuple[str, str], ...] = ()  # what parameters mean whose default is an object that says "not given"
 
 
@@ -209,6 +208,9 @@ PLANS = {
             "mlx.core.linalg",
             "mlx.core.fft",
             "mlx.core.fast",
+            "mlx.core.distributed",
+            "mlx.core.cuda",
+            "mlx.core.metal",
             "mlx.nn",
             "mlx.nn.init",
             "mlx.nn.losses",
@@ -223,8 +225,10 @@ PLANS = {
             ("core/linalg.pyi", "mlx.core.linalg"),
             ("core/fft.pyi", "mlx.core.fft"),
             ("core/fast.pyi", "mlx.core.fast"),
+            ("core/distributed.pyi", "mlx.core.distributed"),
+            ("core/cuda.pyi", "mlx.core.cuda"),
+            ("core/metal.pyi", "mlx.core.metal"),
         ),
         value_stubs=(("core/__init__.pyi", "array", "mlx.core.array"),),
-        omitted=("stream",),
     ),
 }

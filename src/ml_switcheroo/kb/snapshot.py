@@ -251,29 +251,15 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
     elif known:
         found.append(bare(known))
     if not found:
-        found += snapshot.stubs.get(name, [])
+        at_home = f"{name.rpartition('.')[0]}.{_get(value, '__name__')}"  # of several names the stub may give one alone
+        found += snapshot.stubs.get(name) or snapshot.stubs.get(at_home, [])
     if not found or (name.startswith("torch.nn.functional.") and not inspect.isfunction(value)):
         documented = _documented(value, name.rpartition(".")[2])
         found += [documented] if documented else []
         found += [bare(text) for text in _schemas(snapshot.plan, name, value)]
     if not found and known:
         found.append(known)
-    found = [_without(text, snapshot.plan.omitted) for text in found] if snapshot.plan.omitted else found
     return list(dict.fromkeys(text for text in found if _parsed(text)))
-
-
-def _without(text: str, omitted: tuple[str, ...]) -> str:
-    """A signature without parameters that say nothing about the result; they stand last."""
-    arguments = _parsed(text)
-    if arguments is None:
-        return text
-    while arguments.kwonlyargs and arguments.kwonlyargs[-1].arg in omitted:
-        arguments.kwonlyargs.pop()
-        arguments.kw_defaults.pop()
-    while arguments.defaults and arguments.args and arguments.args[-1].arg in omitted:
-        arguments.args.pop()
-        arguments.defaults.pop()
-    return _arguments_text(arguments)
 
 
 def _closure_functions(value: Any) -> list[Any]:

@@ -1,0 +1,118 @@
+"""Elementwise functions that MLX lacks."""
+
+import math
+
+import mlx.core as mx
+
+
+def div_trunc(x: mx.array | float, other: mx.array | float) -> mx.array:
+    """x / other rounded towards zero; integers stay integers."""
+    x, other = mx.array(x), mx.array(other)
+    if mx.issubdtype(mx.result_type(x, other), mx.integer):
+        size = mx.abs(x) // mx.abs(other)
+        return mx.where((x < 0) != (other < 0), -size, size)
+    return mx.trunc(x / other)
+
+
+def div_floor(x: mx.array | float, other: mx.array | float) -> mx.array:
+    """x / other rounded down; integers stay integers."""
+    quotient = x // other
+    if not mx.issubdtype(quotient.dtype, mx.signedinteger):
+        return quotient
+    x, other = mx.array(x), mx.array(other)
+    size = mx.abs(x) // mx.abs(other)
+    opposite = (x < 0) != (other < 0)
+    return mx.where(opposite, -size - (size * mx.abs(other) != mx.abs(x)), size).astype(quotient.dtype)
+
+
+def fmod(x: mx.array | float, other: mx.array | float) -> mx.array:
+    """Remainder of x / other with the sign of x."""
+    x, other = mx.array(x), mx.array(other)
+    rest = mx.remainder(mx.abs(x), mx.abs(other))
+    if mx.issubdtype(rest.dtype, mx.floating):
+        rest = mx.where(mx.isinf(other) & mx.isfinite(x), mx.abs(x), rest)
+    return mx.where(x < 0, -rest, rest)
+
+
+def remainder(x: mx.array | float, other: mx.array | float) -> mx.array:
+    """Remainder of x / other with the sign of other."""
+    rest = mx.remainder(x, other)
+    if not mx.issubdtype(rest.dtype, mx.floating):
+        return rest
+    unlike = (mx.array(x) < 0) != (mx.array(other) < 0)
+    inside = mx.where(unlike & (mx.array(x) != 0), other, x)
+    return mx.where(mx.isinf(mx.array(other)) & mx.isfinite(mx.array(x)), inside, rest)
+
+
+def fraction(x: mx.array) -> mx.array:
+    """x without its whole part; NaN for infinities."""
+    return x - mx.trunc(x)
+
+
+def sinc(x: mx.array) -> mx.array:
+    """sin(pi x) / (pi x), 1 at zero."""
+    angle = math.pi * mx.where(x == 0, 1, x)
+    return mx.where(x == 0, 1, mx.sin(angle) / angle)
+
+
+def fmax(x: mx.array, other: mx.array) -> mx.array:
+    """The larger of two elements, where NaN counts as nothing."""
+    return mx.where(mx.isnan(x), other, mx.where(mx.isnan(other), x, mx.maximum(x, other)))
+
+
+def fmin(x: mx.array, other: mx.array) -> mx.array:
+    """The smaller of two elements, where NaN counts as nothing."""
+    return mx.where(mx.isnan(x), other, mx.where(mx.isnan(other), x, mx.minimum(x, other)))
+
+
+def lerp(x: mx.array, end: mx.array, weight: mx.array | float) -> mx.array:
+    """x moved towards end by the share weight."""
+    return mx.where(mx.abs(mx.array(weight)) < 0.5, x + weight * (end - x), end - (end - x) * (1 - weight)).astype(x.dtype)
+
+
+def signbit(x: mx.array) -> mx.array:
+    """Where x is negative, -0.0 included."""
+    if not mx.issubdtype(x.dtype, mx.floating):
+        return x < 0
+    return x.view(mx.int32 if x.itemsize == 4 else mx.int16) < 0
+
+
+def copysign(x: mx.array, other: mx.array | float) -> mx.array:
+    """The size of x with the sign of other."""
+    other = mx.array(other)
+    x = x if mx.issubdtype(x.dtype, mx.floating) else x.astype(mx.float32)
+    return mx.where(signbit(mx.stop_gradient(other)), -mx.abs(x), mx.abs(x))
+
+
+def hypot(x: mx.array, other: mx.array) -> mx.array:
+    """sqrt(x ** 2 + other ** 2) without overflow."""
+    larger = mx.stop_gradient(mx.maximum(mx.abs(x), mx.abs(other)))
+    endless = mx.isinf(x) | mx.isinf(other)
+    scale = mx.where((larger == 0) | endless, 1, larger)
+    length = scale * mx.sqrt(mx.square(x / scale) + mx.square(other / scale))
+    return mx.where(endless, math.inf, length).astype(length.dtype)
+
+
+def xlogy(x: mx.array | float, other: mx.array | float) -> mx.array:
+    """x * log(other), 0 where x is 0 (and other is a number)."""
+    x, other = mx.array(x), mx.array(other)
+    absent = (x == 0) & mx.logical_not(mx.isnan(other))
+    return mx.where(absent, 0, x * mx.log(mx.where(absent, 1, other)))
+
+
+def xlog1py(x: mx.array | float, other: mx.array | float) -> mx.array:
+    """x * log(1 + other), 0 where x is 0 (and other is a number)."""
+    x, other = mx.array(x), mx.array(other)
+    absent = (x == 0) & mx.logical_not(mx.isnan(other))
+    return mx.where(absent, 0, x * mx.log1p(mx.where(absent, 0, other)))
+
+
+def entr(x: mx.array) -> mx.array:
+    """-x * log(x), 0 at zero, -inf below."""
+    return mx.where(x < 0, -math.inf, -xlogy(x, mx.where(x < 0, 1, x)))
+
+
+def logit(x: mx.array, eps: float | None = None) -> mx.array:
+    """log(x / (1 - x)), of x kept between eps and 1 - eps where eps is given."""
+    x = x if eps is None else mx.clip(x, eps, 1 - eps)
+    return mx.log(x / (1 - x))

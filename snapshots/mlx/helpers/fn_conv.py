@@ -1,0 +1,138 @@
+"""Convolutions on channels-first arrays, given as functions of the weight."""
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+import numpy as np
+
+
+def to_tuple(value: int | Sequence[int], length: int) -> tuple[int, ...]:
+    """One int for each spatial axis."""
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * length if len(values) == 1 else values
+
+
+def convolve(x, weight, pads, stride=1, dilation=1, spread=1, groups=1) -> mx.array:
+    """Convolution of x [N C *spatial] with weight [O I *kernel]; MLX has channels last, and no groups in three axes."""
+    if groups > 1 and x.ndim > 4:
+        parts = zip(mx.split(x, groups, axis=1), mx.split(weight, groups))
+        return mx.concatenate([convolve(part, w, pads, stride, dilation, spread) for part, w in parts], axis=1)
+    low, high = [before for before, _ in pads], [after for _, after in pads]
+    out = mx.conv_general(
+        mx.moveaxis(x, 1, -1),
+        mx.moveaxis(weight, 1, -1),
+        stride=stride,
+        padding=(low, high),
+        kernel_dilation=dilation,
+        input_dilation=spread,
+        groups=groups,
+    )
+    return mx.moveaxis(out, -1, 1)
+
+
+def conv_nd(x, weight, bias, stride, padding, dilation, groups) -> mx.array:
+    """Convolution of x [N C *spatial] (or [C *spatial]) with weight [O I *kernel]."""
+    rank = weight.ndim - 2
+    dilation = to_tuple(dilation, rank)
+    if padding == "valid":
+        padding = 0
+    if padding == "same":  # the larger half goes to the end
+        totals = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
+        pads = [(total // 2, total - total // 2) for total in totals]
+    else:
+        pads = [(p, p) for p in to_tuple(padding, rank)]
+    batch = x if x.ndim == rank + 2 else x[None]
+    out = convolve(batch, weight, pads, to_tuple(stride, rank), dilation, groups=groups)
+    if bias is not None:
+        out = out + bias.reshape(-1, *[1] * rank)
+    return out if x.ndim == rank + 2 else out[0]
+
+
+def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> mx.array:
+    """Convolution of x [N C L] with weight [O I K]."""
+    return conv_nd(x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> mx.array:
+    """Convolution of x [N C H W] with weight [O I KH KW]."""
+    return conv_nd(x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> mx.array:
+    """Convolution of x [N C D H W] with weight [O I KD KH KW]."""
+    return conv_nd(x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose_nd(x, weight, bias, stride, padding, output_padding, groups, dilation) -> mx.array:
+    """Transposed convolution of x [N C *spatial] (or [C *spatial]) with weight [I O/groups *kernel]."""
+    rank = weight.ndim - 2
+    stride, padding, output_padding, dilation = (
+        to_tuple(value, rank) for value in (stride, padding, output_padding, dilation)
+    )
+    # The gradient of a convolution: flip the kernel, swap its channels within each group, spread x by the stride.
+    kernel = mx.flip(weight, axis=tuple(range(2, weight.ndim)))
+    kernel = kernel.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    kernel = kernel.reshape(-1, weight.shape[0] // groups, *weight.shape[2:])
+    reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
+    pads = [(r - p, r - p + extra) for r, p, extra in zip(reach, padding, output_padding)]
+    out = convolve(x if x.ndim == rank + 2 else x[None], kernel, pads, 1, dilation, stride, groups)
+    if bias is not None:
+        out = out + bias.reshape(-1, *[1] * rank)
+    return out if x.ndim == rank + 2 else out[0]
+
+
+def conv_transpose1d(
+    x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+) -> mx.array:
+    """Transposed convolution of x [N C L] with weight [I O/groups K]."""
+    return conv_transpose_nd(x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d(
+    x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+) -> mx.array:
+    """Transposed convolution of x [N C H W] with weight [I O/groups KH KW]."""
+    return conv_transpose_nd(x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose3d(
+    x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+) -> mx.array:
+    """Transposed convolution of x [N C D H W] with weight [I O/groups KD KH KW]."""
+    return conv_transpose_nd(x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def block_positions(size: int, kernel: int, dilation: int, padding: int, stride: int) -> np.ndarray:
+    """Where each kernel element lies, for each position of the window, along one padded axis: [kernel, windows]."""
+    windows = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    return np.arange(kernel)[:, None] * dilation + np.arange(windows) * stride
+
+
+def unfold(x, kernel_size, dilation=1, padding=0, stride=1) -> mx.array:
+    """Sliding blocks of x [N C H W] as columns [N C*KH*KW L]."""
+    kernel_size, dilation, padding, stride = (to_tuple(v, 2) for v in (kernel_size, dilation, padding, stride))
+    rows, columns = (
+        block_positions(*axis) for axis in zip(x.shape[-2:], kernel_size, dilation, padding, stride)
+    )
+    *lead, channels, _, _ = x.shape
+    x = mx.pad(x, [(0, 0)] * (x.ndim - 2) + [(p, p) for p in padding])
+    blocks = mx.take(x, mx.array(rows.reshape(-1)), axis=-2)
+    blocks = mx.take(blocks, mx.array(columns.reshape(-1)), axis=-1)
+    blocks = blocks.reshape(*x.shape[:-2], *rows.shape, *columns.shape).swapaxes(-3, -2)
+    return blocks.reshape(*lead, channels * rows.shape[0] * columns.shape[0], -1)
+
+
+def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1) -> mx.array:
+    """Sums columns [N C*KH*KW L] of sliding blocks into images [N C H W]."""
+    output_size, kernel_size, dilation, padding, stride = (
+        to_tuple(v, 2) for v in (output_size, kernel_size, dilation, padding, stride)
+    )
+    rows, columns = (block_positions(*axis) for axis in zip(output_size, kernel_size, dilation, padding, stride))
+    channels = x.shape[-2] // (rows.shape[0] * columns.shape[0])
+    lead = x.shape[:-2]
+    blocks = x.reshape(*lead, channels, rows.shape[0], columns.shape[0], rows.shape[1], columns.shape[1])
+    height, width = (size + 2 * p for size, p in zip(output_size, padding))
+    image = mx.zeros((int(np.prod(lead)) * channels, height, width), x.dtype)
+    places = mx.array(rows[:, None, :, None]), mx.array(columns[None, :, None, :])
+    image = image.at[:, *places].add(blocks.reshape(-1, *blocks.shape[-4:])).reshape(*lead, channels, height, width)
+    return image[..., padding[0] : height - padding[0], padding[1] : width - padding[1]]

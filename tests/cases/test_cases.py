@@ -68,6 +68,8 @@ def array_of(framework: str) -> Any:
         return np.copy
     if framework == "torch":
         return pytest.importorskip("torch").from_numpy
+    if framework == "mlx":
+        return pytest.importorskip("mlx.core").array
     return pytest.importorskip("jax.numpy").asarray
 
 

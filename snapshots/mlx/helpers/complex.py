@@ -7,7 +7,12 @@ import mlx.core as mx
 
 def complex_from_parts(real: mx.array, imag: mx.array) -> mx.array:
     """Complex numbers from real and imaginary part."""
-    return real + 1j * imag
+    real, imag = mx.broadcast_arrays(real, imag)
+    # 1j * inf would have NaN as its real part
+    whole = mx.isfinite(real) & mx.isfinite(imag)
+    sums = mx.where(whole, real, 0) + 1j * mx.where(whole, imag, 0)
+    pairs = mx.view(mx.stop_gradient(mx.stack([real, imag], axis=-1)), mx.complex64)
+    return mx.where(whole, sums, pairs[..., 0])
 
 
 def angle_of(x: mx.array) -> mx.array:
@@ -20,12 +25,12 @@ def angle_of(x: mx.array) -> mx.array:
 
 def polar(abs: mx.array, angle: mx.array) -> mx.array:
     """Complex numbers from length and angle."""
-    return abs * mx.cos(angle) + 1j * (abs * mx.sin(angle))
+    return complex_from_parts(abs * mx.cos(angle), abs * mx.sin(angle))
 
 
 def view_as_complex(x: mx.array) -> mx.array:
     """Complex numbers from a last axis that holds real and imaginary part."""
-    return x[..., 0] + 1j * x[..., 1]
+    return complex_from_parts(x[..., 0], x[..., 1])
 
 
 def view_as_real(x: mx.array) -> mx.array:

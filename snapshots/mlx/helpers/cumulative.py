@@ -7,20 +7,26 @@ def running_places(x: mx.array, extreme: mx.array, dim: int) -> ValuesIndices:
     """The elements of x that reached a running extreme, and their places (the last of equal ones)."""
     steps = mx.arange(x.shape[dim]).reshape([-1 if axis == dim else 1 for axis in range(x.ndim)])
     reached = (x == extreme) | mx.isnan(x)
-    indices = mx.cummax(mx.where(reached, steps, 0), axis=dim)
+    indices = mx.stop_gradient(mx.cummax(mx.where(reached, steps, 0), axis=dim))
     return ValuesIndices(mx.take_along_axis(x, indices, axis=dim), indices)
+
+
+def in_single(x: mx.array) -> mx.array:
+    """x without gradient; half precision becomes single, in which NaN keeps its place in running extremes."""
+    x = mx.stop_gradient(x)
+    return x.astype(mx.float32) if mx.issubdtype(x.dtype, mx.floating) else x
 
 
 def cummax(x: mx.array, dim: int) -> ValuesIndices:
     """Running maximum along dim and its places."""
     dim = dim % x.ndim
-    return running_places(x, mx.cummax(mx.stop_gradient(x), axis=dim), dim)
+    return running_places(x, mx.cummax(in_single(x), axis=dim), dim)
 
 
 def cummin(x: mx.array, dim: int) -> ValuesIndices:
     """Running minimum along dim and its places."""
     dim = dim % x.ndim
-    return running_places(x, mx.cummin(mx.stop_gradient(x), axis=dim), dim)
+    return running_places(x, mx.cummin(in_single(x), axis=dim), dim)
 
 
 def differences(

@@ -5,43 +5,39 @@ import math
 import mlx.core as mx
 
 
+def of_one_dtype(x: mx.array | float, other: mx.array | float) -> tuple[mx.array, mx.array]:
+    """Both as arrays of the dtype that they have together; numbers of Python's take that of the array."""
+    dtype = (x + other).dtype
+    x, other = (v.astype(dtype) if isinstance(v, mx.array) else mx.array(v, dtype=dtype) for v in (x, other))
+    return x, other
+
+
 def div_trunc(x: mx.array | float, other: mx.array | float) -> mx.array:
     """x / other rounded towards zero; integers stay integers."""
-    x, other = mx.array(x), mx.array(other)
-    if mx.issubdtype(mx.result_type(x, other), mx.integer):
+    x, other = of_one_dtype(x, other)
+    if mx.issubdtype(x.dtype, mx.integer):
         size = mx.abs(x) // mx.abs(other)
         return mx.where((x < 0) != (other < 0), -size, size)
     return mx.trunc(x / other)
 
 
 def div_floor(x: mx.array | float, other: mx.array | float) -> mx.array:
-    """x / other rounded down; integers stay integers."""
-    quotient = x // other
-    if not mx.issubdtype(quotient.dtype, mx.signedinteger):
-        return quotient
-    x, other = mx.array(x), mx.array(other)
-    size = mx.abs(x) // mx.abs(other)
-    opposite = (x < 0) != (other < 0)
-    return mx.where(opposite, -size - (size * mx.abs(other) != mx.abs(x)), size).astype(quotient.dtype)
+    """x / other rounded down, also for infinite ones; integers stay integers."""
+    x, other = of_one_dtype(x, other)
+    if not mx.issubdtype(x.dtype, mx.floating):
+        return x // other
+    by_infinity = mx.where(((x < 0) != (other < 0)) & (x != 0), -1.0, 0.0).astype(x.dtype)
+    out = mx.where(mx.isinf(other) & mx.isfinite(x), by_infinity, x // other)
+    return mx.where(mx.isinf(x) & (other != 0), mx.nan, out).astype(x.dtype)
 
 
 def fmod(x: mx.array | float, other: mx.array | float) -> mx.array:
     """Remainder of x / other with the sign of x."""
-    x, other = mx.array(x), mx.array(other)
+    x, other = of_one_dtype(x, other)
     rest = mx.remainder(mx.abs(x), mx.abs(other))
     if mx.issubdtype(rest.dtype, mx.floating):
         rest = mx.where(mx.isinf(other) & mx.isfinite(x), mx.abs(x), rest)
     return mx.where(x < 0, -rest, rest)
-
-
-def remainder(x: mx.array | float, other: mx.array | float) -> mx.array:
-    """Remainder of x / other with the sign of other."""
-    rest = mx.remainder(x, other)
-    if not mx.issubdtype(rest.dtype, mx.floating):
-        return rest
-    unlike = (mx.array(x) < 0) != (mx.array(other) < 0)
-    inside = mx.where(unlike & (mx.array(x) != 0), other, x)
-    return mx.where(mx.isinf(mx.array(other)) & mx.isfinite(mx.array(x)), inside, rest)
 
 
 def fraction(x: mx.array) -> mx.array:
@@ -79,8 +75,7 @@ def signbit(x: mx.array) -> mx.array:
 
 def copysign(x: mx.array, other: mx.array | float) -> mx.array:
     """The size of x with the sign of other."""
-    other = mx.array(other)
-    x = x if mx.issubdtype(x.dtype, mx.floating) else x.astype(mx.float32)
+    x, other = of_one_dtype(x if mx.issubdtype(x.dtype, mx.floating) else x.astype(mx.float32), other)
     return mx.where(signbit(mx.stop_gradient(other)), -mx.abs(x), mx.abs(x))
 
 
@@ -95,14 +90,14 @@ def hypot(x: mx.array, other: mx.array) -> mx.array:
 
 def xlogy(x: mx.array | float, other: mx.array | float) -> mx.array:
     """x * log(other), 0 where x is 0 (and other is a number)."""
-    x, other = mx.array(x), mx.array(other)
+    x, other = of_one_dtype(x, other)
     absent = (x == 0) & mx.logical_not(mx.isnan(other))
     return mx.where(absent, 0, x * mx.log(mx.where(absent, 1, other)))
 
 
 def xlog1py(x: mx.array | float, other: mx.array | float) -> mx.array:
     """x * log(1 + other), 0 where x is 0 (and other is a number)."""
-    x, other = mx.array(x), mx.array(other)
+    x, other = of_one_dtype(x, other)
     absent = (x == 0) & mx.logical_not(mx.isnan(other))
     return mx.where(absent, 0, x * mx.log1p(mx.where(absent, 0, other)))
 

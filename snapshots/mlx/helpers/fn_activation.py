@@ -47,6 +47,11 @@ def rrelu(x: mx.array, lower: float = 1 / 8, upper: float = 1 / 3, training: boo
     return mx.where(x >= 0, x, slope * x)
 
 
+def log_softmax(x: mx.array, axis: int) -> mx.array:
+    """Logarithm of the softmax along an axis."""
+    return x - mx.logsumexp(x, axis=axis, keepdims=True)
+
+
 def softmax_implicit(x: mx.array) -> mx.array:
     """Softmax over the axis that torch picks when none is given: 0 for 0, 1 and 3 axes, otherwise 1."""
     return mx.softmax(x, axis=0 if x.ndim in (0, 1, 3) else 1)
@@ -54,7 +59,7 @@ def softmax_implicit(x: mx.array) -> mx.array:
 
 def log_softmax_implicit(x: mx.array) -> mx.array:
     """Log-softmax over the axis that torch picks when none is given: 0 for 0, 1 and 3 axes, otherwise 1."""
-    return nn.log_softmax(x, axis=0 if x.ndim in (0, 1, 3) else 1)
+    return log_softmax(x, axis=0 if x.ndim in (0, 1, 3) else 1)
 
 
 def gumbel_softmax(logits: mx.array, tau: float = 1, hard: bool = False, dim: int = -1) -> mx.array:

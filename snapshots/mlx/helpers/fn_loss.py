@@ -65,7 +65,7 @@ def cross_entropy(
     """Cross entropy of logits x (classes on axis 1) and target classes, or class probabilities of the shape of x."""
     axis = 1 if x.ndim > 1 else 0
     classes = x.shape[axis]
-    log_p = nn.log_softmax(x, axis=axis)
+    log_p = log_softmax(x, axis=axis)
     form = [-1 if i == axis else 1 for i in range(x.ndim)]
     weighted = log_p if weight is None else log_p * weight.reshape(form)
     if mx.issubdtype(target.dtype, mx.floating):

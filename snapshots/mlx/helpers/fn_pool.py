@@ -67,7 +67,7 @@ def pick_largest(x: mx.array, positions: list[np.ndarray]) -> tuple[mx.array, mx
     flat = mx.array(flat.astype(np.int32))
     patches = mx.take(x.reshape(*lead, -1), flat.flatten(), axis=-1).reshape(*lead, *flat.shape)
     patches = mx.where(mx.array(outside), mx.array(lowest, x.dtype), patches).reshape(*lead, *counts, -1)
-    best = patches.argmax(-1)[..., None]
+    best = mx.stop_gradient(patches.argmax(-1)[..., None])
     flat = mx.broadcast_to(flat.reshape(*counts, -1), patches.shape)
     return mx.take_along_axis(patches, best, -1)[..., 0], mx.take_along_axis(flat, best, -1)[..., 0]
 

@@ -146,8 +146,8 @@ def keep_inside(where: mx.array, size: int, padding_mode: str, align_corners: bo
 
 def read_positions(x: mx.array, positions: list[mx.array]) -> mx.array:
     """Values of x [N C *spatial] at whole positions [N *out], zero outside: [N C *out]."""
-    inside, flat = True, 0
-    for where, size in zip(positions, x.shape[2:]):
+    inside, flat = positions[0] == positions[0], 0
+    for where, size in zip(map(mx.stop_gradient, positions), x.shape[2:]):
         inside = inside & (where >= 0) & (where <= size - 1)
         flat = flat * size + mx.clip(where, 0, size - 1).astype(mx.int32)
     flat, inside = flat[:, None], inside[:, None]

@@ -67,7 +67,7 @@ def scatter_reduce(
     if reduce == "mean":
         count = mx.full(out.shape, int(include_self)).at[places].add(mx.ones(index.shape, mx.int32))
         count = mx.maximum(count, 1).astype(x.dtype)
-        out = out / count if mx.issubdtype(x.dtype, mx.floating) else div_floor(out, count)
+        out = out / count if mx.issubdtype(x.dtype, mx.floating) else out // count
     return out.reshape(x.shape)
 
 
@@ -127,6 +127,12 @@ def select_axis(x: mx.array, dim: int, index: int) -> mx.array:
 def true_places(x: mx.array) -> tuple[mx.array, ...]:
     """Where x is not zero, one array for each axis. Their size depends on values: not under mx.compile."""
     return tuple(mx.array(places.astype(np.int32)) for places in np.atleast_1d(np.array(x != 0)).nonzero())
+
+
+def take_where(x: mx.array, mask: mx.array, axis: int = 0) -> mx.array:
+    """x[mask], where the axes of the mask are those of x from `axis` on; an index that is no mask picks as it does."""
+    places = true_places(mask) if mask.dtype == mx.bool_ else (mask,)
+    return x[(slice(None),) * axis + places]
 
 
 def masked_select(x: mx.array, mask: mx.array) -> mx.array:

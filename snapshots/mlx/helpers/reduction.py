@@ -23,7 +23,7 @@ class MinMax(NamedTuple):
 
 def pick_along(x: mx.array, indices: mx.array, dim: int, keepdim: bool) -> ValuesIndices:
     """The elements of x at places along dim, and these places; `indices` has size one along dim."""
-    indices = indices.astype(mx.int32)
+    indices = mx.stop_gradient(indices.astype(mx.int32))
     values = mx.take_along_axis(x, indices, axis=dim) if x.ndim else x
     if not keepdim and x.ndim:
         values, indices = mx.squeeze(values, axis=dim), mx.squeeze(indices, axis=dim)
@@ -109,9 +109,10 @@ def median_with_index(x: mx.array, dim: int, keepdim: bool = False) -> ValuesInd
     """Middle elements along dim (the lower one of two) and their places."""
     if x.ndim == 0:
         return ValuesIndices(x, mx.zeros((), dtype=mx.int32))
-    order, middle = mx.argsort(x, axis=dim), (x.shape[dim] - 1) // 2
+    order, middle = mx.argsort(mx.stop_gradient(x), axis=dim), (x.shape[dim] - 1) // 2
     middle = mx.where(mx.any(mx.isnan(x), axis=dim, keepdims=True), x.shape[dim] - 1, middle)
-    return pick_along(x, mx.take_along_axis(order, middle, axis=dim), dim, keepdim)
+    places = mx.take_along_axis(order, mx.stop_gradient(middle), axis=dim)
+    return pick_along(x, places, dim, keepdim)
 
 
 def lower_median(x: mx.array) -> mx.array:
@@ -121,14 +122,15 @@ def lower_median(x: mx.array) -> mx.array:
 
 def lower_nanmedian(x: mx.array) -> mx.array:
     """Middle element of those that are not NaN (the lower one of two)."""
-    ordered = mx.sort(x.flatten())
-    count = mx.sum(mx.logical_not(mx.isnan(ordered)))
-    return ordered[mx.maximum(count - 1, 0) // 2]
+    row = x.flatten()
+    count = mx.sum(mx.logical_not(mx.isnan(row)))
+    place = mx.argsort(row)[mx.maximum(count - 1, 0) // 2]
+    return row[mx.stop_gradient(place)]
 
 
 def mode_with_index(x: mx.array, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """Most frequent elements along dim (the smallest of several) and a place where they are."""
-    rows = mx.moveaxis(x, dim, -1)
+    rows = mx.stop_gradient(mx.moveaxis(x, dim, -1))
     counts = mx.sum(rows[..., :, None] == rows[..., None, :], axis=-1)
     often = counts == mx.max(counts, axis=-1, keepdims=True)
     order = mx.argsort(rows, axis=-1)
@@ -146,11 +148,11 @@ def quantile(
     ordered, count = mx.sort(rows, axis=-1), rows.shape[-1]
     q = mx.array(q, dtype=x.dtype)
     place = q.flatten() * (count - 1)
-    lower = mx.floor(place).astype(mx.int32)
+    lower = mx.stop_gradient(mx.floor(place).astype(mx.int32))
     upper = mx.minimum(lower + 1, count - 1)
     if interpolation in ("lower", "higher", "nearest"):
         which = {"lower": mx.floor, "higher": mx.ceil, "nearest": mx.round}[interpolation]
-        out = mx.take(ordered, which(place).astype(mx.int32), axis=-1)
+        out = mx.take(ordered, mx.stop_gradient(which(place).astype(mx.int32)), axis=-1)
     else:
         share = 0.5 * (mx.ceil(place) > place) if interpolation == "midpoint" else place - lower
         low = mx.take(ordered, lower, axis=-1)

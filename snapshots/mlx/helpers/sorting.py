@@ -9,8 +9,8 @@ def sorted_places(x: mx.array, dim: int = -1, descending: bool = False) -> mx.ar
     if x.ndim == 0:
         return mx.zeros((), dtype=mx.int32)
     if not descending:
-        return mx.argsort(x, axis=dim).astype(mx.int32)
-    order = mx.argsort(mx.flip(x, axis=dim), axis=dim).astype(mx.int32)
+        return mx.argsort(mx.stop_gradient(x), axis=dim).astype(mx.int32)
+    order = mx.argsort(mx.flip(mx.stop_gradient(x), axis=dim), axis=dim).astype(mx.int32)
     return x.shape[dim] - 1 - mx.flip(order, axis=dim)
 
 

@@ -7,6 +7,7 @@ STYLE = Style(
     whole="{x}[...]",
     put="put_into",
     copies=True,
+    mask_read="take_where",
     transpose="mx.transpose({x}, {axes})",
     stop_gradient="mx.stop_gradient({x})",
 )

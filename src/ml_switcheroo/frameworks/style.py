@@ -46,6 +46,7 @@ class Style:
     choose: str = ""  # {x} where {test}, an array, is true, else {other}
     both: str = "({x}) & ({other})"  # truth values of two arrays joined
     negation: str = ""  # where {x}, an array, is zero
+    mask_read: str = ""  # helper(x, mask, axis=0): x[mask] where arrays cannot be read by a mask
     mask_write: str = ""  # helper(x, mask, value, axis=0): x with values where a mask is true
     mask_choice: str = ""  # helper(mask, x, other): rows of x where a mask is true, else of other
     mask_neutral: tuple[tuple[str, str], ...] = ()  # augmented operator -> array like {x} that it leaves as it is

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, cast
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import NOTHING, Tensor
+from ..analysis.values import NOTHING, Container, Tensor
 from ..convert.precedence import bare
 from .base import Walk
 from .in_place_calls import changed_argument, without_data
+from .masks import mask_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,69 @@ class InMemory(Walk):
     def writes_through(self) -> bool:
         """Can arrays of the target be written to?"""
         return bool(self.style.whole)
+
+    def in_a_copy(self, node: cst.BaseExpression) -> bool:
+        """Would a write into this array go into a copy, where the source has a view: `x[0]`, `x.view(-1)`, `x.T`?"""
+        if not self.style.copies or isinstance(node, cst.Name):
+            return False
+        if isinstance(node, (cst.Attribute, cst.Subscript)):
+            return self.holds_array(node.value)
+        return True
+
+    def holds_array(self, node: cst.BaseExpression) -> bool:
+        """Is this an array, as far as anybody knows, and no container of arrays?"""
+        values = self.facts(node)
+        return any(isinstance(v, Tensor) for v in values) and not any(isinstance(v, Container) for v in values)
+
+    def report_copy(self, node: cst.CSTNode, base: cst.BaseExpression) -> None:
+        """Refuse a write that would be lost."""
+        if self.in_a_copy(base):
+            self.context.report(
+                node,
+                "SW4003",
+                "this writes into a view, which is a copy in the target: the array itself would stay as it is",
+                "write with one index into the array itself",
+            )
+
+    @cached_property
+    def targets(self) -> set[cst.CSTNode]:
+        """Subscripts to which a statement assigns."""
+        found: set[cst.CSTNode] = set()
+        for node in walk(self.context.module.tree):
+            if isinstance(node, (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)):
+                found.add(node.target)
+                if isinstance(node.target, (cst.Tuple, cst.List)):
+                    found.update(element.value for element in node.target.elements)
+        return found
+
+    def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
+        """`x[mask]` where the target's arrays cannot be read by masks."""
+        if not self.style.mask_read or original_node in self.targets or not self.holds_array(original_node.value):
+            return updated_node
+        axis = mask_axis(original_node, self.facts)
+        if axis is None:
+            return updated_node
+        index = updated_node.slice[axis].slice
+        assert isinstance(index, cst.Index)
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        args = [cst.Arg(bare(updated_node.value), comma=comma), cst.Arg(bare(index.value))]
+        if axis:
+            equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+            args[1] = args[1].with_changes(comma=comma)
+            args.append(cst.Arg(cst.Integer(str(axis)), cst.Name("axis"), equal))
+        self.context.changed = True
+        return cst.Call(cst.Name(self.context.helper_name(self.style.mask_read)), args)
+
+    def check_mask(self, target: cst.Subscript, operator: str) -> None:
+        """Refuse writes by a mask that the target has no form for: `x[mask] += 1`, `x[:, mask] = 0`."""
+        axis = mask_axis(target, self.facts) if self.style.mask_read else None
+        if axis or (axis == 0 and operator):
+            self.context.report(
+                target,
+                "SW4003",
+                "the target writes by a mask only new values, and only along the first axes",
+                "choose between old and new values of the whole array with torch.where",
+            )
 
     @cached_property
     def stored(self) -> set[cst.CSTNode]:
@@ -120,6 +184,7 @@ class InMemory(Walk):
         owners = self.facts(original.value) if isinstance(original, (cst.Attribute, cst.Subscript)) else NOTHING
         arrays = [isinstance(owner, Tensor) for owner in owners]
         part = isinstance(place, cst.Subscript) and bool(arrays) and all(arrays)
+        self.report_copy(original, original.value if part and isinstance(original, cst.Subscript) else original)
         named = part or isinstance(place, cst.Name) or (isinstance(place, cst.Attribute) and not any(arrays))
         if isinstance(value, cst.BinaryOperation) and isinstance(value.operator, AUGMENTED) and named:
             if not value.lpar and value.left.deep_equals(place):
@@ -153,6 +218,7 @@ class InMemory(Walk):
         root, place = self.first_receiver(root, place)
         if not _is_place(without_data(root)) or value.deep_equals(place):
             return value
+        self.report_copy(original, root)
         if self.moves(original):
             if original not in self.returned:
                 message = "this changes the shape of an array within an expression"

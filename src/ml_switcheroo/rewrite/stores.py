@@ -219,6 +219,9 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         self, original: cst.Assign, updated: cst.Assign, target: cst.Tuple, new: cst.Tuple
     ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
         """`x[i], y[j] = a, b`: the values get names first, then each is stored."""
+        for element in target.elements:
+            if isinstance(element.value, cst.Subscript) and self.holds_array(element.value.value):
+                self.report_copy(element.value, element.value.value)
         if not self.style.immutable or not any(
             isinstance(e.value, cst.Subscript) and any(isinstance(v, Tensor) for v in self.facts(e.value.value))
             for e in target.elements
@@ -297,6 +300,9 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
     ) -> cst.BaseSmallStatement | None:
         """`x[i] = v` on a tensor."""
         owners = self.facts(target.value)
+        if self.holds_array(target.value):
+            self.report_copy(target, target.value)
+            self.check_mask(target, operator)
         if (
             not self.style.immutable
             or not any(isinstance(v, Tensor) for v in owners)

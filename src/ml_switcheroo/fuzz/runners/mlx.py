@@ -9,6 +9,8 @@ import numpy as np
 
 from ..worker import leaves, map_arrays, mixers
 
+mx.disable_compile()  # functions of mlx.nn would call a C++ compiler, once for each combination of dtypes
+
 
 def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     """Call a function; outputs, and the gradients of its floating inputs."""

@@ -63,7 +63,8 @@ def fmin(x: mx.array, other: mx.array) -> mx.array:
 
 def lerp(x: mx.array, end: mx.array, weight: mx.array | float) -> mx.array:
     """x moved towards end by the share weight."""
-    return mx.where(mx.abs(mx.array(weight)) < 0.5, x + weight * (end - x), end - (end - x) * (1 - weight)).astype(x.dtype)
+    near = mx.abs(mx.array(weight)) < 0.5
+    return mx.where(near, x + weight * (end - x), end - (end - x) * (1 - weight)).astype(x.dtype)
 
 
 def signbit(x: mx.array) -> mx.array:
@@ -104,7 +105,7 @@ def xlog1py(x: mx.array | float, other: mx.array | float) -> mx.array:
 
 def entr(x: mx.array) -> mx.array:
     """-x * log(x), 0 at zero, -inf below."""
-    return mx.where(x < 0, -math.inf, -xlogy(x, mx.where(x < 0, 1, x)))
+    return mx.where(x < 0, -math.inf, -xlogy(x, x))
 
 
 def logit(x: mx.array, eps: float | None = None) -> mx.array:

@@ -12,19 +12,17 @@ def to_tuple(value: int | Sequence[int], length: int) -> tuple[int, ...]:
     return values * length if len(values) == 1 else values
 
 
-def convolve(x, weight, pads, stride=1, dilation=1, spread=1, groups=1) -> mx.array:
+def convolve(x, weight, pads, stride=1, dilation=1, groups=1) -> mx.array:
     """Convolution of x [N C *spatial] with weight [O I *kernel]; MLX has channels last, and no groups in three axes."""
     if groups > 1 and x.ndim > 4:
         parts = zip(mx.split(x, groups, axis=1), mx.split(weight, groups))
-        return mx.concatenate([convolve(part, w, pads, stride, dilation, spread) for part, w in parts], axis=1)
-    low, high = [before for before, _ in pads], [after for _, after in pads]
+        return mx.concatenate([convolve(part, w, pads, stride, dilation) for part, w in parts], axis=1)
     out = mx.conv_general(
         mx.moveaxis(x, 1, -1),
         mx.moveaxis(weight, 1, -1),
         stride=stride,
-        padding=(low, high),
+        padding=([before for before, _ in pads], [after for _, after in pads]),
         kernel_dilation=dilation,
-        input_dilation=spread,
         groups=groups,
     )
     return mx.moveaxis(out, -1, 1)
@@ -63,6 +61,20 @@ def conv3d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> m
     return conv_nd(x, weight, bias, stride, padding, dilation, groups)
 
 
+def spread_out(x: mx.array, stride: Sequence[int], pads: Sequence[tuple[int, int]]) -> mx.array:
+    """x with zeros between the elements of its last axes, and around them (negative numbers cut)."""
+    lead = x.ndim - len(stride)
+    for axis, (step, (before, after)) in enumerate(zip(stride, pads), lead):
+        size, shape = (x.shape[axis] - 1) * step + 1, list(x.shape)
+        if step > 1:
+            x = mx.pad(x[..., None], [(0, 0)] * x.ndim + [(0, step - 1)])
+            x = mx.moveaxis(x, -1, axis + 1).reshape(*shape[:axis], shape[axis] * step, *shape[axis + 1 :])
+        around = [(max(before, 0), max(after, 0)) if other == axis else (0, 0) for other in range(x.ndim)]
+        inside = slice(max(-before, 0), size - max(-after, 0))
+        x = mx.pad(x[(slice(None),) * axis + (inside,)], around)
+    return x
+
+
 def conv_transpose_nd(x, weight, bias, stride, padding, output_padding, groups, dilation) -> mx.array:
     """Transposed convolution of x [N C *spatial] (or [C *spatial]) with weight [I O/groups *kernel]."""
     rank = weight.ndim - 2
@@ -75,7 +87,8 @@ def conv_transpose_nd(x, weight, bias, stride, padding, output_padding, groups, 
     kernel = kernel.reshape(-1, weight.shape[0] // groups, *weight.shape[2:])
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
     pads = [(r - p, r - p + extra) for r, p, extra in zip(reach, padding, output_padding)]
-    out = convolve(x if x.ndim == rank + 2 else x[None], kernel, pads, 1, dilation, stride, groups)
+    spread = spread_out(x if x.ndim == rank + 2 else x[None], stride, pads)
+    out = convolve(spread, kernel, [(0, 0)] * rank, dilation=dilation, groups=groups)
     if bias is not None:
         out = out + bias.reshape(-1, *[1] * rank)
     return out if x.ndim == rank + 2 else out[0]
@@ -133,6 +146,6 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1) -> mx.arr
     blocks = x.reshape(*lead, channels, rows.shape[0], columns.shape[0], rows.shape[1], columns.shape[1])
     height, width = (size + 2 * p for size, p in zip(output_size, padding))
     image = mx.zeros((int(np.prod(lead)) * channels, height, width), x.dtype)
-    places = mx.array(rows[:, None, :, None]), mx.array(columns[None, :, None, :])
-    image = image.at[:, *places].add(blocks.reshape(-1, *blocks.shape[-4:])).reshape(*lead, channels, height, width)
+    places = (slice(None), mx.array(rows[:, None, :, None]), mx.array(columns[None, :, None, :]))
+    image = image.at[places].add(blocks.reshape(-1, *blocks.shape[-4:])).reshape(*lead, channels, height, width)
     return image[..., padding[0] : height - padding[0], padding[1] : width - padding[1]]

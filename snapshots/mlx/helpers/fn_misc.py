@@ -1,6 +1,7 @@
 """Dense and embedding functions, distances and dropout."""
 
 import mlx.core as mx
+import numpy as np
 
 
 def linear(x, weight, bias=None) -> mx.array:
@@ -43,10 +44,11 @@ def embedding_bag(
     index = x.reshape(-1)
     rows = weight[index]
     keep = mx.ones(index.shape, mx.bool_) if padding_idx is None else index != padding_idx % weight.shape[0]
-    if mode == "max":
-        rows = mx.where(keep[:, None], rows, -mx.inf)
-        best = mx.full((count, rows.shape[1]), -mx.inf, dtype=rows.dtype).at[bag].maximum(rows)
-        return mx.where(mx.isneginf(best), 0, best)
+    if mode == "max":  # of the rows that one bag has several times each gets its share of the gradient
+        bags, kept = np.array(bag), np.array(keep)
+        taken = [np.flatnonzero((bags == index) & kept) for index in range(count)]
+        none = mx.zeros(rows.shape[1], dtype=rows.dtype)
+        return mx.stack([rows[mx.array(places)].max(0) if places.size else none for places in taken])
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1, 1)
     total = mx.zeros((count, rows.shape[1]), dtype=rows.dtype).at[bag].add(mx.where(keep[:, None], rows, 0))
@@ -58,9 +60,12 @@ def embedding_bag(
 def cosine_similarity(x1, x2, dim=1, eps=1e-8) -> mx.array:
     """Dot product of x1 and x2 along dim over the product of their lengths (each at least eps)."""
     x1, x2 = mx.broadcast_arrays(x1, x2)
-    x1 = x1 / mx.maximum(vector_norm(x1, 2, dim, True), eps)
-    x2 = x2 / mx.maximum(vector_norm(x2, 2, dim, True), eps)
-    return (x1 * x2).sum(dim)
+    parts = []
+    for x in (x1, x2):
+        size = vector_norm(x, 2, dim, True)
+        # torch raises short lengths to eps outside of the gradient
+        parts.append(x / (size + mx.stop_gradient(mx.maximum(size, eps) - size)))
+    return (parts[0] * parts[1]).sum(dim)
 
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False) -> mx.array:

@@ -148,7 +148,7 @@ def avg_pool_nd(
         else:
             count = np.minimum(start + k, size) - np.maximum(start, 0)
         total = total / mx.array(count, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - axis - 1))
-    return total
+    return total if mx.issubdtype(x.dtype, mx.floating) else mx.trunc(total).astype(x.dtype)
 
 
 def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> mx.array:
@@ -172,10 +172,11 @@ def avg_pool3d(
 
 def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> mx.array:
     """p-norm of each window over the last `rank` axes of x."""
-    mean = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
-    total = mx.maximum(mean, 0) * math.prod(to_tuple(kernel_size, rank))
-    # The slope of the root at 0 is infinite: keep it out of the gradient.
-    return mx.where(total > 0, mx.where(total > 0, total, 1) ** (1 / norm_type), 0)
+    total = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
+    total = total * math.prod(to_tuple(kernel_size, rank))
+    # The slope of a root at 0 is infinite: keep it out of the gradient.
+    keep = total != 0 if norm_type > 0 else mx.ones_like(total, dtype=mx.bool_)
+    return mx.where(keep, mx.where(keep, total, 1) ** (1 / norm_type), 0)
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> mx.array:

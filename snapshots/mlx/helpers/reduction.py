@@ -52,6 +52,15 @@ def nanmean(x: mx.array, dim: int | Sequence[int] | None = None, keepdim: bool =
     return mx.sum(mx.where(kept, x, 0), axis=dim, keepdims=keepdim) / count
 
 
+def variance(x: mx.array, dim: int | Sequence[int] | None, correction: float, keepdim: bool) -> mx.array:
+    """Mean square of the distances from the mean, for N - correction elements."""
+    if int(correction) == correction:
+        return mx.var(x, axis=dim, ddof=int(correction), keepdims=keepdim)
+    mean = mx.mean(x, axis=dim, keepdims=True)
+    total = mx.sum(mx.square(x - mean), axis=dim, keepdims=keepdim)
+    return total / max(x.size // mean.size - correction, 0)
+
+
 def var_mean(
     x: mx.array,
     dim: int | Sequence[int] | None = None,
@@ -61,7 +70,7 @@ def var_mean(
 ) -> tuple[mx.array, mx.array]:
     """Variance (divided by N - 1 unless told otherwise) and mean."""
     ddof = int(unbiased) if correction is None else correction
-    return mx.var(x, axis=dim, ddof=ddof, keepdims=keepdim), mx.mean(x, axis=dim, keepdims=keepdim)
+    return variance(x, dim, ddof, keepdim), mx.mean(x, axis=dim, keepdims=keepdim)
 
 
 def standard_deviation(
@@ -73,8 +82,8 @@ def standard_deviation(
 ) -> mx.array:
     """Square root of the variance over dim; unlike that of mx.std, its gradient is zero where all values are equal."""
     ddof = int(unbiased) if correction is None else correction
-    variance = mx.var(x, axis=dim, ddof=ddof, keepdims=keepdim)
-    return mx.where(variance == 0, 0, mx.sqrt(mx.where(variance == 0, 1, variance)))
+    squares = variance(x, dim, ddof, keepdim)
+    return mx.where(squares == 0, 0, mx.sqrt(mx.where(squares == 0, 1, squares)))
 
 
 def std_mean(
@@ -116,13 +125,17 @@ def median_with_index(x: mx.array, dim: int, keepdim: bool = False) -> ValuesInd
 
 
 def lower_median(x: mx.array) -> mx.array:
-    """Middle element (the lower one of two); NaN if there is any."""
+    """Middle element (the lower one of two); NaN if there is any, or none at all."""
+    if not x.size:
+        return mx.array(mx.nan, x.dtype)
     return median_with_index(x.flatten(), 0).values
 
 
 def lower_nanmedian(x: mx.array) -> mx.array:
     """Middle element of those that are not NaN (the lower one of two)."""
     row = x.flatten()
+    if not row.size:
+        return mx.array(mx.nan, x.dtype)
     count = mx.sum(mx.logical_not(mx.isnan(row)))
     place = mx.argsort(row)[mx.maximum(count - 1, 0) // 2]
     return row[mx.stop_gradient(place)]
@@ -185,15 +198,14 @@ def covariance(x: mx.array, correction: int = 1) -> mx.array:
     rows = mx.atleast_2d(x)
     rows = rows - mx.mean(rows, axis=1, keepdims=True)
     out = rows @ mx.conj(rows).T / max(rows.shape[1] - correction, 0)
-    return out if x.ndim > 1 else out.reshape(())
+    return out if rows.shape[0] > 1 else out.reshape(())
 
 
 def correlation(x: mx.array) -> mx.array:
     """Correlations of variables (rows) over observations (columns)."""
-    if x.ndim < 2:
-        spread = covariance(x)
-        return spread / spread
     spread = covariance(x)
+    if spread.ndim == 0:
+        return spread / spread
     size = mx.sqrt(mx.diag(spread).real if spread.dtype == mx.complex64 else mx.diag(spread))
     out = spread / size[:, None] / size[None, :]
     return out if out.dtype == mx.complex64 else mx.clip(out, -1, 1)

@@ -39,7 +39,8 @@ def unique_values(
     x: mx.array, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> mx.array | tuple[mx.array, ...]:
     """The values of x, each once and in order. Their number depends on values: not under mx.compile."""
-    found = np.unique(np.array(x), return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    options = {"return_inverse": return_inverse, "return_counts": return_counts, "axis": dim}
+    found = np.unique(np.array(x), equal_nan=False, **options)
     return tuple(map(mx.array, found)) if isinstance(found, tuple) else mx.array(found)
 
 

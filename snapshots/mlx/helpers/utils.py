@@ -3,7 +3,6 @@
 import mlx.core as mx
 
 
-
 def unpad_sequence(padded_sequences, lengths, batch_first=False) -> list[mx.array]:
     """The sequences of a padded batch, each cut to its length."""
     if not batch_first:

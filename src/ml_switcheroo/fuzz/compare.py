@@ -66,6 +66,8 @@ def compare_call(
         allowed = max([GRADIENTS * SINGLE, *(TOLERANCES.get(dtype, 0.0) for dtype in ours["dtypes"].values())])
         for key, value in mine.items():
             if key.startswith("gradients|") and key in yours:
+                if value.shape != yours[key].shape:
+                    return worst, f"gradient of {key.partition('|')[2]}: shape {yours[key].shape}"
                 figure, why = _apart(value, yours[key], allowed, max(1e-2 * scale, 1e-3))
                 if why:
                     return worst, f"gradient of {key.partition('|')[2]}: {why}"

@@ -49,7 +49,10 @@ def rrelu(x: mx.array, lower: float = 1 / 8, upper: float = 1 / 3, training: boo
 
 def log_softmax(x: mx.array, axis: int) -> mx.array:
     """Logarithm of the softmax along an axis."""
-    return x - mx.logsumexp(x, axis=axis, keepdims=True) if x.size else x
+    if not x.size:
+        return x
+    x = x - mx.stop_gradient(mx.max(x, axis=axis, keepdims=True))
+    return x - mx.logsumexp(x, axis=axis, keepdims=True)
 
 
 def softmax_implicit(x: mx.array) -> mx.array:

@@ -83,6 +83,8 @@ def index_add(x: mx.array, dim: int, index: mx.array, source: mx.array, alpha: f
 
 def index_copy(x: mx.array, dim: int, index: mx.array | int, source: mx.array | float) -> mx.array:
     """x with the slices of source (or one number) put along dim at the given indices."""
+    if not x.size:
+        return x
     out = mx.atleast_1d(mx.array(x))
     out[places_along(x, dim, index)] = source
     return out.reshape(x.shape)
@@ -101,6 +103,8 @@ def index_put(
 
 def put(x: mx.array, index: mx.array, source: mx.array, accumulate: bool = False) -> mx.array:
     """x, seen as one row, with elements of source put at, or added to, the given places."""
+    if not index.size:
+        return x
     return index_put(x.flatten(), (index,), source, accumulate).reshape(x.shape)
 
 

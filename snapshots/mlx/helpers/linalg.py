@@ -106,8 +106,7 @@ def triangular_solve(b, x, upper=True, transpose=False, unitriangular=False) -> 
 def lu_factors(x) -> tuple[mx.array, mx.array, mx.array]:
     """Permutation matrix P, lower L and upper U with P @ L @ U = x."""
     order, lower, upper = mx.linalg.lu(x, stream=mx.cpu)
-    places = mx.stop_gradient(mx.argsort(order, axis=-1))
-    return mx.eye(x.shape[-2], dtype=x.dtype)[places], lower, upper
+    return mx.eye(x.shape[-2], dtype=x.dtype)[mx.stop_gradient(order)], lower, upper
 
 
 def matrix_power(x, n) -> mx.array:

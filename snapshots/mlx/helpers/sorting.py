@@ -40,8 +40,9 @@ def unique_values(
 ) -> mx.array | tuple[mx.array, ...]:
     """The values of x, each once and in order. Their number depends on values: not under mx.compile."""
     options = {"return_inverse": return_inverse, "return_counts": return_counts, "axis": dim}
-    found = np.unique(np.array(x), equal_nan=False, **options)
-    return tuple(map(mx.array, found)) if isinstance(found, tuple) else mx.array(found)
+    found = np.unique(np.array(x.astype(mx.float32) if x.dtype == mx.bfloat16 else x), equal_nan=False, **options)
+    values, *rest = map(mx.array, found if isinstance(found, tuple) else [found])
+    return (values.astype(x.dtype), *rest) if rest else values.astype(x.dtype)
 
 
 def unique_consecutive(x: mx.array) -> mx.array:

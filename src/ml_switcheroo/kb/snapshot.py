@@ -251,8 +251,9 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
     elif known:
         found.append(bare(known))
     if not found:
-        at_home = f"{name.rpartition('.')[0]}.{_get(value, '__name__')}"  # of several names the stub may give one alone
-        found += snapshot.stubs.get(name) or snapshot.stubs.get(at_home, [])
+        found += snapshot.stubs.get(name, [])
+        if not found and not method:  # of several names of one function the stub may give another one
+            found += snapshot.stubs.get(f"{name.rpartition('.')[0]}.{_get(value, '__name__')}", [])
     if not found or (name.startswith("torch.nn.functional.") and not inspect.isfunction(value)):
         documented = _documented(value, name.rpartition(".")[2])
         found += [documented] if documented else []

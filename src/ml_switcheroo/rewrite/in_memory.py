@@ -101,7 +101,7 @@ class InMemory(Walk):
                 target,
                 "SW4003",
                 "the target writes by a mask only new values, and only along the first axes",
-                "choose between old and new values of the whole array with torch.where",
+                "choose between new and old values of the whole array: where(mask, new, old)",
             )
 
     @cached_property

@@ -33,6 +33,8 @@ def differences(
     x: mx.array, n: int = 1, dim: int = -1, prepend: mx.array | None = None, append: mx.array | None = None
 ) -> mx.array:
     """Differences of neighbours along dim, after more elements were put before or behind x."""
+    if n == 0:
+        return x
     parts = [part for part in (prepend, x, append) if part is not None]
     return mx.diff(mx.concatenate(parts, axis=dim), n=n, axis=dim)
 

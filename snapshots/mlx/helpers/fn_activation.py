@@ -36,7 +36,9 @@ def softshrink(x: mx.array, lambd: float = 0.5) -> mx.array:
 
 def prelu(x: mx.array, weight: mx.array) -> mx.array:
     """Leaky ReLU with a learned slope: one for all, or one for each channel (axis 1)."""
-    if weight.size > 1 and x.ndim > 2:
+    if weight.size == 1:
+        weight = weight.reshape(())
+    elif x.ndim > 2:
         weight = weight.reshape(-1, *[1] * (x.ndim - 2))
     return mx.where(x > 0, x, weight.astype(x.dtype) * x)
 
@@ -57,12 +59,12 @@ def log_softmax(x: mx.array, axis: int) -> mx.array:
 
 def softmax_implicit(x: mx.array) -> mx.array:
     """Softmax over the axis that torch picks when none is given: 0 for 0, 1 and 3 axes, otherwise 1."""
-    return mx.softmax(x, axis=0 if x.ndim in (0, 1, 3) else 1)
+    return mx.softmax(x, axis=0 if x.ndim in (1, 3) else 1) if x.ndim else mx.ones_like(x)
 
 
 def log_softmax_implicit(x: mx.array) -> mx.array:
     """Log-softmax over the axis that torch picks when none is given: 0 for 0, 1 and 3 axes, otherwise 1."""
-    return log_softmax(x, axis=0 if x.ndim in (0, 1, 3) else 1)
+    return log_softmax(x, axis=0 if x.ndim in (1, 3) else 1) if x.ndim else mx.zeros_like(x)
 
 
 def gumbel_softmax(logits: mx.array, tau: float = 1, hard: bool = False, dim: int = -1) -> mx.array:

@@ -50,9 +50,9 @@ PROMPTS: dict[str, list[str]] = {
     ],
     "nn.FractionalMaxPool2d": ["flax_nnx: refused: fractional pooling draws its windows"],
     "torch.nn.modules.conv.Conv2d": ["Write the definition of `torch.nn.Conv2d`", "- op `Conv2d`"],
-    "torch.AggregationType": [
-        "`torch.AggregationType` is not known yet: no row speaks of it.",
-        "`torch.AggregationType`, a class; no signature is known",
+    "torch.distributed.AllreduceOptions": [
+        "`torch.distributed.AllreduceOptions` is not known yet: no row speaks of it.",
+        "`torch.distributed.AllreduceOptions`, a class; no signature is known",
     ],
     "einops.layers.torch.Rearrange": ["- op `"],
 }

@@ -88,6 +88,11 @@ def find_installed(framework: str) -> bool:
     return False
 
 
+def is_installed(layer: Path) -> bool:
+    """Does a layer belong to a package? Then nothing is written into it."""
+    return layer in _installed
+
+
 def active() -> list[Path]:
     """The layers over our own knowledge base that hold something, weakest first."""
     told = os.environ.get(VARIABLE)

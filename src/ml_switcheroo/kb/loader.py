@@ -318,7 +318,8 @@ def _with_layers(own: Path, above: list[Path]) -> Path:
     """The tables of ours and all layers, built when one of them has changed; a changed one has a folder of its own."""
     mark = "\n".join([(own / "stamp").read_text(encoding="utf-8"), *(f"{one} {layer_stamp(one)}" for one in above)])
     name = f"{zlib.crc32(mark.encode()):08x}"
-    homes = (above[-1] / layers.COMPILED, layers.cache_folder())
+    own_home = [] if layers.is_installed(above[-1]) else [above[-1] / layers.COMPILED]
+    homes = [*own_home, layers.cache_folder()]
     for home in homes:
         folder = home / name
         try:
@@ -343,7 +344,9 @@ def _with_layers(own: Path, above: list[Path]) -> Path:
             continue
         _forget_old(home)
         return _with_warning(home / name)
-    raise InputError("SW0005", f"no place for the compiled rows of {layers.shown(above[-1])}: {homes[0]}, {homes[1]}")
+    raise InputError(
+        "SW0005", f"no place for the compiled rows of {layers.shown(above[-1])}: {', '.join(map(str, homes))}"
+    )
 
 
 def _with_warning(folder: Path) -> Path:

@@ -252,8 +252,9 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
         found.append(bare(known))
     if not found:
         found += snapshot.stubs.get(name, [])
-        if not found and not method:  # of several names of one function the stub may give another one
-            found += snapshot.stubs.get(f"{name.rpartition('.')[0]}.{_get(value, '__name__')}", [])
+        other = str(_get(value, "__name__"))
+        if not found and not method and not other.startswith("_"):  # the stub may have another name of the function
+            found += snapshot.stubs.get(f"{name.rpartition('.')[0]}.{other}", [])
     if not found or (name.startswith("torch.nn.functional.") and not inspect.isfunction(value)):
         documented = _documented(value, name.rpartition(".")[2])
         found += [documented] if documented else []

@@ -26,8 +26,9 @@ def scatter_places(dim: int, index: mx.array) -> tuple[mx.array, ...]:
 
 def part_for(src: mx.array | float, index: mx.array) -> mx.array | float:
     """The elements of src that belong to those of index; a number is there for all of them."""
-    whole = isinstance(src, mx.array) and src.ndim > 0
-    return src[tuple(slice(size) for size in index.shape)] if whole else src
+    if not isinstance(src, mx.array) or src.ndim == 0:
+        return src
+    return src[tuple(slice(size) for size in mx.atleast_1d(index).shape)]
 
 
 def scatter_along(x: mx.array, dim: int, index: mx.array, src: mx.array | float) -> mx.array:
@@ -78,6 +79,8 @@ def places_along(x: mx.array, dim: int, index: mx.array | int | slice) -> tuple:
 
 def index_add(x: mx.array, dim: int, index: mx.array, source: mx.array, alpha: float = 1) -> mx.array:
     """x with the slices of source, times alpha, added along dim at the given indices."""
+    if not index.size:
+        return x
     return mx.atleast_1d(x).at[places_along(x, dim, index)].add(alpha * source).reshape(x.shape)
 
 

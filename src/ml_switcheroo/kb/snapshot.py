@@ -49,7 +49,9 @@ def take(framework: str) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     package = importlib.import_module(plan.root)
     snapshot = Snapshot(plan)
-    folder = Path(next(iter(package.__path__)))
+    folders = [Path(folder) for folder in package.__path__]  # several of a package without a file of its own
+    stub = next((file for file, *_ in (*plan.stubs, *plan.value_stubs)), "__init__.py")
+    folder = next((folder for folder in folders if (folder / stub).is_file()), folders[0])
     for file, prefix in plan.stubs:
         for name, signatures in stub_signatures((folder / file).read_text(encoding="utf-8")).items():
             snapshot.stubs.setdefault(f"{prefix}.{name}", signatures)
@@ -252,13 +254,12 @@ def _signatures(snapshot: Snapshot, name: str, value: Any, texts: dict[int, str]
         found.append(bare(known))
     if not found:
         found += snapshot.stubs.get(name, [])
-        other = str(_get(value, "__name__"))
-        if not found and not method and not other.startswith("_"):  # the stub may have another name of the function
-            found += snapshot.stubs.get(f"{name.rpartition('.')[0]}.{other}", [])
     if not found or (name.startswith("torch.nn.functional.") and not inspect.isfunction(value)):
         documented = _documented(value, name.rpartition(".")[2])
         found += [documented] if documented else []
         found += [bare(text) for text in _schemas(snapshot.plan, name, value)]
+    if not found and not known and not method:  # of several names of one function the stub may give another one
+        found += snapshot.stubs.get(f"{name.rpartition('.')[0]}.{_get(value, '__name__')}", [])
     if not found and known:
         found.append(known)
     return list(dict.fromkeys(text for text in found if _parsed(text)))

@@ -79,7 +79,7 @@ def places_along(x: mx.array, dim: int, index: mx.array | int | slice) -> tuple:
 
 def index_add(x: mx.array, dim: int, index: mx.array, source: mx.array, alpha: float = 1) -> mx.array:
     """x with the slices of source, times alpha, added along dim at the given indices."""
-    if not index.size:
+    if not index.size or not x.size:
         return x
     return mx.atleast_1d(x).at[places_along(x, dim, index)].add(alpha * source).reshape(x.shape)
 

@@ -204,6 +204,8 @@ class InMemory(Walk):
             return None
         if isinstance(self.inplace_receiver(original), cst.Call) or original not in self.alone:
             return None
+        if self.style.copies and not isinstance(self.inplace_receiver(original), cst.Subscript):
+            return None  # a number given to a whole array would bring its dtype along
         number, args = GIVEN[rows[0].op], updated.args
         if number is not None:
             return cst.Integer(number)

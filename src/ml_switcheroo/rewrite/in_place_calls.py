@@ -75,7 +75,7 @@ def _works_in_place(walk: Walk, callee: object, call: cst.Call) -> bool:
         return True
     for row in walk.kb.read(callee.name):
         hub = walk.kb.hub(row.op)
-        if hub is not None and hub.kind == "function" and "mutates" in hub.effects:
+        if hub is not None and (hub.kind == "inplace" or (hub.kind == "function" and "mutates" in hub.effects)):
             return True
         for signature in row.signatures:
             names = [param.name for param in signature]

@@ -1,8 +1,8 @@
 """Writes that another name would see.
 
 Where arrays are immutable, `y = x; y += 1` leaves x as it was, while the source framework changes x too. A write is
-refused when a name that may share its memory is read afterwards, or when it goes into an argument that is not read any
-more (so that only the caller could see it).
+refused when a name that may share its memory is read afterwards, or when it goes into an argument, or a view of one, that
+is not read any more (so that only the caller could see it).
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             f"what is called here changes `{write.name}` in place, and `{write.name}` is read besides",
             f"assign the result to `{write.name}` too, or build the layer without inplace=True if that is meant",
         )
-    for other in sorted(_aliases_at(events, index).get(write.name, set())):
+    aliases = sorted(_aliases_at(events, index).get(write.name, set()))
+    for other in aliases:
         if _read_after(events, index, other):
             return Finding(
                 write.node,
@@ -105,19 +106,19 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
                 f"this changes `{write.name}` in place, and `{other}`, which may share its memory, is read afterwards",
                 f"copy it first (`{other}.clone()`) if the change is not meant for `{other}`",
             )
+    seen = next((n for n in (write.name, *aliases) if n in function.parameters and n not in returned), None)
     if (
         write.kind == "write"
-        and write.name in function.parameters
-        and write.name not in returned
+        and seen is not None
         and not isinstance(write.node, cst.AugAssign)
         and not _read_after(events, index, write.name)
     ):
+        what = f"the argument `{seen}`" + (f" through `{write.name}`" if seen != write.name else "")
         return Finding(
             write.node,
             "SW4002",
-            f"this changes the argument `{write.name}` in place for the caller, "
-            "whose array cannot be changed in the target",
-            f"return `{write.name}` and assign the result where the function is called",
+            f"this changes {what} in place for the caller, whose array cannot be changed in the target",
+            f"return `{seen}` and assign the result where the function is called",
         )
     return None
 

@@ -69,13 +69,27 @@ class Project:
         self.engine.add_target(module)
         return module
 
+    def analyse(self) -> None:
+        """What may reach every expression of the files; with fewer of their neighbours where these hold too much."""
+        from .analysis.engine import Engine, TooMuchWorkError
+
+        try:
+            self.engine.run()
+        except TooMuchWorkError:
+            targets = [module for module in self.engine.modules if module in self.engine.targets]
+            self.finder.forget_neighbours(self.finder.reach - 1)
+            self.engine = Engine(self.kb, self.finder)
+            for module in targets:
+                self.engine.add_target(module)
+            self.analyse()
+
     @property
     def effects(self) -> Effects:
         """Analyses everything that was added, once."""
         if self._effects is None:
             from .rewrite.effects import Effects
 
-            self.engine.run()
+            self.analyse()
             self._effects = Effects(self.engine, self.target)
         return self._effects
 

@@ -88,7 +88,7 @@ class EngineBase:
         self.final = False  # everything that can be known is known: what is still missing is unknown for good
         self.starved: set[FunctionInfo] = set()  # who met something of which nothing was known yet
         self.inlining: dict[FunctionInfo, Values] = {}  # small functions looked at for one call -> what they return
-        self.chaining: set[Site] = set()  # module chains through which values flow just now
+        self.chaining: frozenset[Site] = frozenset()  # Sequentials through which values flow just now
         self.forwarding: set[ClassInfo] = set()  # classes whose forward is an attribute that is called just now
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
@@ -103,6 +103,8 @@ class EngineBase:
         self.queue: deque[FunctionInfo] = deque()
         self.queued: set[FunctionInfo] = set()
         self.started: set[FunctionInfo] = set()
+        self.work = 0  # values met so far: a measure of time that is the same on every machine
+        self.bound: int | None = None
         self.current: FunctionInfo | None = None
         self.env: Env = {}
         self.dead = False
@@ -128,6 +130,12 @@ class EngineBase:
         raise NotImplementedError
 
     def store_name(self, name: str, values: Values) -> None:
+        raise NotImplementedError
+
+    def global_of(self, module: ModuleInfo, name: str) -> Values:
+        raise NotImplementedError
+
+    def fill_from_stars(self, module: ModuleInfo, name: str, cell: Cell) -> None:
         raise NotImplementedError
 
     def load(self, module: ModuleInfo) -> None:
@@ -231,9 +239,11 @@ class EngineBase:
         return cell.values
 
     def write(self, cell: Cell, values: Values) -> None:
-        if values <= cell.values:
+        new = values - cell.seen
+        if not new:
             return
-        joined = widen(cell.values | values)
+        cell.seen |= new
+        joined = widen(cell.values | new)
         if joined <= cell.values:
             return
         cell.values = joined

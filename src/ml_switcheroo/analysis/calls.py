@@ -415,29 +415,57 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
 
     def _call_container(self, callee: Container, args: Arguments, node: cst.CSTNode) -> Values:
         if callee.site.kind == "Sequential":
-            elements = self.read(callee.site.elements)
-            for cell in [*callee.site.named.values(), *callee.site.patterns.values()]:
-                elements |= self.read(cell)
-            return self._chain(callee.site, elements, args, node)
+            return self._chain(callee.site, self._children(callee.site), args, node)
         return UNKNOWNS
+
+    def _children(self, site: Site) -> Values:
+        found = self.read(site.elements)
+        for cell in [*site.named.values(), *site.patterns.values()]:
+            found |= self.read(cell)
+        return found
 
     def _chain(self, site: Site, elements: Values, args: Arguments, node: cst.CSTNode) -> Values:
         """A Sequential: each child gets the argument, or what another child returns.
 
-        One that is made in a loop may hold another one of the same place (`net = Sequential(net, act)`): values that
-        flow into the outer one have met all children already.
+        Sequentials inside of it belong to the same chain: where each of a dozen may hold all others (a net that is made
+        in a loop, `net = Sequential(net, act)`, or one of many kinds), going into them one by one would not end.
         """
         flowing = args.get(0) or frozenset({Tensor(weak=True)})
         if site in self.chaining:
             return flowing
-        self.chaining.add(site)
-        for element in elements:
-            if isinstance(element, (Instance, FunctionRef, Container)):
-                flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
-            elif isinstance(element, Layer):
-                flowing |= self.call(frozenset({element}), Arguments([flowing], {}), node)
-        self.chaining.discard(site)
+        sites, children = self._chained(site, elements)
+        outer, self.chaining = self.chaining, self.chaining | sites
+        grown = NOTHING
+        while grown != flowing:
+            grown = flowing
+            flowing |= self.call(children, Arguments([flowing], {}), node)
+        self.chaining = outer
         return frozenset(v for v in flowing if v is not UNKNOWN) or frozenset({Tensor(weak=True)})
+
+    def _chained(self, site: Site, elements: Values) -> tuple[frozenset[Site], Values]:
+        """The sites of a Sequential and of all Sequentials inside, and their children that are none."""
+        sites, children, waiting = {site}, set(), [elements]
+        while waiting:
+            for element in waiting.pop():
+                if isinstance(element, Container) and element.site.kind == "Sequential":
+                    if element.site not in sites:
+                        sites.add(element.site)
+                        waiting.append(self._children(element.site))
+                elif isinstance(element, Instance) and self._inherits_chain(element.cls):
+                    if (own := self.own_site(element.cls)) not in sites:
+                        sites.add(own)
+                        waiting.append(self.container_elements(element.cls))
+                elif isinstance(element, (Instance, FunctionRef, Container, Layer)):
+                    children.add(element)
+        return frozenset(sites), frozenset(children)
+
+    def _inherits_chain(self, cls: ClassInfo) -> bool:
+        """Is calling an object of the class a Sequential's call, with no method or attribute of its own before that?"""
+        return (
+            cls.container == "Sequential"
+            and not any(self.find_method(cls, name) for name in ("__call__", self.forward))
+            and not any(self.read(c.attributes.setdefault(self.forward, Cell())) for c in cls.mro())
+        )
 
     # ---- framework ops -----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from .model import ModuleInfo
     from .values import Values
 
+# Values looked at for one file and its neighbours; usual files need half at most. Each further file adds a third.
+MAX_WORK = 1_000_000
 MAX_VISITS = 60  # of one function: a safety bound; the sets are finite, so the fixed point comes long before
+
+
+class TooMuchWorkError(Exception):
+    """What a file's neighbours say of it cannot be followed within reason: they hold too much that may be anything."""
 
 
 class Engine(Statements, Expressions, Calls):
@@ -36,7 +42,11 @@ class Engine(Statements, Expressions, Calls):
             self.start(module.body)
 
     def run(self) -> None:
-        """To the fixed point: first with what is known, then with the rest taken as unknown."""
+        """To the fixed point: first with what is known, then with the rest taken as unknown.
+
+        Raises `TooMuchWorkError` where it would take too long and reading fewer neighbours would help.
+        """
+        self.bound = MAX_WORK * (2 + len(self.targets)) // 3 if self.finder.reach else None
         self._settle()
         while not self.final or self.starved:
             self.final = True
@@ -54,6 +64,12 @@ class Engine(Statements, Expressions, Calls):
             if count < MAX_VISITS:
                 self.visits[function] = count + 1
                 self.interpret(function)
+                if self.bound is not None and self.work > self.bound:
+                    raise TooMuchWorkError
+                if function.kind == "module" and function.module.stars:
+                    for name, cell in list(function.module.globals.items()):
+                        if not cell.values:
+                            self.fill_from_stars(function.module, name, cell)
 
     def settled(self, source: str, name: str) -> Values:
         """What a name of another file of the project is, after everything was looked at."""

@@ -52,6 +52,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
     def evaluate(self, node: cst.BaseExpression) -> Values:
         handler = self.EXPRESSIONS.get(type(node))
         values = handler(self, node) if handler is not None else UNKNOWNS
+        self.work += len(values)
         facts = self.facts
         known = facts.get(node)
         if known is None:
@@ -86,14 +87,11 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
             cell = function.variables.get(name)
             if cell is not None and cell.values:
                 return self.read(cell)
-        cell = function.module.globals.get(name)
-        if cell is not None:
-            return self.read(cell) or self.missing()
+        if name in function.module.globals:
+            return self.global_of(function.module, name) or self.missing()
         if name in BUILTINS:
             return frozenset({Api("builtins." + name)})
-        cell = function.module.globals.setdefault(name, Cell())  # may be bound later
-        self.read(cell)
-        return self.missing()
+        return self.global_of(function.module, name) or self.missing()  # may be bound later
 
     def _integer(self, node: cst.Integer) -> Values:
         return frozenset(

@@ -43,7 +43,7 @@ class Imports(EngineBase):
         source = import_source(node, self.current.module)
         mine = self.finder.locate(source) is not None
         if isinstance(node.names, cst.ImportStar):
-            self._import_star(source, self.finder.find(source) if mine else None)
+            self._import_star(source, mine=mine)
             return
         for alias in node.names:
             name = dotted(alias.name)
@@ -93,7 +93,8 @@ class Imports(EngineBase):
         """What `from source import name` gives; without a name, the module."""
         if f"{source}.{name}" in self.kb.claimed:  # a row says what it means, whatever its code does
             return frozenset({Api(f"{source}.{name}")})
-        module = self.finder.find(source)
+        asker = self.current.module if self.current is not None else None
+        module = self.finder.find(source, asker)
         if not name:
             if module is None:
                 return UNKNOWNS
@@ -102,30 +103,51 @@ class Imports(EngineBase):
         values = NOTHING
         if module is not None:
             self.load(module)
-            cell = module.globals.setdefault(name, Cell())
-            values = self.read(cell)
+            values = self.global_of(module, name)
             if (source, name) in self.resolving:  # files that import a name from each other: what others give, decides
                 return frozenset(v for v in values if not isinstance(v, Imported))
             self.resolving.add((source, name))
             values = self.resolve(values - {Imported(source, name)})
             self.resolving.discard((source, name))
-        sub = self.finder.find(f"{source}.{name}") if not values else None
+        sub = self.finder.find(f"{source}.{name}", asker) if not values else None
         if sub is not None:
             self.load(sub)
             return frozenset({ModuleRef(sub)})
         return values or self.missing()
 
-    def _import_star(self, source: str, module: ModuleInfo | None) -> None:
+    def global_of(self, module: ModuleInfo, name: str) -> Values:
+        """What a module's name holds, be it that a package gets it by `from .part import *`."""
+        cell = module.globals.setdefault(name, Cell())
+        if not cell.values and module.stars and module.body in self.visits:
+            self.fill_from_stars(module, name, cell)
+        return self.read(cell)
+
+    def fill_from_stars(self, module: ModuleInfo, name: str, cell: Cell) -> None:
+        for source in reversed(module.stars):  # the last one wins
+            if self.finder.binds(source, name):
+                self.write(cell, frozenset({Imported(source, name)}))
+                return
+
+    def _import_star(self, source: str, *, mine: bool) -> None:
+        assert self.current is not None
+        here = self.current.module
+        if mine and here.is_package and self.current is here.body and here not in self.targets:
+            here.stars.setdefault(source)  # a package may name hundreds of files: only what is asked for is read
+            for reader in tuple(here.star_readers):
+                self.enqueue(reader)
+            return
+        module = self.finder.find(source, here) if mine else None
         if module is None:
             for name in self.kb.api_names(source):
                 self.store_name(name, frozenset({Api(self.kb.canonical(f"{source}.{name}"))}))
             return
         self.load(module)
-        if self.current is not None:
-            module.star_readers.add(self.current)
+        module.star_readers.add(self.current)
         for name, cell in list(module.globals.items()):
             if not name.startswith("_"):
                 self.store_name(name, self.read(cell))
+        for inner in module.stars:
+            self._import_star(inner, mine=True)
 
 
 def _imports(block: cst.BaseSuite) -> dict[str, tuple[cst.ImportFrom, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from .values import NOTHING, Values
+from .values import NOTHING, Value, Values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +17,13 @@ MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "Parame
 
 @dataclass(eq=False, repr=False)
 class Cell:
-    """A variable, attribute, parameter or result: what it may hold, and who is looked at again when that grows."""
+    """A variable, attribute, parameter or result: what it may hold, and who is looked at again when that grows.
+
+    `seen` is all that was ever written: `values` may say the same in fewer words.
+    """
 
     values: Values = NOTHING
+    seen: set[Value] = field(default_factory=set)
     readers: set[FunctionInfo] = field(default_factory=set)
 
     def __repr__(self) -> str:
@@ -123,14 +127,15 @@ class ClassInfo:
     def _find_order(self) -> list[ClassInfo]:
         from .values import ClassRef
 
-        seen: list[ClassInfo] = [self]
-        for base in self.bases:
-            for value in base:
-                if isinstance(value, ClassRef):
-                    for cls in value.cls.mro():
-                        if cls not in seen:
-                            seen.append(cls)
-        return seen
+        seen: dict[ClassInfo, None] = {}
+        waiting = [self]
+        while waiting:  # a name that may be one of several classes can make a circle of them
+            cls = waiting.pop()
+            if cls not in seen:
+                seen[cls] = None
+                bases = [value.cls for base in cls.bases for value in base if isinstance(value, ClassRef)]
+                waiting += reversed(bases)
+        return list(seen)
 
     def attribute(self, name: str) -> Values:
         """What `self.name` may hold, over the class and its bases."""
@@ -153,8 +158,12 @@ class ModuleInfo:
     path: Path | None
     tree: cst.Module
     is_package: bool = False
+    distance: int = 1_000  # imports between a file that is converted and this one
     body: FunctionInfo | None = None
     globals: dict[str, Cell] = field(default_factory=dict)
+    stars: dict[str, None] = field(
+        default_factory=dict
+    )  # of a package: what it does `from ... import *` of, not yet read
     star_readers: set[FunctionInfo] = field(default_factory=set)  # who did `from this import *`
     classes: dict[str, ClassInfo] = field(default_factory=dict)
     functions: dict[str, FunctionInfo] = field(default_factory=dict)

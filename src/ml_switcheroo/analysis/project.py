@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_NEIGHBOURS = 200  # modules parsed for what they say about a file; beyond that their names stay unknown
+MAX_REACH = 2  # imports between a file that is converted and a module that is read for it; packages do not count
 MAX_PARENTS = 4  # how far above a loose file its project's root is looked for
 
 
@@ -48,6 +49,22 @@ def module_name(path: Path) -> tuple[str, Path]:
 _RELATIVE_IMPORT = re.compile(rb"^[ \t]*from[ \t]*(\.+)[ \t]*[\w.]*[ \t]+import\b", re.MULTILINE)
 
 
+_STAR_IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*\*", re.MULTILINE)
+_NAMED = re.compile(r"['\"](\w+)['\"]")  # where `__all__` lists what is brought along
+_BOUND = re.compile(  # definitions, assignments, imports, and the lines of an import in brackets
+    r"^(?:[ \t]*(?:class|(?:async[ \t]+)?def)[ \t]+\w+|\w+[ \t]*[:=]|.*\bimport\b.*|[ \t]+\w+,?[ \t]*$)", re.MULTILINE
+)
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def _text(path: Path) -> str:
+    """The text of a neighbour, '' where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 @lru_cache(maxsize=4096)
 def _deepest_relative_import(path: Path) -> int:
     """The number of dots of the relative import that climbs highest."""
@@ -69,16 +86,19 @@ class ModuleFinder:
     def __init__(self, foreign: Iterable[str] = ()) -> None:
         self.modules: dict[str, ModuleInfo | None] = {}
         self.paths: dict[str, Path | None] = {}
+        self.brought: dict[str, frozenset[str]] = {}  # by module: the names that a star import of it brings
         self.listings: dict[Path, frozenset[str]] = {}
         self.by_path: dict[Path, ModuleInfo] = {}
         self.roots: list[tuple[Path, str | None]] = []  # (folder, the only top-level package that it may serve)
         self.limit = MAX_NEIGHBOURS
+        self.reach = MAX_REACH
         self.foreign = frozenset(foreign)  # top-level packages that are frameworks, never part of a project
 
     def add_file(self, path: Path, text: str | None = None, tree: cst.Module | None = None) -> ModuleInfo:
         """Parses a file that is to be converted and makes its folder a place to import from."""
         path = path.absolute()
         if path in self.by_path:
+            self.by_path[path].distance = 0
             return self.by_path[path]
         name, root = module_name(path)
         top = name.split(".")[0]
@@ -94,13 +114,27 @@ class ModuleFinder:
         module = self._parse(name, path, text, tree)
         if module is None:
             raise cst.ParserSyntaxError("cannot parse", lines=[""], raw_line=1, raw_column=0)
+        module.distance = 0
         self.modules[name] = module
         self.paths[name] = path
         return module
 
+    def forget_neighbours(self, reach: int) -> None:
+        """As before anything was looked at, for another try that reads only neighbours within `reach`."""
+        self.reach = reach
+        self.modules = {n: m for n, m in self.modules.items() if m is not None and m.distance == 0}
+        self.by_path = {p: m for p, m in self.by_path.items() if m.distance == 0}
+        for module in self.modules.values():
+            assert module is not None
+            fresh = ModuleInfo(module.name, module.path, module.tree, module.is_package, distance=0)
+            self._finish(fresh)
+            assert fresh.body is not None
+            fresh.body.module = module
+            vars(module).update(vars(fresh))
+
     def add_text(self, tree: cst.Module, name: str = "__main__") -> ModuleInfo:
         """A module without a file (stdin, a notebook)."""
-        module = ModuleInfo(name=name, path=None, tree=tree)
+        module = ModuleInfo(name=name, path=None, tree=tree, distance=0)
         self._finish(module)
         self.modules[name] = module
         return module
@@ -143,15 +177,43 @@ class ModuleFinder:
                 self.listings[folder] = frozenset()
         return self.listings[folder]
 
-    def find(self, name: str) -> ModuleInfo | None:
-        """The module of the project with this dotted name, parsed, or None."""
+    def find(self, name: str, asker: ModuleInfo | None = None) -> ModuleInfo | None:
+        """The module of the project with this dotted name, parsed, or None; `asker` is who wants to know."""
+        distance = 0 if asker is None else asker.distance + (not asker.is_package)
         if name in self.modules:
-            return self.modules[name]
+            module = self.modules[name]
+        else:
+            path = self.locate(name)
+            if path is None or (path not in self.by_path and distance > self.reach):
+                return None
+            self.modules[name] = None
+            if path in self.by_path or len(self.by_path) < self.limit:
+                self.modules[name] = self._parse(name, path, None, None)
+            module = self.modules[name]
+        if module is not None:
+            module.distance = min(module.distance, distance)
+        return module
+
+    def binds(self, name: str, member: str) -> bool:
+        """Does `from name import *` seem to bring a member along? Read from the text; nothing is parsed."""
+        return not member.startswith("_") and member in self._brought(name)
+
+    def _brought(self, name: str) -> frozenset[str]:
+        """The names that `from name import *` brings, through packages that do the same with their parts."""
+        if name in self.brought:
+            return self.brought[name]
+        self.brought[name] = frozenset()  # packages that import each other
         path = self.locate(name)
-        self.modules[name] = None
-        if path is not None and (path in self.by_path or len(self.by_path) < self.limit):
-            self.modules[name] = self._parse(name, path, None, None)
-        return self.modules[name]
+        if path is None or len(self.brought) > MAX_NEIGHBOURS:
+            return frozenset()
+        text = _text(path)
+        found = {n for line in (_NAMED if "__all__" in text else _BOUND).findall(text) for n in _WORD.findall(line)}
+        package = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
+        for dots, inner in _STAR_IMPORT.findall(text):
+            base = package[: len(package) + 1 - len(dots)] if dots else []
+            found |= self._brought(".".join([*base, *([inner] if inner else [])]))
+        self.brought[name] = frozenset(found)
+        return self.brought[name]
 
     def _parse(self, name: str, path: Path, text: str | None, tree: cst.Module | None) -> ModuleInfo | None:
         known = self.by_path.get(path)

@@ -142,5 +142,5 @@ def _analysed(path: Path, text: str | None, source: str, target: str) -> Project
     except cst.ParserSyntaxError as error:
         line, col = error.editor_line, error.editor_column
         raise InputError("SW0004", error.message, path=str(path), line=line, col=col) from None
-    project.engine.run()
+    project.analyse()
     return project

@@ -1,0 +1,116 @@
+"""What the files around a file say of it: how far they are read, through which imports, and what bounds the work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ml_switcheroo.analysis import engine as engines
+from ml_switcheroo.pipeline import Project, convert
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+BLOCK = """
+import torch
+from torch import nn
+
+class Noise(nn.Module):
+    def forward(self, x):
+        return x + torch.randn_like(x)
+"""
+NET = """
+from torch import nn
+from {where} import Noise
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.noise = Noise()
+
+    def forward(self, x):
+        return self.noise(x)
+"""
+CHAIN = {
+    "pkg/__init__.py": "",
+    **{
+        f"pkg/{a}.py": f"from .{b} import Noise as Base\n\n\nclass Noise(Base):\n    pass\n"
+        for a, b in ("ab", "bc", "cd")
+    },
+    "pkg/d.py": BLOCK,
+}
+
+
+def test_a_package_supplies_names_by_star_imports_of_its_parts(tmp_path: Path) -> None:
+    others = {f"pkg/parts/other{n}.py": f"class Other{n}: pass\n" for n in range(5)}
+    stars = "".join(f"from .other{n} import *\n" for n in range(5)) + "from .blocks import *\n"
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/parts/__init__.py": stars,
+        "pkg/parts/blocks/__init__.py": "from .noise import *\n",
+        "pkg/parts/blocks/noise.py": BLOCK,
+        "pkg/net.py": NET.format(where=".parts"),
+    }
+    write(tmp_path, files | others)
+    project = Project("torch", "jax")
+    module = project.add(tmp_path / "pkg/net.py")
+    code = convert(module.tree.code, path=tmp_path / "pkg/net.py", project=project).code
+    assert "Noise(rngs=rngs)" in code
+    assert {path.stem for path in project.finder.by_path} == {"net", "__init__", "noise"}  # none of the others
+
+
+@pytest.mark.parametrize(("first", "read"), [("c", "cd"), ("b", "bc"), ("a", "ab")])
+def test_only_near_files_are_read(tmp_path: Path, first: str, read: str) -> None:
+    write(tmp_path, CHAIN | {"pkg/net.py": NET.format(where="." + first)})
+    project = Project("torch", "jax")
+    project.add(tmp_path / "pkg/net.py")
+    project.analyse()
+    assert {path.stem for path in project.finder.by_path} - {"net", "__init__"} == set(read)
+
+
+def test_names_that_are_passed_on_are_no_distance(tmp_path: Path) -> None:
+    passing = {f"pkg/{a}.py": f"from .{b} import Noise\n" for a, b in ("ab", "bc", "cd")}
+    write(tmp_path, CHAIN | passing | {"pkg/net.py": NET.format(where=".a")})
+    project = Project("torch", "jax")
+    project.add(tmp_path / "pkg/net.py")
+    project.analyse()
+    assert "d" in {path.stem for path in project.finder.by_path}
+
+
+def test_packages_between_two_files_are_no_distance(tmp_path: Path) -> None:
+    packages = {f"pkg/{'/'.join('abcd'[:n])}/__init__.py": f"from .{'abcd'[n]} import Noise\n" for n in range(1, 4)}
+    write(tmp_path, packages | {"pkg/a/b/c/d.py": BLOCK, "pkg/__init__.py": "", "pkg/net.py": NET.format(where=".a")})
+    code = convert((tmp_path / "pkg/net.py").read_text(), path=tmp_path / "pkg/net.py").code
+    assert "Noise(rngs=rngs)" in code
+
+
+def test_too_much_work_reads_fewer_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, CHAIN | {"pkg/net.py": NET.format(where=".c")})
+    path = tmp_path / "pkg/net.py"
+    monkeypatch.setattr(engines, "MAX_WORK", 10)
+    project = Project("torch", "jax")
+    project.add(path)
+    conversion = convert(path.read_text(), path=path, project=project)
+    assert project.finder.reach == 0
+    assert "class Net(nnx.Module)" in conversion.code  # the file itself is converted all the same
+    assert conversion.ok
+
+
+def test_circle_of_bases(tmp_path: Path) -> None:
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/a.py": "try:\n    from .b import Base\nexcept ImportError:\n    Base = object\nclass Part(Base): pass\n",
+        "pkg/b.py": "from .a import Part\nclass Base(Part): pass\n",
+        "pkg/net.py": "import torch\nfrom .a import Part\n\ndef f(x):\n    return Part(torch.relu(x)).size()\n",
+    }
+    write(tmp_path, files)
+    assert convert((tmp_path / "pkg/net.py").read_text(), path=tmp_path / "pkg/net.py").code

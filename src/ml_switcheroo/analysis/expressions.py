@@ -37,13 +37,13 @@ from .values import (
     Value,
     Values,
     is_mask,
+    number_type,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUILTINS = frozenset(dir(builtins))
-NUMBERS = frozenset({"int", "float", "bool", "number"})
 
 
 class Expressions(Attributes, Displays, Narrowing, EngineBase):
@@ -169,7 +169,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
             return SHAPE
         if any(isinstance(v, (Instance, Layer)) for v in both):
             return UNKNOWNS
-        known = [_number(v) for v in both]
+        known = [number_type(v) for v in both]
         if all(known):
             kinds_ = set(known)
             if operator == "Divide" or "float" in kinds_:
@@ -178,7 +178,8 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
                 return INT
             return frozenset({Scalar("number")})
         if any(isinstance(v, Scalar) and v.type == "ndarray" for v in both):
-            return frozenset({Scalar("ndarray")})
+            numbers = all(any(number_type(v) or v in UNKNOWNS for v in values) for values in (left, right))
+            return frozenset({Scalar("ndarray"), Scalar("number")} if numbers else {Scalar("ndarray")})
         return UNKNOWNS
 
     def _unary(self, node: cst.UnaryOperation) -> Values:
@@ -321,11 +322,3 @@ Expressions.EXPRESSIONS = {
     cst.Await: Expressions._await,
     cst.Call: Expressions._call,
 }
-
-
-def _number(value: Value) -> str | None:
-    if isinstance(value, Const) and type(value.value) in (int, float, bool):
-        return type(value.value).__name__
-    if isinstance(value, Scalar) and value.type in NUMBERS:
-        return value.type
-    return None

@@ -123,7 +123,8 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if isinstance(func, cst.Attribute) and UNKNOWN in callees:
             owners = self.facts.get(func.value, NOTHING)
             name = func.attr.value
-            if name in self.tensor_methods and only_tensors_have(name, node) and UNKNOWN in owners:
+            only = name in self.tensor_methods and only_tensors_have(name, node) and self.tensors_take(name, node)
+            if only and UNKNOWN in owners:
                 self.evidence_of_tensor(func.value)
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
             elif name in PARAMETER_LISTS and owners == UNKNOWNS:  # nothing but a module has such a method
@@ -137,6 +138,26 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if UNKNOWN in callees and UNKNOWN in result and not applies and self._may_be_factory(func):
             result |= {Made(node)}
         return result
+
+    def tensors_take(self, name: str, call: cst.Call) -> bool:
+        """May the method of this name of a tensor be called with so many arguments, and with these keywords?
+
+        `flow.inverse(z)` is no call of a tensor's method, which takes none.
+        """
+        rows = self.kb.read(f"{self.tensor_type}.{name}")
+        signatures = [signature for row in rows for signature in row.signatures]
+        if not signatures or any(not row.signatures for row in rows) or any(arg.star for arg in call.args):
+            return True
+        placed = sum(arg.keyword is None for arg in call.args)
+        named = {arg.keyword.value for arg in call.args if arg.keyword is not None}
+        aliases: dict[str, str] = self.kb.source_framework.get("argument_aliases") or {}
+        for signature in signatures:
+            kinds = {param.kind for param in signature}
+            names = {param.name for param in signature}
+            room = sum(param.kind in ("po", "pk") and param.name != "self" for param in signature)
+            if ("va" in kinds or placed <= room) and ("vk" in kinds or all(names & {n, aliases.get(n, n)} for n in named)):
+                return True
+        return False
 
     def _draws_of_unknown(self, func: cst.Attribute, callees: Values) -> Values:
         """`d.rsample()`: what alone has such a method, which draws random numbers, is a distribution."""

@@ -50,6 +50,7 @@ _COMMON = """
     backward data new unique match
 """
 COMMON_METHODS = frozenset(_COMMON.split())
+CASTS = frozenset({"to", "float", "half", "double", "bfloat16", "type"})  # modules have these, too
 PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
 _OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
 
@@ -109,6 +110,9 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
 
     def evaluate_call(self, node: cst.Call) -> Values:
         func = node.func
+        if isinstance(func, cst.Attribute) and func.attr.value in self.tensor_methods:
+            if only_tensors_have(func.attr.value, node) and self.tensors_take(func.attr.value, node):
+                self.operands.add(func.value)
         if isinstance(func, cst.Name) and func.value == "super":
             cls = self._class_of_method()
             if cls is not None:
@@ -116,6 +120,8 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         callees = self.evaluate(func)
         if isinstance(func, cst.Attribute) and UNKNOWN in callees:
             callees = self._draws_of_unknown(func, callees)
+        if len(callees) == 1 and node.args and not node.args[0].star and self._takes_tensor_first(next(iter(callees))):
+            self.operands.add(node.args[0].value)
         args = self._arguments(node)
         assert self.current is not None
         known = self.current.calls.get(node, NOTHING)
@@ -124,7 +130,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             owners = self.facts.get(func.value, NOTHING)
             name = func.attr.value
             only = name in self.tensor_methods and only_tensors_have(name, node) and self.tensors_take(name, node)
-            if only and UNKNOWN in owners:
+            if UNKNOWN in owners and (only or self.is_cast_of_tensor(name, node)):
                 self.evidence_of_tensor(func.value)
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
             elif name in PARAMETER_LISTS and owners == UNKNOWNS:  # nothing but a module has such a method
@@ -138,6 +144,27 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if UNKNOWN in callees and UNKNOWN in result and not applies and self._may_be_factory(func):
             result |= {Made(node)}
         return result
+
+    def is_cast_of_tensor(self, name: str, call: cst.Call) -> bool:
+        """`mask.float() * x`, `y.to(x.dtype)`: modules have such methods, too, but nobody computes with what they give."""
+        if name not in CASTS or name not in self.tensor_methods:
+            return False
+        if call in self.operands:
+            return True
+        dtypes = [arg.value for arg in call.args if isinstance(arg.value, cst.Attribute) and not arg.star]
+        return any(
+            dtype.attr.value == "dtype" and any(isinstance(v, Tensor) for v in self.facts.get(dtype.value, NOTHING))
+            for dtype in dtypes
+        )
+
+    def _takes_tensor_first(self, callee: Value) -> bool:
+        """Is this a function of the framework that computes with its first argument?"""
+        if isinstance(callee, MethodRef):
+            return False
+        rows = self.kb.read(callee.name) if isinstance(callee, Api) else []
+        hub = self.kb.hub(rows[0].op) if rows else None
+        first = next(iter(hub.params.values()), None) if hub is not None and hub.kind == "function" else None
+        return first is not None and base_type(first.type) == "tensor"
 
     def tensors_take(self, name: str, call: cst.Call) -> bool:
         """May the method of this name of a tensor be called with so many arguments, and with these keywords?

@@ -19,6 +19,7 @@ from .values import (
     FLOAT,
     INT,
     MASK,
+    NONE,
     NOTHING,
     SHAPE,
     TENSOR,
@@ -133,6 +134,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
     # ---- operators ---------------------------------------------------------------------------------------------------
 
     def _binary(self, node: cst.BinaryOperation) -> Values:
+        self.operands.update((node.left, node.right))
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         operator = type(node.operator).__name__
         if operator == "Modulo" and any(isinstance(v, (Const, Text, Scalar)) and is_text(v) for v in left):
@@ -144,9 +146,14 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         both = left | right
         if not left or not right:
             return TENSOR if any(isinstance(v, Tensor) for v in both) else self.missing()
-        if any(isinstance(v, Tensor) for v in both):
+        lists = any(values and all(isinstance(v, Container) for v in values) for values in (left, right))
+        if any(isinstance(v, Tensor) for v in both) and not (lists and operator == "Multiply"):
             return MASK if operator in ("BitAnd", "BitOr", "BitXor") and is_mask(both) else TENSOR
         if operator == "Add" and any(is_text(v) for v in both):
+            for side, other in ((left, right), (right, left)):
+                if all(map(number_type, side)):  # no number is added to a text: what may be one is a number here
+                    rest = frozenset(v for v in other if not is_text(v))
+                    return self.binary(side, rest, operator, node) if rest else self.missing()
             return join_text([left, right])
         if operator in ("Add", "Multiply") and any(isinstance(v, Container) for v in both):
             containers = [v for v in both if isinstance(v, Container)]
@@ -220,8 +227,12 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         return kept | right
 
     def _comparison(self, node: cst.Comparison) -> Values:
+        if not any(isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)) for part in node.comparisons):
+            self.operands.update((node.left, *(part.comparator for part in node.comparisons)))
         sides = self.evaluate(node.left)
         identity = False
+        if sides == NONE:  # an argument of which nothing is known but its default
+            sides |= self.missing()
         for part in node.comparisons:
             sides |= self.evaluate(part.comparator)
             identity = identity or isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn))

@@ -390,6 +390,8 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
             return False
         if not self.engine.tensors_take(name, original):
             return False
+        if self.engine.is_cast_of_tensor(name, original):
+            return True
         return only_tensors_have(name, original) or (name == "size" and len(original.args) <= 1)
 
     def _unknown_owner(

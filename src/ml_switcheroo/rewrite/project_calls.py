@@ -55,15 +55,17 @@ class ProjectCalls(Walk):
                 "call the functions by name in the branches of an if",
             )
         if functions and not alike and (len(original.args) > 1 or any(a.keyword is not None for a in original.args)):
-            if len(functions) == len(values) and (call := self._call_of_any(original, updated, functions)) is not None:
+            call = self._call_of_any(original, updated, functions)
+            if call is not None and len(functions) == len(values):
                 return call
-            names = ", ".join(sorted(v.name for v in functions)[:3])
-            self.context.report(
-                original,
-                "SW1002",
-                f"this calls one of {names}, ..., whose arguments the target names and orders differently",
-                "call the functions by name in the branches of an if",
-            )
+            if call is None or not call.deep_equals(updated):  # else all of them are called as they were
+                names = ", ".join(sorted(v.name for v in functions)[:3])
+                self.context.report(
+                    original,
+                    "SW1002",
+                    f"this calls one of {names}, ..., whose arguments the target names and orders differently",
+                    "call the functions by name in the branches of an if",
+                )
         if any(isinstance(v, Api) and v.name == "builtins.hasattr" for v in values) and len(original.args) == 2:
             owner = self.context.source_api(self.facts(original.args[0].value))
             name = next(iter(self.facts(original.args[1].value)), None)
@@ -152,6 +154,8 @@ class ProjectCalls(Walk):
             value = self.reference(original.func, updated.func, function.name)
             if isinstance(value, cst.Lambda):
                 call: cst.BaseExpression = updated if _takes(value.params, updated) else value
+            elif self._gives_what_it_needs(updated, function.name):  # as a value it takes these, in this order
+                call = updated
             else:
                 call = self.api_call(original, updated, function.name)
             failed = len(self.context.findings) > before
@@ -163,6 +167,11 @@ class ProjectCalls(Walk):
             found.setdefault(code(call.with_changes(func=updated.func)), call)
         (only,) = found.values() if len(found) == 1 else (None,)
         return None if only is None else only.with_changes(func=updated.func)
+
+    def _gives_what_it_needs(self, call: cst.Call, name: str) -> bool:
+        hub = self.kb.hub(self.kb.read(name)[0].op)
+        needed = [p for p in hub.params.values() if p.default is None] if hub is not None else []
+        return len(call.args) == len(needed) and not any(a.keyword or a.star for a in call.args)
 
     def _is_function(self, name: str) -> bool:
         rows = self.kb.read(name)

@@ -90,6 +90,8 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         if receiver is not None and receiver is not node.value:
             variable = without_data(receiver)  # `p.detach().zero_()`
             plain = isinstance(variable, cst.Name)
+            if isinstance(variable, cst.Subscript):  # `p[0].data.zero_()`
+                plain = variable is not receiver and self._is_variable(without_data(variable.value))
             if plain if isinstance(receiver, cst.Attribute) else plain or self._is_variable(variable):
                 self.filled.add(receiver)
         return True
@@ -178,14 +180,18 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         return same and without_data(call.args[0].value).deep_equals(target)
 
     def _asks_in_vain(self, node: cst.Assign) -> bool:
-        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients."""
+        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients, or `= False` of one made here."""
         target = node.targets[0].target
-        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not self._is_true(node.value):
+        on = self._is_true(node.value)
+        off = isinstance(node.value, cst.Name) and node.value.value == "False"
+        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not (on or off):
             return False
         rows = self.kb.read(f"{self.engine.tensor_type}.{target.attr.value}")
         arrays = self.facts(target.value)
         values = bool(arrays) and all(isinstance(v, Tensor) and v.role == "value" for v in arrays)
-        if not rows or rows[0].op != "requires_grad" or not values or self.uses_gradients():
+        if not rows or rows[0].op != "requires_grad" or not values or (on and self.uses_gradients()):
+            return False
+        if off and any(isinstance(v, Tensor) and v.weak for v in arrays):  # may be a parameter
             return False
         self.context.findings[self.marks[-1] :] = []
         self.context.changed = True
@@ -709,6 +715,9 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 return self.written(changed, changed, bare(updated_node.value))
             if isinstance(changed, cst.Name):
                 return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], bare(updated_node.value))
+            stored = self._store_changed(original_node.value, updated_node.value)
+            if stored is not None:
+                return stored
             self.context.report(
                 original_node,
                 "SW4003",
@@ -836,6 +845,17 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
             if stopped is not change:
                 value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
         return place[1](value)
+
+    def _store_changed(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> cst.BaseSmallStatement | None:
+        """`init.zeros_(layer.weight[0])`: a part of a variable gets what the call gives."""
+        first = self.receivers.get(original)
+        if not isinstance(original, cst.Call) or first is None or self.writes_through:
+            return None
+        part = without_data(original.args[0].value)
+        if not isinstance(part, cst.Subscript) or not self._is_variable(without_data(part.value)):
+            return None
+        place = self._storable(original.args[0].value, first)
+        return None if place is None else place[1](bare(updated))
 
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""

@@ -133,6 +133,8 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
         if step is not None:
             return step
         updated_node = self.with_modules(original_node, updated_node)
+        if updated_node.args:
+            self.receivers[original_node] = updated_node.args[0].value  # of a function; a method has another
         if isinstance(func, cst.Name) and func.value == "super" and not values:
             return updated_node
         if self.is_direct(func):

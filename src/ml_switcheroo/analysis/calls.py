@@ -51,6 +51,11 @@ _COMMON = """
 """
 COMMON_METHODS = frozenset(_COMMON.split())
 CASTS = frozenset({"to", "float", "half", "double", "bfloat16", "type"})  # modules have these, too
+# What arrays of any library have, and modules have not.
+ARRAY_METHODS = frozenset(
+    """argmax argmin argsort astype clip conj cumprod cumsum diagonal dot flatten mean nonzero prod ravel repeat reshape
+    squeeze std sum swapaxes take trace transpose var""".split()
+)
 PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
 _OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
 
@@ -149,7 +154,9 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         """`mask.float() * x`, `y.to(x.dtype)`: modules have such methods, too, but nobody computes with what they give."""
         if name not in CASTS or name not in self.tensor_methods:
             return False
-        if call in self.operands:
+        owner = call.func.value if isinstance(call.func, cst.Attribute) else None
+        inner = owner.func.attr.value if isinstance(owner, cst.Call) and isinstance(owner.func, cst.Attribute) else ""
+        if call in self.operands or inner in ARRAY_METHODS:
             return True
         dtypes = [arg.value for arg in call.args if isinstance(arg.value, cst.Attribute) and not arg.star]
         return any(
@@ -182,6 +189,9 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             kinds = {param.kind for param in signature}
             names = {param.name for param in signature}
             room = sum(param.kind in ("po", "pk") and param.name != "self" for param in signature)
+            needed = sum(param.default is None and param.kind in ("po", "pk") and param.name != "self" for param in signature)
+            if placed + len(named) < needed:
+                continue
             if ("va" in kinds or placed <= room) and ("vk" in kinds or all(names & {n, aliases.get(n, n)} for n in named)):
                 return True
         return False

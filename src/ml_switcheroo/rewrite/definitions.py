@@ -85,6 +85,19 @@ class Definitions(Walk):
         self.context.changed = True
         return cst.RemoveFromParent()
 
+    def visit_Param_default(self, node: cst.Param) -> None:
+        if self._has_parameter(node):
+            self.defaults.append(self.functions[-1])
+
+    def leave_Param_default(self, node: cst.Param) -> None:
+        if self._has_parameter(node):
+            self.defaults.pop()
+
+    def _has_parameter(self, node: cst.Param) -> bool:
+        function = self.functions[-1].node if self.functions else None
+        params = function.params if isinstance(function, (cst.FunctionDef, cst.Lambda)) else cst.Parameters()
+        return any(node is param for param in (*params.posonly_params, *params.params, *params.kwonly_params))
+
     def leave_FunctionDef(
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.BaseStatement | cst.RemovalSentinel:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What no write in place changes.
 MEASURES = frozenset({"shape", "size", "ndim", "dim", "dtype", "device", "numel"})
+SETTINGS = frozenset({"requires_grad_", "share_memory_", "apply_"})  # methods of modules, too
 BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.With, cst.Match)
 DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -305,7 +306,9 @@ class Reader:
         name = node.func.attr.value
         if not name.endswith(suffix) or name.startswith("__") or name not in self.context.engine.tensor_methods:
             return ""
-        return self.root(node.func.value) if self.is_tensor(node.func.value) else ""
+        owner = node.func.value
+        sure = self.is_tensor(owner) or (name not in SETTINGS and self.may_be_tensor(owner))
+        return self.root(owner) if sure else ""
 
     def root(self, node: cst.BaseExpression) -> str:
         found = self.sources(node)

@@ -823,6 +823,13 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                         "this changes a computed value in place, which the target cannot",
                         "assign the value to a name first",
                     )
+                elif isinstance(without_data(receiver), cst.Subscript):
+                    self.context.report(
+                        original,
+                        "SW4003",
+                        "this changes a part of a collection in place, and what else holds it keeps its values in the target",
+                        "change it where it is held (`module.weight.data.copy_(...)`)",
+                    )
                 return updated
         value = bare(updated.value)
         while (inner := self.inplace_receiver(receiver)) is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import Api, Container, Instance, Layer, Tensor
+from ..analysis.values import NOTHING, Api, Container, Instance, Layer, Tensor
 from ..convert.layout import followed, quiet
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
@@ -301,7 +301,7 @@ class Definitions(Walk):
                     "leave the base out if it serves the source framework only",
                     severity="warning",
                 )
-            elif foreign and parts and self.engine.forward in cls.methods:
+            elif foreign and self.engine.forward in cls.methods and (parts or self._computes(cls)):
                 self.context.report(
                     argument.value,
                     "SW5004",
@@ -313,6 +313,11 @@ class Definitions(Walk):
             if keyword.keyword is not None and keyword.keyword.value == "metaclass" and "ABCMeta" not in text:
                 message = f"modules of the target have a metaclass of their own, not {text}"
                 self.context.report(keyword.value, "SW5001", message)
+
+    def _computes(self, cls: ClassInfo) -> bool:
+        """Does a method named like that of a module work with tensors?"""
+        nodes = walk(cls.methods[self.engine.forward].node)
+        return any(isinstance(v, Tensor) for node in nodes for v in self.engine.facts.get(node, NOTHING))
 
     def _foreign(self, value: Value) -> str | None:
         """The name of something of a library that is neither Python's own nor known here."""

@@ -67,6 +67,7 @@ class Walk(cst.CSTTransformer):
         self.engine = context.engine
         self.effects = context.effects
         self.functions: list[FunctionInfo] = []
+        self.loose: set[cst.CSTNode] = set()  # weights and biases of unknown layers that are changed in place
         self.defaults: list[FunctionInfo] = []  # functions in whose default values the walk is: they belong outside
         self.classes: list[ClassInfo] = []
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call

@@ -9,7 +9,9 @@ import libcst as cst
 from ..analysis.nodes import children
 from ..analysis.values import (
     NOTHING,
+    UNKNOWN,
     Api,
+    Const,
     Container,
     FunctionRef,
     Instance,
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 # What uses the gradients of a backward pass, or may do so.
 GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
+
+
+LAYER_STATE = frozenset({"weight", "bias", "running_mean", "running_var"})  # variables of layers
 
 
 class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
@@ -94,7 +99,14 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 plain = variable is not receiver and self._is_variable(without_data(variable.value))
             if plain if isinstance(receiver, cst.Attribute) else plain or self._is_variable(variable):
                 self.filled.add(receiver)
+            if isinstance(variable, cst.Attribute) and self._is_loose(variable):
+                self.loose |= {variable, receiver}
         return True
+
+    def _is_loose(self, node: cst.Attribute) -> bool:
+        """Is this the weight or the bias of a layer of which nothing is known?"""
+        named = node.attr.value == "bias" or (node.attr.value == "weight" and self.kb.helper("weight_view") is not None)
+        return named and self.style.variable_write is not None and self.facts(node.value) <= {UNKNOWN, Const(None)}
 
     def _mark_target(self, target: cst.BaseExpression) -> None:
         if isinstance(target, cst.Name):
@@ -416,6 +428,19 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 return current, lambda v: cst.Assign(
                     [_target(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v
                 )
+            if original in self.loose and original not in self.variables:
+                node = updated.value if isinstance(updated, cst.Subscript) and is_whole(updated) else updated
+                target = self.style_expression(self.style.variable_write, x=node.deep_clone())
+                return updated, lambda v: cst.Assign([_target(target)], v)
+            if original.attr.value in LAYER_STATE and self.facts(original.value) <= {UNKNOWN, Const(None)}:
+                text = self.context.module.tree.code_for_node(original.value)
+                self.context.report(
+                    original,
+                    "SW1002",
+                    f"which layer `{text}` is decides how its {original.attr.value} is stored, and the class is not known",
+                    "annotate the parameter with the class of the model",
+                )
+                return None
             return updated, lambda v: cst.Assign([_target(updated.deep_clone())], v)
         if isinstance(original, cst.Subscript) and isinstance(updated, cst.Subscript):
             if any(isinstance(v, Tensor) for v in self.facts(original.value)) and not any(

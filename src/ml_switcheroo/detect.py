@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_STAR = re.compile(r"^from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
+MAX_DEPTH = 3  # files that take over the names of files that take over ...
 
 
 @cache
@@ -23,3 +31,20 @@ def import_position(text: str, framework: str) -> int | None:
         if found is not None:
             return found.start()
     return None
+
+
+def taken_over(text: str, path: Path, depth: int = 1) -> Iterator[str]:
+    """The texts of the files beside a file, or above it, all of whose names it takes over."""
+    for dots, name in _STAR.findall(text):
+        folder = path.parent
+        for _ in dots[1:]:
+            folder = folder.parent
+        place = folder.joinpath(*name.split(".")) if name else folder
+        for file in (place.with_suffix(".py") if name else place / "__init__.py", place / "__init__.py"):
+            if file.is_file():
+                other = file.read_text(encoding="utf-8", errors="replace")
+                yield other
+                if depth < MAX_DEPTH:
+                    yield from taken_over(other, file, depth + 1)
+                break
+

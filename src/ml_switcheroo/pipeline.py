@@ -110,9 +110,12 @@ def load_project(
     return project
 
 
-def detect_source(text: str, target: str = "jax") -> str | None:
-    """The framework that a text imports first; None when it imports none that we know, or only the target."""
-    from .detect import import_position
+def detect_source(text: str, target: str = "jax", path: Path | None = None) -> str | None:
+    """The framework that a text imports first; None when it imports none that we know, or only the target.
+
+    With its `path`, files count whose names it takes over: `from .common import *`.
+    """
+    from .detect import import_position, taken_over
     from .kb import framework_data, framework_names
 
     names = framework_names()
@@ -124,8 +127,14 @@ def detect_source(text: str, target: str = "jax") -> str | None:
     # Code of every framework uses some libraries, too: those are a source only where the user says so.
     asked = {name for name in set(names.values()) if framework_data(name).get("detected") is False}
     others = sorted(set(names.values()) - skip - asked)
-    found = [(at, name) for name in others if (at := import_position(text, name)) is not None]
-    return min(found)[1] if found else None
+    texts = [text]
+    for one in texts:
+        found = [(at, name) for name in others if (at := import_position(one, name)) is not None]
+        if found:
+            return min(found)[1]
+        if one is text and path is not None:
+            texts += taken_over(text, path)
+    return None
 
 
 def convert(
@@ -146,7 +155,8 @@ def convert(
     import libcst as cst
 
     if source is None:
-        source = project.source if project is not None else detect_source(text, target)
+        place = Path(path) if path is not None else None
+        source = project.source if project is not None else detect_source(text, target, place)
     if source is None:
         cst.parse_module(text)  # a syntax error is one in any case
         return Conversion(text, [], None, target)

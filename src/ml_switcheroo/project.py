@@ -189,7 +189,7 @@ def _first_source(paths: Iterable[Path], target: str) -> str | None:
 
     for path in paths:
         try:
-            found = detect_source(read_source(path).text, target)
+            found = detect_source(read_source(path).text, target, path)
         except InputError:
             continue
         if found is not None:

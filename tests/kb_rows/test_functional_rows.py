@@ -608,13 +608,13 @@ SPELLINGS = """
     torch.linalg.inv(m); torch.inverse(m); m.inverse(); torch.linalg.pinv(rhs); torch.pinverse(rhs); torch.linalg.cholesky(sym); torch.linalg.cholesky(sym, upper=True); torch.cholesky(sym); torch.abs(torch.linalg.qr(m)[1]); torch.abs(torch.linalg.qr(rhs, mode='reduced')[1])
     torch.linalg.svd(rhs)[1]; torch.linalg.svd(rhs, full_matrices=False).S; torch.svd(rhs)[1]; torch.linalg.svdvals(rhs); torch.linalg.eigh(sym)[0]; torch.linalg.eigh(sym).eigenvalues; torch.linalg.eigvalsh(sym); torch.linalg.solve(m, rhs); torch.linalg.solve_triangular(m, rhs, upper=True)
     torch.linalg.matrix_power(m, 3); torch.matrix_power(m, -1); torch.linalg.matrix_exp(m); torch.matrix_exp(m); torch.linalg.matrix_rank(m); torch.linalg.multi_dot([m, m, rhs]); torch.linalg.cond(m); torch.linalg.cross(m, m.t()); torch.linalg.vecdot(x, y)
-    torch.linalg.lu(m)[2]; torch.linalg.tensorinv(x.reshape(2, 3, 4)[:, :, 0].reshape(6)[:4].reshape(2, 2), ind=1)
+    torch.linalg.lu(m)[2]; torch.linalg.lstsq(m, rhs).solution; torch.linalg.lstsq(sym, rhs)[0]; torch.nanmedian(x, dim=-1).values; x.nanmedian(1, keepdim=True)[0]; torch.linalg.tensorinv(x.reshape(2, 3, 4)[:, :, 0].reshape(6)[:4].reshape(2, 2), ind=1)
     torch.fft.fft(x); torch.fft.fft(x, n=6, dim=1, norm='ortho'); torch.fft.ifft(z); torch.fft.rfft(x, dim=1); torch.fft.irfft(z, n=14); torch.fft.irfft(z); torch.fft.fft2(x); torch.fft.ifft2(z); torch.fft.rfft2(x, norm='ortho'); torch.fft.irfft2(z, s=(2, 14)); torch.fft.fftn(x)
     torch.fft.fftn(x, dim=(0, 1)); torch.fft.ifftn(z); torch.fft.rfftn(x); torch.fft.irfftn(z, s=(2, 14)); torch.fft.hfft(z); torch.fft.ihfft(x); torch.fft.fftfreq(8); torch.fft.fftfreq(5, 0.1); torch.fft.rfftfreq(8, d=0.5); torch.fft.fftshift(x, dim=-1); torch.fft.ifftshift(x)
     torch.jit.is_scripting(); torch.jit.annotate(int, 3); torch.onnx.is_in_onnx_export()
 """
 REFUSED = {
-    "F.fractional_max_pool2d(image, 2, 3)": "at random", "F.instance_norm(image, w4, w4)": "in place", "F.embedding(idx, table, max_norm=1.0)": "max_norm", "torch.linalg.lstsq(m, rhs)": "driver",
+    "F.fractional_max_pool2d(image, 2, 3)": "at random", "F.instance_norm(image, w4, w4)": "in place", "F.embedding(idx, table, max_norm=1.0)": "max_norm",
     "torch.linalg.lu_factor(m)": "counted from 1", "torch.autocast('cuda')": "autocast", "torch.nn.utils.clip_grad_norm_(x, 1.0)": "whose parameters", "torch.svd(m, compute_uv=False)": "svdvals", "torch.hub.load('a', 'b')": "torch.hub", "torch.special.bessel_j0(x)": "bessel_j0",
     "F.scaled_dot_product_attention(x, y, y, None, 0.0, wrong=1)": "wrong", "torch.linalg.pinv(m, atol=0.1)": "atol", "torch.stft(w4, 4, return_complex=False)": "",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Linear algebra that JAX spells or differentiates differently."""
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -97,3 +98,18 @@ def total_norm(tensors, norm_type=2.0) -> jax.Array:
     """Norm of several arrays as one vector."""
     norms = [vector_norm(x, norm_type) for x in (tensors if isinstance(tensors, (list, tuple)) else [tensors])]
     return vector_norm(jnp.stack(norms), norm_type) if norms else jnp.zeros(())
+
+
+class LeastSquares(NamedTuple):
+    """What solves a system best; residuals and the rank are not computed."""
+
+    solution: jax.Array
+
+
+def least_squares(x: jax.Array, b: jax.Array, rcond: float | None = None) -> LeastSquares:
+    """The smallest y for which x @ y is nearest to b."""
+    if rcond is None:
+        rcond = jnp.finfo(x.dtype).eps * max(x.shape[-2:])
+    rows = b.ndim < x.ndim
+    y = jnp.linalg.pinv(x, rtol=rcond) @ (b[..., None] if rows else b)
+    return LeastSquares(y[..., 0] if rows else y)

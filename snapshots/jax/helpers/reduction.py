@@ -121,6 +121,13 @@ def lower_nanmedian(x: jax.Array) -> jax.Array:
     return ordered[jnp.maximum(count - 1, 0) // 2]
 
 
+def nanmedian_with_index(x: jax.Array, dim: int, keepdim: bool = False) -> ValuesIndices:
+    """Middle elements along dim of those that are not NaN (the lower one of two), and their places."""
+    count = jnp.sum(~jnp.isnan(x), axis=dim, keepdims=True)
+    place = jnp.take_along_axis(jnp.argsort(x, axis=dim), jnp.maximum(count - 1, 0) // 2, axis=dim)
+    return pick_along(x, place, dim, keepdim)
+
+
 def mode_with_index(x: jax.Array, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """Most frequent elements along dim (the smallest of several) and a place where they are."""
     rows = jnp.moveaxis(x, dim, -1)

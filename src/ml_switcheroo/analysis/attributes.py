@@ -223,6 +223,8 @@ class Attributes(EngineBase):
             return self._layer_attribute(Layer(cls.layer), name)
         if cls.is_module and name == self.training:
             return BOOL
+        if any(name in parent.writers for parent in cls.mro()):  # assigned, whatever to
+            return self.missing()
         if cls.is_module and (self.final or self.kb.is_known_api(f"{self.module_type}.{name}")):
             return frozenset({MethodRef(frozenset({instance}), name)})
         return self.missing()

@@ -90,6 +90,8 @@ class EngineBase:
         self.inlining: dict[FunctionInfo, Values] = {}  # small functions looked at for one call -> what they return
         self.chaining: frozenset[Site] = frozenset()  # Sequentials through which values flow just now
         self.forwarding: set[ClassInfo] = set()  # classes whose forward is an attribute that is called just now
+        self.bare: dict[str, Cell] = {}  # what is assigned to attributes of modules without a class of their own
+        self.operands: set[cst.CSTNode] = set()  # what is computed with, which no module is
         self.loops: set[cst.CSTNode] = set()  # what `for` statements iterate over
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
         self.replaced: set[cst.CSTNode] = set()  # `try` whose handler imports the framework's own version (imports.py)

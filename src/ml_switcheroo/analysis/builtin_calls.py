@@ -8,6 +8,7 @@ from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
 from .values import (
     NOTHING,
+    REDUCING,
     UNKNOWN,
     UNKNOWNS,
     Api,
@@ -25,6 +26,7 @@ from .values import (
     Text,
     Value,
     Values,
+    number_type,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,15 @@ if TYPE_CHECKING:
 
 INT, FLOAT, BOOL, STR = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str"))
 MATH_INTS = frozenset({"ceil", "floor", "gcd", "comb", "factorial", "isqrt", "trunc"})
+# NumPy's functions of single numbers: numbers of numbers, arrays of arrays.
+ELEMENTWISE = frozenset(
+    """abs absolute fabs sign sqrt cbrt square exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan arctan2
+    sinh cosh tanh arcsinh arccosh arctanh power float_power maximum minimum fmax fmin add subtract multiply divide
+    true_divide floor_divide mod remainder hypot deg2rad rad2deg radians degrees clip round around rint trunc reciprocal
+    negative nan_to_num float32 float64 float16 int32 int64 mean sum median min max amin amax std var argmax argmin""".split()
+)
+NUMBER: Values = frozenset({Scalar("number")})
+NDARRAY: Values = frozenset({Scalar("ndarray")})
 SAME = frozenset({"copy.copy", "copy.deepcopy", "typing.cast", "builtins.iter"})
 NONE: Values = frozenset({Const(None)})
 
@@ -75,14 +86,27 @@ class BuiltinCalls(EngineBase):
         if name == "itertools.chain.from_iterable":
             return self._list(self.elements(self.elements(args.get(0), None), None), node)
         if name.startswith("numpy.") and "numpy" not in self.roots:
-            return (
-                frozenset({Scalar("ndarray")})
-                if name.rsplit(".", 1)[1] not in ("prod", "ceil", "floor")
-                else frozenset({Scalar("number")})
-            )
+            return self._numpy(name.rsplit(".", 1)[1], args)
         if name in ("functools.reduce",):
             return UNKNOWNS
         return None
+
+    def _numpy(self, name: str, args: Arguments) -> Values:
+        """What a function of NumPy returns: an array, a number, or one of the two where that hangs on the arguments."""
+        if name in ("prod", "ceil", "floor"):
+            return NUMBER
+        if name not in ELEMENTWISE:
+            return NDARRAY
+        if not all(args.positional) and not self.missing():
+            return NOTHING
+        given = frozenset[Value]().union(*args.positional)
+        if given and not args.open and all(number_type(v) for v in given):
+            return NUMBER
+        certain = any(values and all(isinstance(v, (Tensor, Container)) or v in NDARRAY for v in values)
+                      for values in args.positional)  # fmt: skip
+        if name in REDUCING:
+            return NDARRAY | NUMBER
+        return NDARRAY if certain else NDARRAY | NUMBER
 
     def _bind_keywords(self, function: FunctionInfo, args: Arguments) -> None:
         for name, values in args.keywords.items():

@@ -50,6 +50,12 @@ _COMMON = """
     backward data new unique match
 """
 COMMON_METHODS = frozenset(_COMMON.split())
+CASTS = frozenset({"to", "float", "half", "double", "bfloat16", "type"})  # modules have these, too
+# What arrays of any library have, and modules have not.
+ARRAY_METHODS = frozenset(
+    """argmax argmin argsort astype clip conj cumprod cumsum diagonal dot flatten mean nonzero prod ravel repeat reshape
+    squeeze std sum swapaxes take trace transpose var""".split()
+)
 PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
 _OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
 
@@ -109,6 +115,9 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
 
     def evaluate_call(self, node: cst.Call) -> Values:
         func = node.func
+        if isinstance(func, cst.Attribute) and func.attr.value in self.tensor_methods:
+            if only_tensors_have(func.attr.value, node) and self.tensors_take(func.attr.value, node):
+                self.operands.add(func.value)
         if isinstance(func, cst.Name) and func.value == "super":
             cls = self._class_of_method()
             if cls is not None:
@@ -116,6 +125,8 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         callees = self.evaluate(func)
         if isinstance(func, cst.Attribute) and UNKNOWN in callees:
             callees = self._draws_of_unknown(func, callees)
+        if len(callees) == 1 and node.args and not node.args[0].star and self._takes_tensor_first(next(iter(callees))):
+            self.operands.add(node.args[0].value)
         args = self._arguments(node)
         assert self.current is not None
         known = self.current.calls.get(node, NOTHING)
@@ -123,7 +134,8 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if isinstance(func, cst.Attribute) and UNKNOWN in callees:
             owners = self.facts.get(func.value, NOTHING)
             name = func.attr.value
-            if name in self.tensor_methods and only_tensors_have(name, node) and UNKNOWN in owners:
+            only = name in self.tensor_methods and only_tensors_have(name, node) and self.tensors_take(name, node)
+            if UNKNOWN in owners and (only or self.is_cast_of_tensor(name, node)):
                 self.evidence_of_tensor(func.value)
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
             elif name in PARAMETER_LISTS and owners == UNKNOWNS:  # nothing but a module has such a method
@@ -137,6 +149,52 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if UNKNOWN in callees and UNKNOWN in result and not applies and self._may_be_factory(func):
             result |= {Made(node)}
         return result
+
+    def is_cast_of_tensor(self, name: str, call: cst.Call) -> bool:
+        """`mask.float() * x`, `y.to(x.dtype)`: modules have such methods, too, but nobody computes with what they give."""
+        if name not in CASTS or name not in self.tensor_methods:
+            return False
+        owner = call.func.value if isinstance(call.func, cst.Attribute) else None
+        inner = owner.func.attr.value if isinstance(owner, cst.Call) and isinstance(owner.func, cst.Attribute) else ""
+        if call in self.operands or inner in ARRAY_METHODS:
+            return True
+        dtypes = [arg.value for arg in call.args if isinstance(arg.value, cst.Attribute) and not arg.star]
+        return any(
+            dtype.attr.value == "dtype" and any(isinstance(v, Tensor) for v in self.facts.get(dtype.value, NOTHING))
+            for dtype in dtypes
+        )
+
+    def _takes_tensor_first(self, callee: Value) -> bool:
+        """Is this a function of the framework that computes with its first argument?"""
+        if isinstance(callee, MethodRef):
+            return False
+        rows = self.kb.read(callee.name) if isinstance(callee, Api) else []
+        hub = self.kb.hub(rows[0].op) if rows else None
+        first = next(iter(hub.params.values()), None) if hub is not None and hub.kind == "function" else None
+        return first is not None and base_type(first.type) == "tensor"
+
+    def tensors_take(self, name: str, call: cst.Call) -> bool:
+        """May the method of this name of a tensor be called with so many arguments, and with these keywords?
+
+        `flow.inverse(z)` is no call of a tensor's method, which takes none.
+        """
+        rows = self.kb.read(f"{self.tensor_type}.{name}")
+        signatures = [signature for row in rows for signature in row.signatures]
+        if not signatures or any(not row.signatures for row in rows) or any(arg.star for arg in call.args):
+            return True
+        placed = sum(arg.keyword is None for arg in call.args)
+        named = {arg.keyword.value for arg in call.args if arg.keyword is not None}
+        aliases: dict[str, str] = self.kb.source_framework.get("argument_aliases") or {}
+        for signature in signatures:
+            kinds = {param.kind for param in signature}
+            names = {param.name for param in signature}
+            room = sum(param.kind in ("po", "pk") and param.name != "self" for param in signature)
+            needed = sum(param.default is None and param.kind in ("po", "pk") and param.name != "self" for param in signature)
+            if placed + len(named) < needed:
+                continue
+            if ("va" in kinds or placed <= room) and ("vk" in kinds or all(names & {n, aliases.get(n, n)} for n in named)):
+                return True
+        return False
 
     def _draws_of_unknown(self, func: cst.Attribute, callees: Values) -> Values:
         """`d.rsample()`: what alone has such a method, which draws random numbers, is a distribution."""

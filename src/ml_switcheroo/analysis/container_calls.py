@@ -107,6 +107,7 @@ class ContainerCalls(EngineBase):
                         self.write(site.named.setdefault(key.value, Cell()), default)
                 self.write(site.elements, default)
             if name in ("get", "pop", "setdefault") and site.kind in MAPPINGS:
+                found = found or self.missing()  # what nobody here puts in, others may
                 found |= default or (frozenset({Const(None)}) if name == "get" else NOTHING)
             return found or self.missing()
         if name in ("items", "named_children", "named_modules"):

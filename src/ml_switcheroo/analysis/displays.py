@@ -185,7 +185,9 @@ class Displays(Narrowing, EngineBase):
                 return SHAPE if sliced else INT
             if owner.type == "str":
                 return STR
-            return frozenset({owner}) if owner.type == "ndarray" else UNKNOWNS
+            if owner.type == "ndarray":  # an index may end at one of its numbers
+                return frozenset({owner} if sliced else {owner, Scalar("number")})
+            return UNKNOWNS
         if is_text(owner):
             return STR
         if isinstance(owner, Instance):

@@ -19,6 +19,7 @@ from .values import (
     FLOAT,
     INT,
     MASK,
+    NONE,
     NOTHING,
     SHAPE,
     TENSOR,
@@ -37,13 +38,13 @@ from .values import (
     Value,
     Values,
     is_mask,
+    number_type,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUILTINS = frozenset(dir(builtins))
-NUMBERS = frozenset({"int", "float", "bool", "number"})
 
 
 class Expressions(Attributes, Displays, Narrowing, EngineBase):
@@ -131,6 +132,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
     # ---- operators ---------------------------------------------------------------------------------------------------
 
     def _binary(self, node: cst.BinaryOperation) -> Values:
+        self.operands.update((node.left, node.right))
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         operator = type(node.operator).__name__
         if operator == "Modulo" and any(isinstance(v, (Const, Text, Scalar)) and is_text(v) for v in left):
@@ -142,9 +144,14 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         both = left | right
         if not left or not right:
             return TENSOR if any(isinstance(v, Tensor) for v in both) else self.missing()
-        if any(isinstance(v, Tensor) for v in both):
+        lists = any(values and all(isinstance(v, Container) for v in values) for values in (left, right))
+        if any(isinstance(v, Tensor) for v in both) and not (lists and operator == "Multiply"):
             return MASK if operator in ("BitAnd", "BitOr", "BitXor") and is_mask(both) else TENSOR
         if operator == "Add" and any(is_text(v) for v in both):
+            for side, other in ((left, right), (right, left)):
+                if all(map(number_type, side)):  # no number is added to a text: what may be one is a number here
+                    rest = frozenset(v for v in other if not is_text(v))
+                    return self.binary(side, rest, operator, node) if rest else self.missing()
             return join_text([left, right])
         if operator in ("Add", "Multiply") and any(isinstance(v, Container) for v in both):
             containers = [v for v in both if isinstance(v, Container)]
@@ -167,7 +174,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
             return SHAPE
         if any(isinstance(v, (Instance, Layer)) for v in both):
             return UNKNOWNS
-        known = [_number(v) for v in both]
+        known = [number_type(v) for v in both]
         if all(known):
             kinds_ = set(known)
             if operator == "Divide" or "float" in kinds_:
@@ -176,7 +183,8 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
                 return INT
             return frozenset({Scalar("number")})
         if any(isinstance(v, Scalar) and v.type == "ndarray" for v in both):
-            return frozenset({Scalar("ndarray")})
+            numbers = all(any(number_type(v) or v in UNKNOWNS for v in values) for values in (left, right))
+            return frozenset({Scalar("ndarray"), Scalar("number")} if numbers else {Scalar("ndarray")})
         return UNKNOWNS
 
     def _unary(self, node: cst.UnaryOperation) -> Values:
@@ -217,8 +225,12 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         return kept | right
 
     def _comparison(self, node: cst.Comparison) -> Values:
+        if not any(isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)) for part in node.comparisons):
+            self.operands.update((node.left, *(part.comparator for part in node.comparisons)))
         sides = self.evaluate(node.left)
         identity = False
+        if sides == NONE:  # an argument of which nothing is known but its default
+            sides |= self.missing()
         for part in node.comparisons:
             sides |= self.evaluate(part.comparator)
             identity = identity or isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn))
@@ -319,11 +331,3 @@ Expressions.EXPRESSIONS = {
     cst.Await: Expressions._await,
     cst.Call: Expressions._call,
 }
-
-
-def _number(value: Value) -> str | None:
-    if isinstance(value, Const) and type(value.value) in (int, float, bool):
-        return type(value.value).__name__
-    if isinstance(value, Scalar) and value.type in NUMBERS:
-        return value.type
-    return None

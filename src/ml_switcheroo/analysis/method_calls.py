@@ -8,6 +8,7 @@ from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, modules_of
 from .values import (
     NOTHING,
+    REDUCING,
     UNKNOWNS,
     ClassRef,
     Const,
@@ -52,7 +53,9 @@ class MethodCalls(EngineBase):
         if isinstance(owner, Scalar) and owner.type == "shape":
             return frozenset({Scalar("int")})
         if isinstance(owner, Scalar) and owner.type == "ndarray":
-            return frozenset({owner})
+            if name == "item":
+                return frozenset({Scalar("number")})
+            return frozenset({owner, Scalar("number")} if name in REDUCING else {owner})
         if isinstance(owner, Scalar) and owner.type in self.kind_types:
             rows = self.kb.read(f"{self.kind_types[owner.type]}.{name}")
             hub = self.kb.hub(rows[0].op) if rows else None

@@ -22,6 +22,7 @@ from .values import (
     Container,
     FunctionRef,
     Instance,
+    Layer,
     Text,
     Values,
 )
@@ -335,6 +336,8 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
                 self.write(owner.cls.children, modules_of(values))
                 if self.current is not None:
                     owner.cls.writers.setdefault(name, set()).add(self.current.name)
+            elif owner == Layer("Module") and not name.startswith("_"):  # down = nn.Module(); down.block = block
+                self.write(self.bare.setdefault(name, Cell()), values)
             elif isinstance(owner, Container) and owner.site.kind in MODULE_CONTAINERS and not name.startswith("_"):
                 self.write(owner.site.named.setdefault(name, Cell()), values)
 

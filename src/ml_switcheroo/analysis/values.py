@@ -196,3 +196,17 @@ MASK: Values = frozenset({Tensor(dtype="bool")})
 def is_mask(values: Values) -> bool:
     """A tensor of truth values, for certain."""
     return bool(values) and all(isinstance(value, Tensor) and value.dtype == "bool" for value in values)
+
+
+REDUCING = frozenset("mean sum prod median min max amin amax std var argmax argmin".split())
+"""Functions of arrays, and methods of theirs, that end at a number unless they are given an axis."""
+NUMBERS = frozenset({"int", "float", "bool", "number"})
+
+
+def number_type(value: Value) -> str | None:
+    """int, float, bool or number, where the value is one."""
+    if isinstance(value, Const) and type(value.value) in (int, float, bool):
+        return type(value.value).__name__
+    if isinstance(value, Scalar) and value.type in NUMBERS:
+        return value.type
+    return None

@@ -24,6 +24,7 @@ from ml_switcheroo.analysis.values import (
     MethodRef,
     Partial,
     Scalar,
+    Super,
     Tensor,
     Text,
     Values,
@@ -173,6 +174,8 @@ def kinds_of_values(kb: KnowledgeBase, values: Values) -> set[str]:
             found.add(_CONTAINER_KINDS.get(value.site.kind, "module"))
         elif isinstance(value, Layer):
             found.add("module")
+        elif isinstance(value, Super):
+            found.add("module" if value.cls.is_module else "other")
         elif isinstance(value, Instance):
             found.add("module" if value.cls.is_module else "other")
         elif isinstance(value, ClassRef):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import walk
+from ..analysis.values import NOTHING, UNKNOWN, Tensor
 from .context import Finding
 from .overwriting import choices, events_of
 
@@ -120,7 +121,30 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             f"this changes {what} in place for the caller, whose array cannot be changed in the target",
             f"return `{seen}` and assign the result where the function is called",
         )
+    if write.kind == "write" and isinstance(write.node, cst.Expr) and _is_held(function, events, index, context):
+        return Finding(
+            write.node,
+            "SW4002",
+            f"this changes `{write.name}` in place for whatever else holds it, which keeps its values in the target",
+            "change it where it is held (`module.buffer.copy_(...)`), or return the new value",
+        )
     return None
+
+
+def _is_held(function: FunctionInfo, events: list[Event], index: int, context: Context) -> bool:
+    """Is an array changed that is known to be a module's, or that may be and is not read here any more?
+
+    A name that stands for a variable of a module in the target is changed for real.
+    """
+    write = events[index]
+    if context.effects.handed.is_variable(function, write.name):
+        return False
+    name = next((part for part in walk(write.node) if isinstance(part, cst.Name) and part.value == write.name), None)
+    values = context.facts(name) if name is not None else NOTHING
+    if any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values):
+        return True
+    unsure = any(v == UNKNOWN or (isinstance(v, Tensor) and v.weak) for v in values)
+    return unsure and not _read_after(events, index, write.name)
 
 
 def _read_after(events: list[Event], index: int, name: str) -> bool:

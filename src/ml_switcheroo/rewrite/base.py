@@ -67,6 +67,8 @@ class Walk(cst.CSTTransformer):
         self.engine = context.engine
         self.effects = context.effects
         self.functions: list[FunctionInfo] = []
+        self.loose: set[cst.CSTNode] = set()  # weights and biases of unknown layers that are changed in place
+        self.defaults: list[FunctionInfo] = []  # functions in whose default values the walk is: they belong outside
         self.classes: list[ClassInfo] = []
         self.callees: set[cst.CSTNode] = set()  # functions of calls: handled with the call
         self.plain = set(context.effects.handed.arguments)  # places that take a variable itself, not its value
@@ -143,7 +145,8 @@ class Walk(cst.CSTTransformer):
         style = self.style
         if style.stream is None:
             return None
-        for function in reversed(self.functions):
+        functions = [function for function in self.functions if function not in self.defaults]
+        for function in reversed(functions):
             if self.effects.takes_stream(function):
                 return cst.Name(style.stream)
             cls = function.cls
@@ -157,9 +160,9 @@ class Walk(cst.CSTTransformer):
                 return self._stream_of(self.self_name(function))
             if cls is not None:
                 return None
-        if not self.functions:
+        if not functions:
             self.context.use(imports=frozenset(self._aliases(style.stream_outside)))
-            if self.classes:
+            if self.classes or self.defaults:
                 return cst.parse_expression(style.stream_outside)
             self.stream_outside = self.stream_outside or None not in self.seeds
             return cst.Name(self.context.free_name(style.stream))  # made by leave_Module

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import Api, Container, Instance, Layer, Tensor
+from ..analysis.values import NOTHING, Api, Container, Instance, Layer, Tensor
 from ..convert.layout import followed, quiet
 from .aliases import check_aliases
 from .base import Walk, is_empty_context
@@ -84,6 +84,19 @@ class Definitions(Walk):
             return updated_node
         self.context.changed = True
         return cst.RemoveFromParent()
+
+    def visit_Param_default(self, node: cst.Param) -> None:
+        if self._has_parameter(node):
+            self.defaults.append(self.functions[-1])
+
+    def leave_Param_default(self, node: cst.Param) -> None:
+        if self._has_parameter(node):
+            self.defaults.pop()
+
+    def _has_parameter(self, node: cst.Param) -> bool:
+        function = self.functions[-1].node if self.functions else None
+        params = function.params if isinstance(function, (cst.FunctionDef, cst.Lambda)) else cst.Parameters()
+        return any(node is param for param in (*params.posonly_params, *params.params, *params.kwonly_params))
 
     def leave_FunctionDef(
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
@@ -288,7 +301,7 @@ class Definitions(Walk):
                     "leave the base out if it serves the source framework only",
                     severity="warning",
                 )
-            elif foreign and parts and self.engine.forward in cls.methods:
+            elif foreign and self.engine.forward in cls.methods and (parts or self._computes(cls)):
                 self.context.report(
                     argument.value,
                     "SW5004",
@@ -300,6 +313,11 @@ class Definitions(Walk):
             if keyword.keyword is not None and keyword.keyword.value == "metaclass" and "ABCMeta" not in text:
                 message = f"modules of the target have a metaclass of their own, not {text}"
                 self.context.report(keyword.value, "SW5001", message)
+
+    def _computes(self, cls: ClassInfo) -> bool:
+        """Does a method named like that of a module work with tensors?"""
+        nodes = walk(cls.methods[self.engine.forward].node)
+        return any(isinstance(v, Tensor) for node in nodes for v in self.engine.facts.get(node, NOTHING))
 
     def _foreign(self, value: Value) -> str | None:
         """The name of something of a library that is neither Python's own nor known here."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .context import Context
     from .overwriting import Overwrites, Setting
 
+# What no write in place changes.
+MEASURES = frozenset({"shape", "size", "ndim", "dim", "dtype", "device", "numel"})
+SETTINGS = frozenset({"requires_grad_", "share_memory_", "apply_"})  # methods of modules, too
 BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.With, cst.Match)
 DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -46,7 +49,7 @@ def _occurrences(node: cst.CSTNode, call: cst.Call, name: str) -> int:
     if isinstance(node, cst.Name):
         return node.value == name
     if isinstance(node, cst.Attribute):
-        return _occurrences(node.value, call, name)
+        return 0 if node.attr.value in MEASURES else _occurrences(node.value, call, name)
     if isinstance(node, cst.Lambda):
         return 0
     parts: Sequence[cst.CSTNode] = [part.value for part in node.args] if isinstance(node, cst.Call) else children(node)
@@ -260,7 +263,8 @@ class Reader:
         if isinstance(node, cst.Name):
             self.add("load", node.value, node)
         elif isinstance(node, cst.Attribute):
-            self.loads(node.value)
+            if not self.only_measures(node):
+                self.loads(node.value)
         elif isinstance(node, cst.Call) and any(change := self.change(node)):
             for argument in node.args:
                 self.loads(argument.value)
@@ -280,6 +284,10 @@ class Reader:
             for child in children(node):
                 self.loads(child)
 
+    def only_measures(self, node: cst.Attribute) -> bool:
+        """`x.shape`, `x.size`: what no write in place changes."""
+        return isinstance(node.value, cst.Name) and node.attr.value in MEASURES and self.is_tensor(node.value)
+
     def rebinds(self, name: str) -> bool:
         """Whether the statement gives the name a new value: `x = self.relu(x)`."""
         targets = self.statement.targets if isinstance(self.statement, cst.Assign) else ()
@@ -298,7 +306,9 @@ class Reader:
         name = node.func.attr.value
         if not name.endswith(suffix) or name.startswith("__") or name not in self.context.engine.tensor_methods:
             return ""
-        return self.root(node.func.value) if self.is_tensor(node.func.value) else ""
+        owner = node.func.value
+        sure = self.is_tensor(owner) or (name not in SETTINGS and self.may_be_tensor(owner))
+        return self.root(owner) if sure else ""
 
     def root(self, node: cst.BaseExpression) -> str:
         found = self.sources(node)

@@ -55,13 +55,17 @@ class ProjectCalls(Walk):
                 "call the functions by name in the branches of an if",
             )
         if functions and not alike and (len(original.args) > 1 or any(a.keyword is not None for a in original.args)):
-            names = ", ".join(sorted(v.name for v in functions)[:3])
-            self.context.report(
-                original,
-                "SW1002",
-                f"this calls one of {names}, ..., whose arguments the target names and orders differently",
-                "call the functions by name in the branches of an if",
-            )
+            call = self._call_of_any(original, updated, functions)
+            if call is not None and len(functions) == len(values):
+                return call
+            if call is None or not call.deep_equals(updated):  # else all of them are called as they were
+                names = ", ".join(sorted(v.name for v in functions)[:3])
+                self.context.report(
+                    original,
+                    "SW1002",
+                    f"this calls one of {names}, ..., whose arguments the target names and orders differently",
+                    "call the functions by name in the branches of an if",
+                )
         if any(isinstance(v, Api) and v.name == "builtins.hasattr" for v in values) and len(original.args) == 2:
             owner = self.context.source_api(self.facts(original.args[0].value))
             name = next(iter(self.facts(original.args[1].value)), None)
@@ -140,6 +144,34 @@ class ProjectCalls(Walk):
         if row.helper is not None:
             return True
         return all(form.helper is not None for form in row.forms if form.refuse is None)
+
+    def _call_of_any(self, original: cst.Call, updated: cst.Call, functions: list[Api]) -> cst.Call | None:
+        """A call of one of several functions of the framework, where the target gives all of them the same arguments."""
+        found: dict[str, cst.Call] = {}
+        code = self.context.module.tree.code_for_node
+        for function in functions:
+            before = len(self.context.findings)
+            value = self.reference(original.func, updated.func, function.name)
+            if isinstance(value, cst.Lambda):
+                call: cst.BaseExpression = updated if _takes(value.params, updated) else value
+            elif self._gives_what_it_needs(updated, function.name):  # as a value it takes these, in this order
+                call = updated
+            else:
+                call = self.api_call(original, updated, function.name)
+            failed = len(self.context.findings) > before
+            del self.context.findings[before:]
+            if failed or not isinstance(call, cst.Call):
+                return None
+            if call is not updated and not call.func.deep_equals(value):
+                return None
+            found.setdefault(code(call.with_changes(func=updated.func)), call)
+        (only,) = found.values() if len(found) == 1 else (None,)
+        return None if only is None else only.with_changes(func=updated.func)
+
+    def _gives_what_it_needs(self, call: cst.Call, name: str) -> bool:
+        hub = self.kb.hub(self.kb.read(name)[0].op)
+        needed = [p for p in hub.params.values() if p.default is None] if hub is not None else []
+        return len(call.args) == len(needed) and not any(a.keyword or a.star for a in call.args)
 
     def _is_function(self, name: str) -> bool:
         rows = self.kb.read(name)
@@ -274,3 +306,14 @@ def add_keyword(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Cal
     else:
         args.insert(at, new.with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))))
     return call.with_changes(args=args)
+
+
+def _takes(params: cst.Parameters, call: cst.Call) -> bool:
+    """Do the arguments of a call suit the parameters of a lambda by their number and names?"""
+    names = [p.name.value for p in params.params]
+    placed = [a for a in call.args if a.keyword is None]
+    named = {a.keyword.value for a in call.args if a.keyword is not None}
+    if any(a.star for a in call.args) or len(placed) > len(names) or not named <= set(names[len(placed) :]):
+        return False
+    needed = {p.name.value for p in params.params if p.default is None}
+    return needed <= {*names[: len(placed)], *named}

@@ -380,6 +380,8 @@ class References(Modes, Fused, Freezing, Walk):
                 result = self._property_of(asked, updated_node.value, original_node.value)
                 return self.take(original_node, result, updated_node)
             handed = original_node in self.effects.handed.arguments
+            if original_node in self.loose and original_node not in self.symmetric:
+                return updated_node.value if attr == "data" else self._loose(updated_node)
             if attr == "data" and handed:  # the function that is called changes the variable
                 return updated_node.value
             weight = attr == "weight" and handed
@@ -622,6 +624,13 @@ class References(Modes, Fused, Freezing, Walk):
         """The array with its axes in another order."""
         text = "{x}.T" if axes == (1, 0) else self.style.transpose.replace("{axes}", str(axes))
         return self.style_expression(text, x=node)
+
+    def _loose(self, updated: cst.Attribute) -> cst.BaseExpression:
+        """The weight or bias of a layer of unknown class, whose axes are in the source's order."""
+        node: cst.BaseExpression = updated
+        if updated.attr.value == "weight":
+            node = cst.Call(cst.Name(self.context.helper_name("weight_view")), [cst.Arg(updated.value)])
+        return self.style_expression(self.style.variable_read, x=node)
 
     def _weight_of(self, original: cst.Attribute, updated: cst.Attribute) -> cst.BaseExpression:
         """The weight of a layer of unknown class."""

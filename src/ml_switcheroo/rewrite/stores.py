@@ -9,7 +9,9 @@ import libcst as cst
 from ..analysis.nodes import children
 from ..analysis.values import (
     NOTHING,
+    UNKNOWN,
     Api,
+    Const,
     Container,
     FunctionRef,
     Instance,
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 # What uses the gradients of a backward pass, or may do so.
 GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
+
+
+LAYER_STATE = frozenset({"weight", "bias", "running_mean", "running_var"})  # variables of layers
 
 
 class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
@@ -90,9 +95,18 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         if receiver is not None and receiver is not node.value:
             variable = without_data(receiver)  # `p.detach().zero_()`
             plain = isinstance(variable, cst.Name)
+            if isinstance(variable, cst.Subscript):  # `p[0].data.zero_()`
+                plain = variable is not receiver and self._is_variable(without_data(variable.value))
             if plain if isinstance(receiver, cst.Attribute) else plain or self._is_variable(variable):
                 self.filled.add(receiver)
+            if isinstance(variable, cst.Attribute) and self._is_loose(variable):
+                self.loose |= {variable, receiver}
         return True
+
+    def _is_loose(self, node: cst.Attribute) -> bool:
+        """Is this the weight or the bias of a layer of which nothing is known?"""
+        named = node.attr.value == "bias" or (node.attr.value == "weight" and self.kb.helper("weight_view") is not None)
+        return named and self.style.variable_write is not None and self.facts(node.value) <= {UNKNOWN, Const(None)}
 
     def _mark_target(self, target: cst.BaseExpression) -> None:
         if isinstance(target, cst.Name):
@@ -178,14 +192,18 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         return same and without_data(call.args[0].value).deep_equals(target)
 
     def _asks_in_vain(self, node: cst.Assign) -> bool:
-        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients."""
+        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients, or `= False` of one made here."""
         target = node.targets[0].target
-        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not self._is_true(node.value):
+        on = self._is_true(node.value)
+        off = isinstance(node.value, cst.Name) and node.value.value == "False"
+        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not (on or off):
             return False
         rows = self.kb.read(f"{self.engine.tensor_type}.{target.attr.value}")
         arrays = self.facts(target.value)
         values = bool(arrays) and all(isinstance(v, Tensor) and v.role == "value" for v in arrays)
-        if not rows or rows[0].op != "requires_grad" or not values or self.uses_gradients():
+        if not rows or rows[0].op != "requires_grad" or not values or (on and self.uses_gradients()):
+            return False
+        if off and any(isinstance(v, Tensor) and v.weak for v in arrays):  # may be a parameter
             return False
         self.context.findings[self.marks[-1] :] = []
         self.context.changed = True
@@ -410,6 +428,19 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 return current, lambda v: cst.Assign(
                     [_target(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v
                 )
+            if original in self.loose and original not in self.variables:
+                node = updated.value if isinstance(updated, cst.Subscript) and is_whole(updated) else updated
+                target = self.style_expression(self.style.variable_write, x=node.deep_clone())
+                return updated, lambda v: cst.Assign([_target(target)], v)
+            if original.attr.value in LAYER_STATE and self.facts(original.value) <= {UNKNOWN, Const(None)}:
+                text = self.context.module.tree.code_for_node(original.value)
+                self.context.report(
+                    original,
+                    "SW1002",
+                    f"which layer `{text}` is decides how its {original.attr.value} is stored, and the class is not known",
+                    "annotate the parameter with the class of the model",
+                )
+                return None
             return updated, lambda v: cst.Assign([_target(updated.deep_clone())], v)
         if isinstance(original, cst.Subscript) and isinstance(updated, cst.Subscript):
             if any(isinstance(v, Tensor) for v in self.facts(original.value)) and not any(
@@ -709,6 +740,9 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 return self.written(changed, changed, bare(updated_node.value))
             if isinstance(changed, cst.Name):
                 return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], bare(updated_node.value))
+            stored = self._store_changed(original_node.value, updated_node.value)
+            if stored is not None:
+                return stored
             self.context.report(
                 original_node,
                 "SW4003",
@@ -814,6 +848,13 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                         "this changes a computed value in place, which the target cannot",
                         "assign the value to a name first",
                     )
+                elif isinstance(without_data(receiver), cst.Subscript):
+                    self.context.report(
+                        original,
+                        "SW4003",
+                        "this changes a part of a collection in place, and what else holds it keeps its values in the target",
+                        "change it where it is held (`module.weight.data.copy_(...)`)",
+                    )
                 return updated
         value = bare(updated.value)
         while (inner := self.inplace_receiver(receiver)) is not None:
@@ -836,6 +877,17 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
             if stopped is not change:
                 value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
         return place[1](value)
+
+    def _store_changed(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> cst.BaseSmallStatement | None:
+        """`init.zeros_(layer.weight[0])`: a part of a variable gets what the call gives."""
+        first = self.receivers.get(original)
+        if not isinstance(original, cst.Call) or first is None or self.writes_through:
+            return None
+        part = without_data(original.args[0].value)
+        if not isinstance(part, cst.Subscript) or not self._is_variable(without_data(part.value)):
+            return None
+        place = self._storable(original.args[0].value, first)
+        return None if place is None else place[1](bare(updated))
 
     def _is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""

@@ -133,6 +133,8 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
         if step is not None:
             return step
         updated_node = self.with_modules(original_node, updated_node)
+        if updated_node.args:
+            self.receivers[original_node] = updated_node.args[0].value  # of a function; a method has another
         if isinstance(func, cst.Name) and func.value == "super" and not values:
             return updated_node
         if self.is_direct(func):
@@ -388,6 +390,10 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
     def _looks_like_tensor(self, original: cst.Call, name: str, owners: Values, values: Values) -> bool:
         if UNKNOWN not in owners or name not in self.engine.tensor_methods:
             return False
+        if not self.engine.tensors_take(name, original):
+            return False
+        if self.engine.is_cast_of_tensor(name, original):
+            return True
         return only_tensors_have(name, original) or (name == "size" and len(original.args) <= 1)
 
     def _unknown_owner(
@@ -395,6 +401,8 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
     ) -> cst.BaseExpression | None:
         """A method that tensors have, on something of which nothing is known."""
         assert isinstance(updated.func, cst.Attribute)
+        if not self.engine.tensors_take(name, original):
+            return self.plain_call(original, updated, self.facts(func))  # something else has a method of this name
         before = len(self.context.findings)
         new_func_value = updated.func.value
         result = self._tensor_method(

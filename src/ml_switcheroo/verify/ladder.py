@@ -162,7 +162,7 @@ def _climb(run: Run) -> None:
         run.miss("converts", f"{len(own)} errors: {own[0]}" if len(own) > 1 else own[0])
     else:
         run.hold("converts")
-    if converted.script is None:
+    if converted.script is None and not run.stateless:
         migrated = converted.failure or "there is no migration script"
     else:
         migrated = migrate(run, "checkpoint") or ""
@@ -201,6 +201,7 @@ def _source_side(run: Run) -> Steps:
         steps = work(run, "source", run.source_tree, optional=sorted(run.closure.optional))
         mark.write_text(key)
     run.result.parameters = steps.get("builds", {}).get("parameters")
+    run.stateless = steps.get("builds", {}).get("tensors") == 0
     for name in ("imports", "builds", "forward"):
         if not steps.get(name, {}).get("ok"):
             raise VerifyError(f"the source model fails: {name}: {steps.get(name, {}).get('reason', 'not reached')}")

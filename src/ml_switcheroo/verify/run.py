@@ -86,6 +86,10 @@ class Converted:
     seconds: float = 0.0
 
 
+EMPTY = (2).to_bytes(8, "little") + b"{}"
+"""A safetensors file without tensors."""
+
+
 @dataclass
 class Run:
     """Everything that the steps of one ladder share."""
@@ -104,6 +108,7 @@ class Run:
     layout: list[dict[str, Any]]
     inputs: Path
     result: LadderResult
+    stateless: bool = False  # the source's model has no tensors to migrate
 
     def rung(self, name: str) -> Rung:
         """What is known of a rung."""
@@ -214,6 +219,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def migrate(run: Run, name: str, turn: str = "work") -> str:
     """Run the migration script on one of the source's checkpoints; '' or what went wrong."""
     script = run.converted.script
+    if run.stateless:
+        migrated(run, name, turn).write_bytes(EMPTY)
+        return ""
     given = run.folder / f"source.{turn}" / f"{name}.pth"
     if script is None:
         return "there is no migration script"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, ModuleInfo, Site
 
 NONE = v.Const(None)
+BARE = "a module of parts"
 MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 
@@ -177,13 +178,24 @@ class _Collector:
             elif isinstance(value, v.Layer) and value.op in MODULE_CONTAINERS:
                 if not any(isinstance(other, v.Container) and other.site.kind == value.op for other in values):
                     found.append(self.open_container(value.op))
+            elif isinstance(value, v.Layer) and value.op == "Module":
+                found += [ANYTHING, *self.bare()]
             elif isinstance(value, v.Layer):
-                found.append(ANYTHING if value.op == "Module" else layer(value.op))
+                found.append(layer(value.op))
             elif isinstance(value, v.Instance) and value.cls.is_module:
                 found.append(instance(self.name(value.cls)))
             elif isinstance(value, v.Container) and value.site.kind in MODULE_CONTAINERS:
                 found.append(self.site(value.site, value.site.kind))
         return sorted(set(found))
+
+    def bare(self) -> list[str]:
+        """Modules without a class of their own, whose parts are assigned: `down = nn.Module(); down.block = block`."""
+        parts = self.ranks.engine.bare
+        if parts and BARE not in self.grammar.classes:
+            rule = self.grammar.classes[BARE] = ClassRule(comment="modules whose parts are assigned")
+            for name, cell in parts.items():
+                self.add(rule.children, name, self.children(cell.values))
+        return [instance(BARE)] if parts and self.grammar.classes[BARE].children else []
 
     def open_container(self, kind: str) -> str:
         """A container of which only the kind is known."""

@@ -35,6 +35,7 @@ def main(worker: Worker) -> None:
         if not isinstance(model, torch.nn.Module):
             raise TypeError(f"the build expression gives {type(model).__name__}, not a torch.nn.Module")
         line["parameters"] = sum(p.numel() for p in model.parameters())
+        line["tensors"] = len(model.state_dict())
     if "checkpoint" in job:
         model.load_state_dict(torch.load(job["checkpoint"], weights_only=False))
     if job.get("double"):

@@ -182,6 +182,9 @@ class Speller:
         positional = True
         for parameter in spelling.signature:
             name = spelling.row.args.get(parameter.name, parameter.name)
+            if name not in left and (only := _only(spelling.row, parameter)):
+                parts.append(only if positional and parameter.kind != "ko" else f"{parameter.name}={only}")
+                continue
             if name not in left:
                 if (
                     parameter.default is None
@@ -215,6 +218,14 @@ class Speller:
         if left:
             raise UnspellableError(f"this spelling has no {', '.join(left)}")
         return parts
+
+
+def _only(row: ReadRow, parameter: ApiParam) -> str:
+    """The value of an argument that the operation lacks, where the source wants it written and this spelling is for
+    one value only."""
+    rule = row.extra.get(parameter.name, "")
+    asked = parameter.default is None or f"given({parameter.name})" in (row.when or "")
+    return rule.removeprefix("only ").split(" or ")[0] if asked and rule.startswith("only ") else ""
 
 
 def _in_words(value: Any) -> str:

@@ -1,7 +1,7 @@
 """`python -m ml_switcheroo.fuzz.worker FRAMEWORK`: runs functions of one framework as long as it is asked to.
 
 One line of JSON is a request: the text of a module, and which of its functions to call with which arguments. The answer
-is one line, after an empty line for each of the calls; the arrays go to a file. A crash or a hang takes no other process.
+is one line, after an empty line for each of the calls; the arrays go to a file. A crash or a hang takes nothing else.
 """
 
 from __future__ import annotations

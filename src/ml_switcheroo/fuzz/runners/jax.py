@@ -83,10 +83,10 @@ class _Call:
 
 
 def _check_repeatable(function: Any, arguments: dict[str, Any], found: dict[str, Any]) -> None:
-    """The same key, the same numbers."""
+    """The same key, the same numbers (rounded as another program with no gradients may round them)."""
     if "rngs" in inspect.signature(function).parameters:
-        again, _ = leaves(function(**arguments, rngs=nnx.Rngs(0)), _is_array)
-        if any(not jnp.array_equal(again[name], value, equal_nan=True) for name, value in found.items()):
+        again = _Call(function, arguments, draws=True, gradients=False).found
+        if any(not jnp.allclose(again[name], value, 1e-3, 1e-5, equal_nan=True) for name, value in found.items()):
             raise ValueError("two calls with the same key differ")
 
 

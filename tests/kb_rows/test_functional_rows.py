@@ -170,12 +170,13 @@ PROBABILITIES = np.exp(draw(6, 5)) / np.exp(draw(6, 5)).sum(1, keepdims=True)
 WEIGHT = draw(5, low=0.5)
 UNIT, TARGETS = draw(4, 5, low=0.0), draw(4, 5, low=0.0, seed=3)
 SIGNS = np.array([1, -1, 1, -1], np.float32)
+GAPS = np.where(draw(4, 5) < 0, np.nan, draw(4, 5)).astype(np.float64)  # of which no gradients are taken
 ZERO_ROW = np.concatenate([draw(2, 4, 3), np.zeros((1, 4, 3), np.float32)])
 
 CASES = [
     case("softplus", X1, beta=2), case("softplus", X1 * 30, 1, 5.0), case("hardshrink", X1), case("hardshrink", X1, 1.0),
     case("softshrink", X1, 0.3), case("tanhshrink", X1), case("prelu", X2, draw(4)), case("prelu", X2, draw(1)), case("prelu", draw(3, 4), draw(4)),
-    case("prelu", draw(4), draw(1)), case("rrelu", X1, 0.1, 0.4),
+    case("prelu", draw(4), draw(1)), case("prelu", draw(), draw(1)), case("hardshrink", GAPS), case("softshrink", GAPS), case("rrelu", X1, 0.1, 0.4),
     # convolutions
     case("conv1d", X1, draw(6, 4, 3), draw(6)), case("conv1d", X1, draw(6, 2, 3), None, 2, 1, 2, 2), case("conv1d", X1, draw(6, 4, 4), padding="same"),
     case("conv1d", draw(4, 11), draw(6, 4, 3), draw(6)), case("conv2d", X2, draw(6, 4, 3, 2), draw(6), (2, 1), (1, 0), (1, 2)),

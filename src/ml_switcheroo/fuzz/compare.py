@@ -144,7 +144,8 @@ def _other_law(a: Any, b: Any) -> str:
         return ""
     if a.dtype.kind == "c":
         return _other_law(a.real, b.real) or _other_law(a.imag, b.imag)
-    means = a.mean(), b.mean()
+    with np.errstate(all="ignore"):
+        means = a.mean(), b.mean()
     if a.dtype.kind == "f":  # a value that many draws have is not rounded alike on both sides
         unit = SINGLE * max(float(np.abs(a[np.isfinite(a)]).max(initial=0.0)), 1e-30)
         a, b = np.round(a / unit), np.round(b / unit)

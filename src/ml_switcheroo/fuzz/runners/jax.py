@@ -112,7 +112,7 @@ def _replace(value: Any, given: dict[str, Any], prefix: str) -> Any:
 
 
 def _array(array: Any, recipe: Any) -> Any:
-    made = jnp.asarray(array)
+    made = jax.device_put(array)  # asarray() compiles a program for each shape
     return made.astype(jnp.bfloat16) if recipe.dtype == "bfloat16" else made
 
 

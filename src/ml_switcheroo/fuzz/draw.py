@@ -59,6 +59,7 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
     found: list[Drawn] = []
 
     def one(data: st.DataObject) -> Drawn:
+        data.draw(st.integers(0, 1 << 30))  # the second draw begins with another choice than the first: let it be this
         spelling = data.draw(st.sampled_from(spellings))
         layer = op.kind == "layer"
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}

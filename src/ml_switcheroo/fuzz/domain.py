@@ -150,7 +150,8 @@ def _whole(
         scene.base = (0, *scene.base[1:])
     given: dict[str, Any] = {}
     for name, param in params.items():
-        if param.default is not None and draw(st.booleans()):
+        usual = param.default is not None and (name not in fixed or repr(fixed[name]) == param.default)
+        if usual and draw(st.booleans()):
             continue
         if name in fixed:
             value = fixed[name]

@@ -63,7 +63,8 @@ class _Call:
         floats = {n: a for n, a in arrays.items() if gradients and jnp.issubdtype(a.dtype, jnp.floating)}
 
         def call(floats: Any, trained: Any, arrays: Any, rest: Any) -> Any:
-            model = nnx.merge(graph, trained, rest)
+            # Variables are written where they are made: within the gradient, as `trained` is.
+            model = nnx.merge(graph, trained, jax.tree.map(lambda leaf: leaf, rest))
             streams = {"rngs": nnx.Rngs(0)} if draws else {}
             result = (model if is_module else function)(**_replace(arguments, arrays | floats, ""), **streams)
             found, self.plain = leaves(result, _is_array)

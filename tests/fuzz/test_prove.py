@@ -13,7 +13,7 @@ pytest.importorskip("hypothesis")
 pytest.importorskip("torch")
 pytest.importorskip("jax")
 
-from ml_switcheroo.fuzz import report
+from ml_switcheroo.fuzz import known, report
 from ml_switcheroo.fuzz.mutations import detected, mutations
 from ml_switcheroo.fuzz.prove import Proof, Prover
 
@@ -97,11 +97,31 @@ def test_known_failures_are_strict(
 ) -> None:
     file = tmp_path / "known.json"
     file.write_text(json.dumps(KNOWN))
-    monkeypatch.setattr(report, "KNOWN", file)
+    monkeypatch.setattr(known, "KNOWN", file)
     proofs = [Proof(op, status, reason="why" if status == "failing" else "") for op, status in statuses.items()]
     assert report.expected(proofs, "torch", "jax", whole=True) == unexpected
-    known = [p for p in proofs if p.op in ("a", "b") and statuses[p.op] == "failing"]
-    assert all(p.status == "xfail" and p.reason == "a reason (why)" for p in known)
+    failing = [p for p in proofs if p.op in ("a", "b") and statuses[p.op] == "failing"]
+    assert all(p.status == "xfail" and p.reason == "a reason (why)" for p in failing)
+
+
+def test_single_calls_that_differ_as_known(prover: Prover, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prove(entry: dict[str, str]) -> Proof:
+        file = tmp_path / "known.json"
+        file.write_text(json.dumps({"torch to jax": {"sign": entry}}))
+        monkeypatch.setattr(known, "KNOWN", file)
+        monkeypatch.setattr(prover, "known", known.known("torch", "jax"))
+        return prover.prove("sign")
+
+    proof = prove({"calls": r"nan.* instead of .*0", "why": "NaN has no sign"})
+    assert (proof.status, proof.examples, proof.differences) == ("equal", 20, ["NaN has no sign"])
+    assert proof.known
+    assert report.expected([proof], "torch", "jax", whole=True) == []
+    other = prove({"calls": "another failure", "why": "another reason"})
+    assert other.status == "failing"
+    proof.differences = []
+    told = ["sign: no call shows the listed difference any more: another reason"]
+    assert report.expected([proof], "torch", "jax", whole=True) == told
+    assert report.expected([proof], "torch", "jax", whole=True, usual=False) == []
 
 
 def test_every_proof_is_plain_data() -> None:

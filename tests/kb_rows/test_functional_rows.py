@@ -170,12 +170,14 @@ PROBABILITIES = np.exp(draw(6, 5)) / np.exp(draw(6, 5)).sum(1, keepdims=True)
 WEIGHT = draw(5, low=0.5)
 UNIT, TARGETS = draw(4, 5, low=0.0), draw(4, 5, low=0.0, seed=3)
 SIGNS = np.array([1, -1, 1, -1], np.float32)
+GAPS = np.where(draw(4, 5) < 0, np.nan, draw(4, 5)).astype(np.float64)  # of which no gradients are taken
+NAN_ROWS = np.where(draw(2, 4, 9) < 0, np.nan, draw(2, 4, 9)).astype(np.float64)
 ZERO_ROW = np.concatenate([draw(2, 4, 3), np.zeros((1, 4, 3), np.float32)])
 
 CASES = [
     case("softplus", X1, beta=2), case("softplus", X1 * 30, 1, 5.0), case("hardshrink", X1), case("hardshrink", X1, 1.0),
     case("softshrink", X1, 0.3), case("tanhshrink", X1), case("prelu", X2, draw(4)), case("prelu", X2, draw(1)), case("prelu", draw(3, 4), draw(4)),
-    case("prelu", draw(4), draw(1)), case("rrelu", X1, 0.1, 0.4),
+    case("prelu", draw(4), draw(1)), case("prelu", draw(), draw(1)), case("hardshrink", GAPS), case("softshrink", GAPS), case("rrelu", X1, 0.1, 0.4),
     # convolutions
     case("conv1d", X1, draw(6, 4, 3), draw(6)), case("conv1d", X1, draw(6, 2, 3), None, 2, 1, 2, 2), case("conv1d", X1, draw(6, 4, 4), padding="same"),
     case("conv1d", draw(4, 11), draw(6, 4, 3), draw(6)), case("conv2d", X2, draw(6, 4, 3, 2), draw(6), (2, 1), (1, 0), (1, 2)),
@@ -193,7 +195,7 @@ CASES = [
     case("avg_pool1d", X1, 3), case("avg_pool1d", X1, 3, 2, 1, True, False), case("avg_pool2d", X2, 2), case("avg_pool2d", X2, 3, 2, 1), case("avg_pool2d", X2, 3, 2, 1, True), case("avg_pool2d", X2, 3, 2, 1, True, False),
     case("avg_pool2d", X2, (3, 2), stride=(2, 3), padding=(1, 0), count_include_pad=False), case("avg_pool2d", X2, 2, 3, 1, ceil_mode=True), case("avg_pool2d", X2, 3, 2, 1, divisor_override=5), case("avg_pool3d", X3, 2, 2, 1, True, False),
     case("avg_pool3d", X3, 3, 2, 1, True, True, 7), case("avg_pool2d", draw(4, 9, 8), 3, stride=1, padding=1),
-    case("lp_pool1d", X1, 2, 3), case("lp_pool2d", X2, 2, 2), case("lp_pool2d", np.abs(X2), 3.0, (3, 2), 2, True), case("lp_pool3d", X3, 2, 2),
+    case("lp_pool1d", X1, 2, 3), case("lp_pool1d", X1, 1, 3), case("lp_pool2d", X2, -1, 2), case("max_pool1d_with_indices", NAN_ROWS, 3), case("lp_pool2d", X2, 2, 2), case("lp_pool2d", np.abs(X2), 3.0, (3, 2), 2, True), case("lp_pool3d", X3, 2, 2),
     case("adaptive_avg_pool1d", X1, 5), case("adaptive_avg_pool2d", X2, 1), case("adaptive_avg_pool2d", X2, (3, 4)), case("adaptive_avg_pool2d", X2, (None, 5)), case("adaptive_avg_pool2d", X2, 7), case("adaptive_avg_pool2d", X2, (12, 16)),
     case("adaptive_avg_pool3d", X3, (2, None, 3)), case("adaptive_avg_pool2d", draw(4, 9, 8), 2), case("adaptive_max_pool1d", ties(2, 4, 11), 5), case("adaptive_max_pool2d", ties(2, 4, 9, 8), (3, 4)), case("adaptive_max_pool2d", ties(2, 4, 9, 8), (5, None)),
     case("adaptive_max_pool2d", X2, 1), case("adaptive_max_pool2d", X2, (12, 3)), case("adaptive_max_pool3d", X3, 2), case("adaptive_max_pool2d_with_indices", X2, (4, 3)), case("adaptive_max_pool1d_with_indices", X1, 4),

@@ -274,7 +274,7 @@ class Threshold(nnx.Module):
         self.threshold, self.value = threshold, value
 
     def __call__(self, input):
-        return jnp.where(input > self.threshold, input, self.value)
+        return jnp.where(input <= self.threshold, self.value, input)
 
 
 class GLU(nnx.Module):

@@ -6,10 +6,10 @@ from jax import lax
 
 
 def running_places(x: jax.Array, extreme: jax.Array, dim: int) -> ValuesIndices:
-    """The elements of x that reached a running extreme, and their places (the last of equal ones)."""
+    """The elements of x that reached a running extreme (NaN always does), and their places (the last of equal ones)."""
     shape = [-1 if axis == dim else 1 for axis in range(x.ndim)]
     steps = jnp.arange(x.shape[dim]).reshape(shape)
-    indices = lax.cummax(jnp.where(x == extreme, steps, 0), axis=dim)
+    indices = lax.cummax(jnp.where((x == extreme) | (x != x), steps, 0), axis=dim)
     return ValuesIndices(jnp.take_along_axis(x, indices, axis=dim), indices)
 
 

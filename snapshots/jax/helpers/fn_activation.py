@@ -12,12 +12,12 @@ def softplus(x: jax.Array, beta: float = 1, threshold: float = 20) -> jax.Array:
 
 def hardshrink(x: jax.Array, lambd: float = 0.5) -> jax.Array:
     """x where it is further from zero than lambd, zero elsewhere."""
-    return jnp.where(jnp.abs(x) > lambd, x, 0)
+    return jnp.where(jnp.abs(x) <= lambd, 0, x)
 
 
 def softshrink(x: jax.Array, lambd: float = 0.5) -> jax.Array:
     """x moved towards zero by lambd, zero where it is nearer than that."""
-    return jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, 0))
+    return jnp.where(jnp.abs(x) <= lambd, 0, x - lambd * jnp.sign(x))
 
 
 def tanhshrink(x: jax.Array) -> jax.Array:
@@ -27,7 +27,9 @@ def tanhshrink(x: jax.Array) -> jax.Array:
 
 def prelu(x: jax.Array, weight: jax.Array) -> jax.Array:
     """Leaky ReLU with a learned slope: one for all, or one for each channel (axis 1)."""
-    if weight.size > 1 and x.ndim > 2:
+    if weight.size == 1:
+        weight = weight.reshape(())
+    elif x.ndim > 2:
         weight = weight.reshape(-1, *[1] * (x.ndim - 2))
     return jnp.where(x > 0, x, weight.astype(x.dtype) * x)
 
@@ -42,12 +44,14 @@ def rrelu(
 
 def softmax_implicit(x: jax.Array) -> jax.Array:
     """Softmax over the axis that torch picks when none is given: 0 for 0, 1 and 3 axes, otherwise 1."""
-    return jax.nn.softmax(x, axis=0 if x.ndim in (0, 1, 3) else 1)
+    axis = () if x.ndim == 0 else 0 if x.ndim in (1, 3) else 1
+    return jax.nn.softmax(x, axis=axis)
 
 
 def log_softmax_implicit(x: jax.Array) -> jax.Array:
     """Log-softmax over the axis that torch picks when none is given: 0 for 0, 1 and 3 axes, otherwise 1."""
-    return jax.nn.log_softmax(x, axis=0 if x.ndim in (0, 1, 3) else 1)
+    axis = () if x.ndim == 0 else 0 if x.ndim in (1, 3) else 1
+    return jax.nn.log_softmax(x, axis=axis)
 
 
 def gumbel_softmax(

@@ -58,11 +58,11 @@ def embedding_bag(
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8) -> jax.Array:
-    """Dot product of x1 and x2 along dim over the product of their lengths (each at least eps)."""
+    """Dot product of x1 and x2 along dim over their lengths (at least eps, which gradients do not see)."""
     x1, x2 = jnp.broadcast_arrays(x1, x2)
-    x1 = x1 / jnp.maximum(vector_norm(x1, 2, dim, True), eps)
-    x2 = x2 / jnp.maximum(vector_norm(x2, 2, dim, True), eps)
-    return (x1 * x2).sum(dim)
+    norms = [vector_norm(x, 2, dim, True) for x in (x1, x2)]
+    norm1, norm2 = [norm + lax.stop_gradient(jnp.maximum(norm, eps) - norm) for norm in norms]
+    return (x1 / norm1 * (x2 / norm2)).sum(dim)
 
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False) -> jax.Array:

@@ -67,7 +67,8 @@ def pick_largest(x: jax.Array, positions: list[np.ndarray]) -> tuple[jax.Array, 
     lead, counts = x.shape[: x.ndim - rank], flat.shape[:rank]
     lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     patches = jnp.where(outside, lowest, x[(..., *index)]).reshape(*lead, *counts, -1)
-    best = patches.argmax(-1)[..., None]
+    nan = jnp.where(jnp.isnan(patches), np.arange(patches.shape[-1]), -1).max(-1)  # of several NaN the last one
+    best = jnp.where(nan < 0, patches.argmax(-1), nan)[..., None]
     flat = jnp.broadcast_to(flat.reshape(*counts, -1).astype(np.int32), patches.shape)
     return jnp.take_along_axis(patches, best, -1)[..., 0], jnp.take_along_axis(flat, best, -1)[..., 0]
 
@@ -179,9 +180,10 @@ def avg_pool3d(
 def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> jax.Array:
     """p-norm of each window over the last `rank` axes of x."""
     mean = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
-    total = jax.nn.relu(mean) * int(np.prod(to_tuple(kernel_size, rank)))
+    total = mean * int(np.prod(to_tuple(kernel_size, rank)))
     # The slope of the root at 0 is infinite: keep it out of the gradient.
-    return jnp.where(total > 0, jnp.where(total > 0, total, 1) ** (1 / norm_type), 0)
+    root = jnp.where(total == 0, 1, total) ** (1 / norm_type)
+    return jnp.where(total == 0, 0 if norm_type > 0 else jnp.inf, root)
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> jax.Array:

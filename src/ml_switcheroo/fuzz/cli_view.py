@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from .prove import EXAMPLES
 from .report import default_cache, expected, last_report, summary, to_json
 from .run import run
 
@@ -48,7 +49,8 @@ def cli_ci(
                 ops or None, source, target, examples=examples, seed=seed, jobs=jobs,
                 cache=default_cache() if cached else None, on_proof=on_proof,
             )  # fmt: skip
-        unexpected = expected(proofs, source, target, whole=not ops)
+        usual = examples == EXAMPLES and seed == 0
+        unexpected = expected(proofs, source, target, whole=not ops, usual=usual)
         show(proofs, unexpected, facts, verbose=verbose or bool(ops))
         reports.append(to_json(proofs, facts) | {"unexpected": unexpected})
         failed = failed or bool(unexpected)
@@ -77,7 +79,7 @@ def _check_names(ops: Sequence[str], known: Sequence[str]) -> None:
 def show(proofs: Sequence[Proof], unexpected: Sequence[str], facts: dict[str, Any], *, verbose: bool) -> None:
     """The table of a run: what fails, what could not be drawn, and the numbers."""
     for proof in proofs:
-        if proof.status in ("failing", "xfail") or verbose:
+        if proof.status in ("failing", "xfail") or proof.known or verbose:
             print(line(proof))
             if proof.call:
                 print(f"    {proof.call}")
@@ -96,6 +98,8 @@ def line(proof: Proof) -> str:
     what = f"{proof.op}: {proof.status}"
     if proof.examples:
         what += f", {proof.examples} calls, largest error {proof.worst:.1e}"
+    if proof.known:
+        what += f", {proof.known} differ as known: {'; '.join(proof.differences)}"
     return what + (f": {proof.reason[:SHOWN]}" if proof.reason and proof.status != "equal" else "")
 
 

@@ -62,7 +62,7 @@ def compare_call(
     if set(theirs["dtypes"]) - set(ours["plain"]) != set(ours["dtypes"]):
         return worst, "more arrays than in the source"
     if job["gradients"] and not drawn and not any_values:
-        scale = max((float(abs(v).max()) for k, v in mine.items() if k.startswith("gradients|") and v.size), default=0)
+        scale = max((_largest(v) for k, v in mine.items() if k.startswith("gradients|")), default=0.0)
         allowed = max([GRADIENTS * SINGLE, *(TOLERANCES.get(dtype, 0.0) for dtype in ours["dtypes"].values())])
         for key, value in mine.items():
             if key.startswith("gradients|") and key in yours:
@@ -122,7 +122,7 @@ def compare_weights(
         if why := migrate(job[kind], result, name):
             return worst, f"migration of {kind}: {why}"
         ours = load_file(result)
-        scale = max((float(abs(v).max()) for v in ours.values() if v.size and v.dtype.kind == "f"), default=0.0)
+        scale = max((_largest(v) for v in ours.values() if v.dtype.kind == "f"), default=0.0)
         for path, value in ours.items():
             found = yours.get(f"{kind}|{path}")
             if found is not None:
@@ -144,7 +144,8 @@ def _other_law(a: Any, b: Any) -> str:
         return ""
     if a.dtype.kind == "c":
         return _other_law(a.real, b.real) or _other_law(a.imag, b.imag)
-    means = a.mean(), b.mean()
+    with np.errstate(all="ignore"):
+        means = a.mean(), b.mean()
     if a.dtype.kind == "f":  # a value that many draws have is not rounded alike on both sides
         unit = SINGLE * max(float(np.abs(a[np.isfinite(a)]).max(initial=0.0)), 1e-30)
         a, b = np.round(a / unit), np.round(b / unit)
@@ -183,6 +184,13 @@ def _apart(a: Any, b: Any, tolerance: float, floor: float = 3e-3) -> tuple[float
         return error, ""
     wrong = np.abs(x - y) > tolerance * scale
     return error, f"off by {error:.1e} of the largest value: {_some(y, wrong)} instead of {_some(x, wrong)}"
+
+
+def _largest(array: Any) -> float:
+    """Of the finite values."""
+    import numpy as np
+
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
 def _some(array: Any, wrong: Any) -> str:

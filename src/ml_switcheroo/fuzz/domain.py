@@ -112,43 +112,57 @@ def calls(
         if param.default is None and name not in fixed:
             _check(name, types[name])
 
-    @st.composite
-    def whole(draw: Any) -> dict[str, Any]:
-        floats = known is not None or draw(st.booleans())
-        scene = Scene(
-            draw,
-            base=draw(st.sampled_from(LARGE))
-            if large and draw(st.integers(0, 3))
-            else tuple(draw(st.sampled_from(SIZES)) for _ in range(draw(st.sampled_from(RANKS)))),
-            dtype="float32" if known is not None else draw(st.sampled_from(FLOATS if floats else ANY_DTYPE)),
-            values=draw(st.sampled_from(_words(joint, "_values", VALUES))),
-        )
-        if "_dtype" in joint:
-            scene.dtypes = _words(joint, "_dtype", ())
-            scene.dtype = draw(st.sampled_from(scene.dtypes))
-        if "_shape" in joint:
-            scene.base = scene.shape(joint["_shape"])
-        if not scene.base and any(AXES.match(name) for name in (*params, *(known or ()))):
-            scene.base = (3,)  # an axis of an array that has none: frameworks do not agree whether that is 0
-        scene.known, scene.layer = dict(known or {}), layer
-        if known is None and draw(st.integers(0, 15)) == 0 and scene.base:
-            scene.base = (0, *scene.base[1:])
-        given: dict[str, Any] = {}
-        for name, param in params.items():
-            if param.default is not None and draw(st.booleans()):
-                continue
-            if name in fixed:
-                value = fixed[name]
-            else:
-                value = _draw(scene, name, types[name], param.default, leading=name == first or not given)
-            if value is not MISSING:
-                given[name] = value
-                scene.known.setdefault(name, value)
-        if any(isinstance(value, Dtype) and "float" not in value.name for value in given.values()):
-            given = {name: _ordinary(value) for name, value in given.items()}
-        return given
+    return _whole(params, types, fixed, first, known, joint, layer=layer, large=large)
 
-    return whole()
+
+@st.composite
+def _whole(
+    draw: Any,
+    params: Mapping[str, Param],
+    types: Mapping[str, Type],
+    fixed: Mapping[str, Any],
+    first: str | None,
+    known: Mapping[str, Any] | None,
+    joint: Mapping[str, str],
+    *,
+    layer: bool,
+    large: bool,
+) -> dict[str, Any]:
+    """The arguments of one call. (Decorated once: Hypothesis reads the source of what it decorates.)"""
+    floats = known is not None or draw(st.booleans())
+    scene = Scene(
+        draw,
+        base=draw(st.sampled_from(LARGE))
+        if large and draw(st.integers(0, 3))
+        else tuple(draw(st.sampled_from(SIZES)) for _ in range(draw(st.sampled_from(RANKS)))),
+        dtype="float32" if known is not None else draw(st.sampled_from(FLOATS if floats else ANY_DTYPE)),
+        values=draw(st.sampled_from(_words(joint, "_values", VALUES))),
+    )
+    if "_dtype" in joint:
+        scene.dtypes = _words(joint, "_dtype", ())
+        scene.dtype = draw(st.sampled_from(scene.dtypes))
+    if "_shape" in joint:
+        scene.base = scene.shape(joint["_shape"])
+    if not scene.base and any(AXES.match(name) for name in (*params, *(known or ()))):
+        scene.base = (3,)  # an axis of an array that has none: frameworks do not agree whether that is 0
+    scene.known, scene.layer = dict(known or {}), layer
+    if known is None and draw(st.integers(0, 15)) == 0 and scene.base:
+        scene.base = (0, *scene.base[1:])
+    given: dict[str, Any] = {}
+    for name, param in params.items():
+        usual = param.default is not None and (name not in fixed or repr(fixed[name]) == param.default)
+        if usual and draw(st.booleans()):
+            continue
+        if name in fixed:
+            value = fixed[name]
+        else:
+            value = _draw(scene, name, types[name], param.default, leading=name == first or not given)
+        if value is not MISSING:
+            given[name] = value
+            scene.known.setdefault(name, value)
+    if any(isinstance(value, Dtype) and "float" not in value.name for value in given.values()):
+        given = {name: _ordinary(value) for name, value in given.items()}
+    return given
 
 
 def _word(text: str) -> Any:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .draw import Drawn, UndrawableError, check, draws
+from .known import known
 from .shrink import shrink
 from .spelling import Speller
 from .trial import Outcome, Trial
@@ -36,6 +37,8 @@ class Proof:
     call: str = ""  # the failing call, ready to paste
     gradients: int = 0  # examples whose gradients were compared, too
     spellings: list[str] = field(default_factory=list)
+    known: int = 0  # calls that differ as known
+    differences: list[str] = field(default_factory=list)  # why those do
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a report."""
@@ -52,6 +55,7 @@ class Prover:
         self.kb: KnowledgeBase = kb.load(source, target)
         self.speller = Speller(self.kb)
         self.trial = Trial(source, target, self.speller)
+        self.known = known(source, target)
 
     def __enter__(self) -> Prover:
         self.trial.__enter__()
@@ -78,8 +82,10 @@ class Prover:
         except UndrawableError as error:
             return Proof(name, "not drawn", reason=str(error))
         if proof.status == "equal" and not proof.examples:
-            proof.status = "refused" if proof.refused else "not drawn"
-            proof.reason = proof.reason or "no spelling takes the arguments that were drawn"
+            proof.status = "xfail" if proof.known else "refused" if proof.refused else "not drawn"
+            proof.reason = (
+                next(iter(proof.differences), proof.reason) or "no spelling takes the arguments that were drawn"
+            )
         elif proof.status == "equal" and not proof.refused:
             proof.reason = ""  # of draws that were none
         return proof
@@ -90,12 +96,21 @@ class Prover:
             outcomes = self._attempt(op, batch, self.examples - proof.examples)
             for drawn, outcome in zip(batch, outcomes, strict=True):
                 self._count(op, drawn, outcome, proof)
-                if outcome.status == "failing":
+                if outcome.status == "failing" and not self._is_known(outcome, proof):
                     drawn, outcome = shrink(op, drawn, outcome, lambda simpler: self._attempt(op, simpler))
                     example = drawn.example(self.speller, op)
                     proof.status, proof.reason = "failing", outcome.reason
                     proof.call = example.paste() if example else ""
                     return
+
+    def _is_known(self, outcome: Outcome, proof: Proof) -> bool:
+        why = next((one.why for one in self.known.get(proof.op, ()) if one.explains(outcome.reason)), None)
+        if why is None:
+            return False
+        proof.known += 1
+        if why not in proof.differences:
+            proof.differences.append(why)
+        return True
 
     def _attempt(self, op: HubOp, batch: list[Drawn], wanted: int | None = None) -> list[Outcome]:
         """What comes of each call, in their order; those that cannot be written are invalid."""

@@ -182,20 +182,25 @@ class Speller:
         positional = True
         for parameter in spelling.signature:
             name = spelling.row.args.get(parameter.name, parameter.name)
+            if parameter.name in spelling.row.extra and name in left:  # another meaning here: only the usual one
+                if repr(given[name]) != op.params[name].default:
+                    raise UnspellableError(f"{parameter.name} means something else")
+                del left[name]
+            if name not in left and (only := _only(spelling.row, parameter)):
+                parts.append(only if positional and parameter.kind != "ko" else f"{parameter.name}={only}")
+                continue
+            needed = parameter.default is None and parameter.kind in ("po", "pk")
+            if name not in left and needed and parameter.name not in spelling.row.extra:
+                hub = op.params.get(name)
+                if hub is None or hub.default is None:
+                    raise UnspellableError(f"{parameter.name} is not given")
+                left[name] = hub.default
             if name not in left:
-                if (
-                    parameter.default is None
-                    and parameter.kind in ("po", "pk")
-                    and parameter.name not in spelling.row.extra
-                ):
-                    hub = op.params.get(name)
-                    if hub is None or name not in given:
-                        raise UnspellableError(f"{parameter.name} is not given")
                 positional = False
                 continue
             text = left.pop(name)
             if parameter.kind == "va":
-                items = given[name]
+                items = given.get(name)
                 if positional and isinstance(items, (tuple, list)) and items and choose(2):
                     parts += [text[1:-1].rstrip(",")]
                 elif positional:
@@ -215,6 +220,14 @@ class Speller:
         if left:
             raise UnspellableError(f"this spelling has no {', '.join(left)}")
         return parts
+
+
+def _only(row: ReadRow, parameter: ApiParam) -> str:
+    """The value of an argument that the operation lacks, where the source wants it written and this spelling is for
+    one value only."""
+    rule = row.extra.get(parameter.name, "")
+    asked = parameter.default is None or f"given({parameter.name})" in (row.when or "")
+    return rule.removeprefix("only ").split(" or ")[0] if asked and rule.startswith("only ") else ""
 
 
 def _in_words(value: Any) -> str:

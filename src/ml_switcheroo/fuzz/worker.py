@@ -1,7 +1,7 @@
 """`python -m ml_switcheroo.fuzz.worker FRAMEWORK`: runs functions of one framework as long as it is asked to.
 
 One line of JSON is a request: the text of a module, and which of its functions to call with which arguments. The answer
-is one line; the arrays go to a file. A crash or a hang takes this process only.
+is one line, after an empty line for each of the calls; the arrays go to a file. A crash or a hang takes nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def main() -> None:
     runner = importlib.import_module(f".runners.{runner_of(sys.argv[1])}", __package__)
     for line in sys.stdin:
         request = json.loads(line)
-        answers.write(json.dumps(_answer(runner, request)) + "\n")
+        answers.write(json.dumps(_answer(runner, request, answers)) + "\n")
         answers.flush()
 
 
@@ -44,7 +44,7 @@ def runner_of(framework: str) -> str:
     return next((spoke for spoke in spokes(framework) if (there / f"{spoke}.py").is_file()), framework)
 
 
-def _answer(runner: Any, request: dict[str, Any]) -> dict[str, Any]:
+def _answer(runner: Any, request: dict[str, Any], answers: TextIO) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "drawn"}
     try:
         exec(compile(request["text"], "<drawn>", "exec"), names)
@@ -53,6 +53,8 @@ def _answer(runner: Any, request: dict[str, Any]) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
     for index, job in enumerate(request["jobs"]):
+        answers.write("\n")  # a sign of life
+        answers.flush()
         try:
             given = {name: from_json(value) for name, value in job["arguments"].items()}
             outcome = runner.run(names[job["name"]], given, job)

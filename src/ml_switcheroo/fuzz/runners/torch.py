@@ -21,6 +21,9 @@ def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, 
     parameters: dict[str, Any] = {}
     if isinstance(function, type):
         model = function()
+        if any(torch.nn.parameter.is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+            with torch.no_grad():
+                model.eval()(**arguments)
         _vary(model)
         if job["weights"]:
             _save(model.state_dict(), job["weights"])

@@ -26,7 +26,6 @@ def transform(
         n = rows.shape[-1] if n is None else n
         out = function(to_length(rows, n))
     scale = {"ortho": math.sqrt(n), "forward": n, "backward": 1, None: 1}[norm]
-    scale = n / scale if inverse else scale
     return tnp.moveaxis(out * tf.cast(scale if inverse else 1 / scale, out.dtype), -1, dim)
 
 

@@ -262,6 +262,11 @@ PLANS = {
             "keras.random",
             "keras.activations",
             "keras.losses",
+            "keras",
+            "keras.backend",
+            "keras.config",
+            "keras.utils",
+            "keras.distribution",
         ],
     ),
 }

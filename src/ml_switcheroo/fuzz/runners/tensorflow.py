@@ -16,9 +16,10 @@ from ..worker import leaves, map_arrays, mixers
 WIDE = True
 # What it says of dtypes that an operation does not take, and of two that do not go together: it promotes none.
 LACKS = re.compile(
-    r"is not in the list of allowed values|was expected to be an? \w+ tensor but is an? \w+ tensor|to EagerTensor of dtype"
-    r"|Could not find device for node|No OpKernel was registered|Tensor conversion requested dtype"
-    r"|Expected \S+, but got .* of type|Invalid dtype|type.* does not match type|not supported for dtype"
+    r"is not in the list of allowed values|to EagerTensor of dtype|Could not find device for node"
+    r"|was expected to be an? \w+ tensor but is an? \w+ tensor|No OpKernel was registered|Invalid dtype"
+    r"|Tensor conversion requested dtype|Expected \S+, but got .* of type|type.* does not match type"
+    r"|not supported for dtype|Expected numeric|must have the same dtype"
 )
 
 

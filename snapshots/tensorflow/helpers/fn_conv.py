@@ -21,11 +21,12 @@ def convolve(x, weight, pads, stride, dilation, groups=1) -> tf.Tensor:
         return tf.concat([convolve(part, w, pads, stride, dilation) for part, w in parts], axis=1)
     x = tf.pad(tnp.moveaxis(x, 1, -1), [(0, 0), *pads, (0, 0)])
     kernel = tf.transpose(weight, [*range(2, weight.ndim), 1, 0])
+    layout = ("NWC", "NHWC", "NDHWC")[weight.ndim - 3]
     if max(stride) > 1 and max(dilation) > 1:  # not both at once: leave out what a stride skips
-        out = tf.nn.convolution(x, kernel, dilations=dilation)
+        out = tf.nn.convolution(x, kernel, data_format=layout, dilations=dilation)
         out = out[(slice(None), *[slice(None, None, step) for step in stride])]
     else:
-        out = tf.nn.convolution(x, kernel, strides=stride, dilations=dilation)
+        out = tf.nn.convolution(x, kernel, strides=stride, data_format=layout, dilations=dilation)
     return tnp.moveaxis(out, -1, 1)
 
 

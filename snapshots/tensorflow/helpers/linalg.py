@@ -67,7 +67,9 @@ def match_batches(x, b) -> tuple[tf.Tensor, tf.Tensor]:
 
 def cholesky_solve(x, factor, upper=False) -> tf.Tensor:
     """Solves A y = x, given the triangular factor of A."""
-    return tf.linalg.cholesky_solve(*match_batches(tf.linalg.adjoint(factor) if upper else factor, x))
+    lower = tf.linalg.matrix_transpose(factor) if upper else factor
+    half = solve_triangular(lower, x, upper=False)
+    return solve_triangular(tf.linalg.matrix_transpose(lower), half, upper=True)
 
 
 def cholesky_inverse(x, upper=False) -> tf.Tensor:
@@ -116,7 +118,7 @@ def lu_factors(x) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Permutation matrix P, lower L and upper U with P @ L @ U = x, for square x."""
     both, order = tf.linalg.lu(x)
     lower = tf.linalg.set_diag(tf.linalg.band_part(both, -1, 0), tf.ones(x.shape[:-1], dtype=x.dtype))
-    permutation = tf.one_hot(order, x.shape[-1], axis=-2, dtype=x.dtype)
+    permutation = tf.linalg.matrix_transpose(tf.one_hot(order, x.shape[-1], dtype=x.dtype))
     return permutation, lower, tf.linalg.band_part(both, 0, -1)
 
 

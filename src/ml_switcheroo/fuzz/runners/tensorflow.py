@@ -65,7 +65,7 @@ def _gradients(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
             total = total + tf.reduce_sum(tf.cast(value, tf.float32) * weights[name])
     try:
         slopes = tape.gradient(total, floats, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    except LookupError:  # operations that have no gradient: there is none to compare
+    except (LookupError, NotImplementedError):  # operations that have no gradient: there is none to compare
         return {}
     return {name: tf.convert_to_tensor(slope) for name, slope in slopes.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import types
 from typing import Any
@@ -70,6 +71,11 @@ def array_of(framework: str) -> Any:
         return pytest.importorskip("torch").from_numpy
     if framework == "mlx":
         return pytest.importorskip("mlx.core").array
+    if framework == "tensorflow":
+        return pytest.importorskip("tensorflow").constant
+    if framework == "keras":
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+        return pytest.importorskip("keras.ops").convert_to_tensor
     return pytest.importorskip("jax.numpy").asarray
 
 

@@ -66,7 +66,7 @@ def pick_largest(x: tf.Tensor, positions: list[np.ndarray]) -> tuple[tf.Tensor, 
     flat = tf.constant(flat.astype(np.int64))
     patches = tf.reshape(tf.gather(tf.reshape(x, (*lead, -1)), tf.reshape(flat, [-1]), axis=-1), (*lead, *flat.shape))
     patches = tf.reshape(tf.where(outside, tf.cast(lowest, x.dtype), patches), (*lead, *counts, -1))
-    best = tf.stop_gradient(tf.argmax(patches, axis=-1)[..., None])
+    best = place_of_extreme(patches, tf.reduce_max(patches, axis=-1, keepdims=True), -1)
     flat = tf.broadcast_to(tf.reshape(flat, (*counts, -1)), patches.shape)
     return tnp.take_along_axis(patches, best, -1)[..., 0], tnp.take_along_axis(flat, best, -1)[..., 0]
 
@@ -250,7 +250,7 @@ def adaptive_max_pool_nd(x: tf.Tensor, rank: int, output_size) -> tf.Tensor:
     """Largest values of windows that divide each of the last `rank` axes into output_size parts."""
     positions = adaptive_positions(x.shape[-rank:], output_size)
     for axis, where in enumerate(positions, x.ndim - rank):
-        if where.shape.num_elements() != x.shape[axis]:  # windows overlap: lay them side by side
+        if where.size != x.shape[axis]:  # windows overlap: lay them side by side
             x = tf.gather(x, tf.convert_to_tensor(where.reshape(-1)), axis=axis)
     return max_pool_nd(x, rank, tuple(where.shape[1] for where in positions), None, 0, 1, False)
 

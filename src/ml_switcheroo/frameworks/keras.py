@@ -11,6 +11,7 @@ STYLE = Style(
     choose="ops.where({test}, {x}, {other})",
     both="ops.logical_and({x}, {other})",
     negation="ops.logical_not({x})",
+    truth_as="ops.cast({x}, {other}.dtype)",
     transpose="ops.transpose({x}, {axes})",
     stop_gradient="ops.stop_gradient({x})",
 )

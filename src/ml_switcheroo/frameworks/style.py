@@ -49,6 +49,7 @@ class Style:
     choose: str = ""  # {x} where {test}, an array, is true, else {other}
     both: str = "({x}) & ({other})"  # truth values of two arrays joined
     negation: str = ""  # where {x}, an array, is zero
+    truth_as: str = ""  # truth values {x} as numbers of the dtype of {other}, where arithmetic does not mix them
     mask_read: str = ""  # x[mask] where arrays cannot be read by a mask: helper(x, mask, axis=0) or `f({x}, {mask})`
     mask_write: str = ""  # helper(x, mask, value, axis=0): x with values where a mask is true
     mask_choice: str = ""  # helper(mask, x, other): rows of x where a mask is true, else of other

@@ -12,6 +12,7 @@ STYLE = Style(
     choose="tf.where({test}, {x}, {other})",
     both="tf.logical_and({x}, {other})",
     negation="tf.logical_not({x})",
+    truth_as="tf.cast({x}, {other}.dtype)",
     transpose="tf.transpose({x}, {axes})",
     stop_gradient="tf.stop_gradient({x})",
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import NOTHING, Container, Tensor
+from ..analysis.values import NOTHING, Container, Tensor, is_mask
 from ..convert.precedence import bare
 from .base import Walk
 from .in_place_calls import changed_argument, without_data
@@ -101,6 +101,25 @@ class InMemory(Walk):
             args.append(cst.Arg(cst.Integer(str(axis)), cst.Name("axis"), equal))
         self.context.changed = True
         return cst.Call(cst.Name(self.context.helper_name(self.style.mask_read)), args)
+
+    def leave_BinaryOperation(
+        self, original_node: cst.BinaryOperation, updated_node: cst.BinaryOperation
+    ) -> cst.BaseExpression:
+        """`x * mask` where arithmetic of the target does not mix truth values with numbers."""
+        if not self.style.truth_as or not isinstance(original_node.operator, (cst.Add, cst.Subtract, cst.Multiply)):
+            return updated_node
+        for side, other in (("left", "right"), ("right", "left")):
+            number = getattr(updated_node, other)
+            plain = isinstance(number, (cst.Name, cst.Attribute, cst.Subscript))
+            whose = getattr(original_node, other)
+            if plain and is_mask(self.facts(getattr(original_node, side))) and self.holds_array(whose):
+                if is_mask(self.facts(whose)):
+                    return updated_node
+                truth = bare(getattr(updated_node, side))
+                self.context.changed = True
+                numbers = self.style_expression(self.style.truth_as, x=truth, other=number.deep_clone())
+                return updated_node.with_changes(**{side: numbers})
+        return updated_node
 
     def _read_places(self, original: cst.Subscript, updated: cst.Subscript) -> cst.BaseExpression:
         indices = [element.slice for element in original.slice]

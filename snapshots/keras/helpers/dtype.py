@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 from keras import ops
 
 
@@ -10,3 +11,8 @@ def cast_like(x: Any, target: Any) -> Any:
     if ops.is_tensor(target):
         return ops.cast(x, target.dtype)
     return x if target is None or target.partition(":")[0] in ("cpu", "gpu", "cuda", "tpu") else ops.cast(x, target)
+
+
+def gpu_count() -> int:
+    """How many GPUs the backend has."""
+    return sum(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices())

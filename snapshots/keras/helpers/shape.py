@@ -124,3 +124,12 @@ def combinations(x: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """All choices of r elements of a vector, one a row."""
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     return ops.take(x, np.array(list(choose(range(x.shape[0]), r)), dtype=np.int32).reshape(-1, r), axis=0)
+
+
+def split_parts(x: Any, indices_or_sections: int | Sequence[int], dim: int = 0) -> list[Any]:
+    """Pieces of x along dim: as many as told, the first ones longer by one, or ending at the listed places."""
+    if isinstance(indices_or_sections, int):
+        size, longer = divmod(x.shape[dim], indices_or_sections)
+        return split_by_size(x, [size + (index < longer) for index in range(indices_or_sections)], dim)
+    starts, ends = [0, *indices_or_sections], [*indices_or_sections, x.shape[dim]]
+    return [x[places_along(x, dim, slice(start, end))] for start, end in zip(starts, ends)]

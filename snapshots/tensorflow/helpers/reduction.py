@@ -116,7 +116,7 @@ def standard_deviation(
     keepdim: bool = False,
     correction: int | None = None,
 ) -> tf.Tensor:
-    """Square root of the variance; unlike that of tf.math.reduce_std, its gradient is zero where all values are equal."""
+    """Square root of the variance; unlike that of tf.math.reduce_std, its gradient is zero where all are equal."""
     ddof = int(unbiased) if correction is None else correction
     squares = variance(x, dim, ddof, keepdim)
     return tf.where(squares == 0, 0, tf.sqrt(tf.where(squares == 0, 1, squares)))

@@ -12,6 +12,11 @@ def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
     return ops.where(beta * x > threshold, x, ops.softplus(beta * x) / beta)
 
 
+def softshrink(x: Any, lambd: float = 0.5) -> Any:
+    """x moved towards zero by lambd, zero where it is nearer than that."""
+    return ops.where(x > lambd, x - lambd, ops.where(x < -lambd, x + lambd, 0 * x))
+
+
 def prelu(x: Any, weight: Any) -> Any:
     """Leaky ReLU with a learned slope: one for all, or one for each channel (axis 1)."""
     if math.prod(weight.shape) == 1:

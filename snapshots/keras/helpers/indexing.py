@@ -83,6 +83,8 @@ def with_added(x: Any, index, value) -> Any:
 
 def gather_along(x: Any, dim: int, index: Any) -> Any:
     """Elements of x along dim at the places that index names; the other places are those of index."""
+    if not math.prod(index.shape):
+        return ops.zeros(index.shape, dtype=x.dtype)
     x, places = at_least_1d(x), at_least_1d(index)
     return ops.reshape(items_of(x, scatter_places(dim, places)), index.shape)
 
@@ -212,3 +214,8 @@ def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
     last = math.prod(source.shape) - 1
     taken = ops.take(ops.reshape(source, [-1]), ops.clip(order, 0, last), axis=0)
     return ops.where(mask, ops.reshape(taken, mask.shape), x)
+
+
+def take_flat(x: Any, index: Any) -> Any:
+    """Elements of x, seen as one row, at the given places."""
+    return ops.take(x, index) if math.prod(index.shape) else ops.zeros(index.shape, dtype=x.dtype)

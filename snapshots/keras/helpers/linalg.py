@@ -65,6 +65,11 @@ def transposed(x) -> Any:
     return ops.swapaxes(x, -1, -2)
 
 
+def mirrored(x) -> Any:
+    """Symmetric matrices of which x has the lower triangle; backends do not agree which part they read."""
+    return ops.tril(x) + ops.conj(transposed(ops.tril(x, k=-1)))
+
+
 def match_batches(x, b) -> tuple[Any, Any]:
     """Two batches of matrices, with the same axes before the last two."""
     shape = np.broadcast_shapes(tuple(x.shape[:-2]), tuple(b.shape[:-2]))

@@ -60,7 +60,7 @@ def _gradients(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         return dict(jax.grad(loss)(floats))
     except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
         return {}  # what depends on values has no gradient under a trace
-    except (jax.errors.TracerIntegerConversionError, jax.errors.NonConcreteBooleanIndexError):
+    except (jax.errors.TracerIntegerConversionError, jax.errors.NonConcreteBooleanIndexError, NotImplementedError):
         return {}
 
 

@@ -15,8 +15,16 @@ import numpy as np
 from ..worker import leaves, map_arrays, mixers
 
 
+MANY = 300  # runs, after which the programs that JAX keeps of them are forgotten
+_runs = 0
+
+
 def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     """Call a function; outputs, and the gradients of its floating inputs."""
+    global _runs
+    _runs += 1
+    if _runs % MANY == 0:
+        jax.clear_caches()
     arguments = {name: map_arrays(value, _array) for name, value in given.items()}
     found, plain = _call(function, arguments)
     if job["random"]:

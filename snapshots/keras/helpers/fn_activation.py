@@ -12,6 +12,11 @@ def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
     return ops.where(beta * x > threshold, x, ops.softplus(beta * x) / beta)
 
 
+def hardshrink(x: Any, lambd: float = 0.5) -> Any:
+    """x where it is further from zero than lambd, zero elsewhere."""
+    return ops.where(ops.abs(x) <= lambd, 0, x)
+
+
 def softshrink(x: Any, lambd: float = 0.5) -> Any:
     """x moved towards zero by lambd, zero where it is nearer than that."""
     return ops.where(x > lambd, x - lambd, ops.where(x < -lambd, x + lambd, 0 * x))

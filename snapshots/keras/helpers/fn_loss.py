@@ -218,7 +218,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
             axis=0,
         )
     # A blank before, between and after the labels; a state may be entered from itself, its neighbour, or past a blank.
-    blanks = ops.full(targets.shape, ops.cast(blank, targets.dtype))
+    blanks = ops.full(targets.shape, blank, dtype=targets.dtype)
     states = ops.reshape(ops.stack([blanks, targets], axis=2), [batch, -1])
     states = ops.pad(states, [(0, 0), (0, 1)], constant_values=blank)
     skip = ops.pad((states[:, 2:] != blank) & (states[:, 2:] != states[:, :-2]), [(0, 0), (2, 0)])

@@ -79,6 +79,7 @@ def array_of(framework: str) -> Any:
     return pytest.importorskip("jax.numpy").asarray
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype")  # JAX as a backend holds no 64 bits by default
 @pytest.mark.parametrize("case", marked(RUNS))
 def test_numbers(case: Case) -> None:
     makers = [array_of(case.source), array_of(case.target)]

@@ -67,7 +67,8 @@ def transposed(x) -> Any:
 
 def mirrored(x) -> Any:
     """Symmetric matrices of which x has the lower triangle; backends do not agree which part they read."""
-    return ops.tril(x) + ops.conj(transposed(ops.tril(x, k=-1)))
+    whole = ops.tril(x) + ops.conj(transposed(ops.tril(x, k=-1)))
+    return x + ops.stop_gradient(whole - x)  # the gradient is that of the whole matrix
 
 
 def match_batches(x, b) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ def attention_weights(query, key, attn_mask=None, is_causal=False, scale=None) -
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = query @ tnp.swapaxes(key, -1, -2) * scale
     if is_causal:
-        scores = tf.where(tnp.tril(tf.ones(scores.shape[-2:], tf.bool)), scores, -math.inf)
+        scores = tf.where(tf.linalg.band_part(tf.ones(scores.shape[-2:], tf.bool), -1, 0), scores, -math.inf)
     if attn_mask is None:
         return tf.nn.softmax(scores, axis=-1)
     if attn_mask.dtype == tf.bool:

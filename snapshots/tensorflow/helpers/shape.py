@@ -126,3 +126,15 @@ def combinations(x: tf.Tensor, r: int = 2, with_replacement: bool = False) -> tf
     """All choices of r elements of a vector, one a row."""
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     return tf.gather(x, np.array(list(choose(range(x.shape[0]), r)), dtype=np.int32).reshape(-1, r))
+
+
+def lower_triangle(x: tf.Tensor, diagonal: int = 0) -> tf.Tensor:
+    """x with zeros above a diagonal of its last two axes."""
+    rows, columns = x.shape[-2:]
+    return tf.where(tf.range(rows)[:, None] + diagonal >= tf.range(columns), x, tf.zeros_like(x))
+
+
+def upper_triangle(x: tf.Tensor, diagonal: int = 0) -> tf.Tensor:
+    """x with zeros below a diagonal of its last two axes."""
+    rows, columns = x.shape[-2:]
+    return tf.where(tf.range(rows)[:, None] + diagonal <= tf.range(columns), x, tf.zeros_like(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import types
 from typing import Any
@@ -70,9 +71,15 @@ def array_of(framework: str) -> Any:
         return pytest.importorskip("torch").from_numpy
     if framework == "mlx":
         return pytest.importorskip("mlx.core").array
+    if framework == "tensorflow":
+        return pytest.importorskip("tensorflow").constant
+    if framework == "keras":
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+        return pytest.importorskip("keras.ops").convert_to_tensor
     return pytest.importorskip("jax.numpy").asarray
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype")  # JAX as a backend holds no 64 bits by default
 @pytest.mark.parametrize("case", marked(RUNS))
 def test_numbers(case: Case) -> None:
     makers = [array_of(case.source), array_of(case.target)]

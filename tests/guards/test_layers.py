@@ -36,7 +36,7 @@ ORDER = (
     "__main__",
 )
 GENERAL = ("analysis", "convert", "rewrite")
-FRAMEWORKS = ("torch", "jax", "flax", "nnx", "jnp", "keras", "mlx")
+FRAMEWORKS = ("torch", "jax", "flax", "nnx", "jnp", "keras", "mlx", "tensorflow")
 FILES = sorted(path for path in SRC.rglob("*.py") if path != SRC / "__init__.py")
 
 

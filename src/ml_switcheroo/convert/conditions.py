@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from ..analysis.values import is_mask
 from .kinds import kinds_of
 from .literals import literal, parse_value
 
@@ -246,6 +247,8 @@ def _call(node: ast.Call, facts: Facts) -> Any:
         return False if facts.is_open(name) else bound is None or literal(bound.node)[0]
     if node.func.id == "kind":
         return _kind(name, bound, facts)
+    if node.func.id == "truth":
+        return True if bound is not None and is_mask(bound.values) else UNKNOWN
     if node.func.id == "items":
         known, value = (False, None) if bound is None else literal(bound.original)
         return _common(value) if known and isinstance(value, (tuple, list)) else UNKNOWN

@@ -42,11 +42,15 @@ class Style:
     copies: bool = False  # arrays can be written to, but their slices and views are copies
     immutable: bool = False  # arrays cannot be written to: x[i] = v becomes an expression
     index_view: str = ""  # attribute whose subscript stands for the place to write to (`x.at[i]`)
-    index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view
+    index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view;
+    # without a view a helper(x, index, value)
+    index_of: str = ""  # what gives back its index (`np.s_`), for indices that are arguments of helpers
+    index_read: str = ""  # helper(x, index): x[index] where arrays cannot be read by arrays
     choose: str = ""  # {x} where {test}, an array, is true, else {other}
     both: str = "({x}) & ({other})"  # truth values of two arrays joined
     negation: str = ""  # where {x}, an array, is zero
-    mask_read: str = ""  # helper(x, mask, axis=0): x[mask] where arrays cannot be read by a mask
+    truth_as: str = ""  # truth values {x} as numbers of the dtype of {other}, where arithmetic does not mix them
+    mask_read: str = ""  # x[mask] where arrays cannot be read by a mask: helper(x, mask, axis=0) or `f({x}, {mask})`
     mask_write: str = ""  # helper(x, mask, value, axis=0): x with values where a mask is true
     mask_choice: str = ""  # helper(mask, x, other): rows of x where a mask is true, else of other
     mask_neutral: tuple[tuple[str, str], ...] = ()  # augmented operator -> array like {x} that it leaves as it is

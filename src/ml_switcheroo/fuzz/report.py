@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from collections import Counter
 from pathlib import Path
@@ -21,10 +20,12 @@ if TYPE_CHECKING:
 
 def versions(*frameworks: str) -> dict[str, str]:
     """Versions of what ran."""
-    found = {"ml_switcheroo": importlib.metadata.version("ml_switcheroo")}
+    from ..kb.snapshot import installed_version
+
+    found = {"ml_switcheroo": installed_version("ml_switcheroo")}
     for framework in frameworks:
         for package in needed(framework):
-            found[package] = importlib.metadata.version(package)
+            found[package] = installed_version(package)
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arrays import to_json
-from .compare import compare_call, compare_weights
+from .compare import compare_call, compare_weights, drawn_dtypes
 from .process import Process
 
 if TYPE_CHECKING:
@@ -81,6 +81,9 @@ class Trial:
                 todo.remove(i)
         theirs, others = self.sides[1].ask(converted, [jobs[i] for i in todo])
         for place, (i, result) in enumerate(zip(todo, theirs, strict=True)):
+            if result.get("lacking") and "float32" not in drawn_dtypes(jobs[i]["arguments"].values()):
+                outcomes[i] = Outcome("refused", f"{self.target} has no kernel for these dtypes: {result['reason']}")
+                continue
             why = "" if result["ok"] else f"{self.target} fails: {result['reason']}"
             error = 0.0
             if not why:

@@ -59,7 +59,9 @@ def _answer(runner: Any, request: dict[str, Any], answers: TextIO) -> dict[str, 
             given = {name: from_json(value) for name, value in job["arguments"].items()}
             outcome = runner.run(names[job["name"]], given, job)
         except Exception as error:
-            found.append({"ok": False, "reason": one_line(error)})
+            lacks = getattr(runner, "LACKS", None)  # what the framework says of dtypes that it has no kernel for
+            lacking = lacks is not None and lacks.search(str(error)) is not None
+            found.append({"ok": False, "reason": one_line(error), "lacking": lacking})
             continue
         told = {"plain": outcome.pop("plain", {}), "dtypes": outcome.pop("dtypes", {})}
         found.append({"ok": True, "wide": getattr(runner, "WIDE", False), **told})

@@ -43,6 +43,19 @@ class Snapshot:
     modules: set[str] = field(default_factory=set)
 
 
+def installed_version(distribution: str) -> str:
+    """The version of an installed framework; some are distributed under several names, one for each kind of machine."""
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        others = packages_distributions().get(distribution, [])
+        if not others:
+            raise
+        return version(others[0])
+
+
 def take(framework: str) -> dict[str, Any]:
     """Looks at the installed framework and returns the contents of its api.json."""
     plan = PLANS.get(framework) or Plan(framework, framework, modules=[framework])
@@ -85,7 +98,7 @@ def take(framework: str) -> dict[str, Any]:
     ]
     for name in dict.fromkeys(values + classes):
         _members(snapshot, name, inherited=name in values, texts=texts)
-    version = importlib.import_module("importlib.metadata").version(plan.distribution)
+    version = installed_version(plan.distribution)
     return {"framework": framework, "version": version.split("+")[0], "names": dict(sorted(snapshot.names.items()))}
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import NOTHING, Container, Tensor
+from ..analysis.values import NOTHING, Container, Tensor, is_mask
 from ..convert.precedence import bare
 from .base import Walk
 from .in_place_calls import changed_argument, without_data
@@ -76,14 +76,23 @@ class InMemory(Walk):
         return found
 
     def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
-        """`x[mask]` where the target's arrays cannot be read by masks."""
-        if not self.style.mask_read or original_node in self.targets or not self.holds_array(original_node.value):
+        """`x[mask]` and `x[places]` where the target's arrays cannot be read by masks or by arrays."""
+        if original_node in self.targets or not self.holds_array(original_node.value):
             return updated_node
-        axis = mask_axis(original_node, self.facts)
+        return self.read_item(original_node, updated_node)
+
+    def read_item(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
+        """`x[i]` of an array as the target reads it."""
+        axis = mask_axis(original_node, self.facts) if self.style.mask_read else None
         if axis is None:
-            return updated_node
+            return self._read_places(original_node, updated_node)
         index = updated_node.slice[axis].slice
         assert isinstance(index, cst.Index)
+        if "{" in self.style.mask_read and not axis:
+            self.context.changed = True
+            return self.style_expression(self.style.mask_read, x=bare(updated_node.value), mask=bare(index.value))
+        if "{" in self.style.mask_read:
+            return self._read_places(original_node, updated_node)
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         args = [cst.Arg(bare(updated_node.value), comma=comma), cst.Arg(bare(index.value))]
         if axis:
@@ -93,9 +102,48 @@ class InMemory(Walk):
         self.context.changed = True
         return cst.Call(cst.Name(self.context.helper_name(self.style.mask_read)), args)
 
+    def leave_BinaryOperation(
+        self, original_node: cst.BinaryOperation, updated_node: cst.BinaryOperation
+    ) -> cst.BaseExpression:
+        """`x * mask` where arithmetic of the target does not mix truth values with numbers."""
+        if not self.style.truth_as or not isinstance(original_node.operator, (cst.Add, cst.Subtract, cst.Multiply)):
+            return updated_node
+        for side, other in (("left", "right"), ("right", "left")):
+            number = getattr(updated_node, other)
+            plain = isinstance(number, (cst.Name, cst.Attribute, cst.Subscript))
+            whose = getattr(original_node, other)
+            if plain and is_mask(self.facts(getattr(original_node, side))) and self.holds_array(whose):
+                if is_mask(self.facts(whose)):
+                    return updated_node
+                truth = bare(getattr(updated_node, side))
+                self.context.changed = True
+                numbers = self.style_expression(self.style.truth_as, x=truth, other=number.deep_clone())
+                return updated_node.with_changes(**{side: numbers})
+        return updated_node
+
+    def _read_places(self, original: cst.Subscript, updated: cst.Subscript) -> cst.BaseExpression:
+        indices = [element.slice for element in original.slice]
+        arrays = any(isinstance(i, cst.Index) and self._picks(i.value) for i in indices)
+        if not self.style.index_read or not arrays:
+            return updated
+        args = [bare(updated.value), self.index_argument(updated)]
+        self.context.changed = True
+        return cst.Call(cst.Name(self.context.helper_name(self.style.index_read)), [cst.Arg(arg) for arg in args])
+
+    def _picks(self, node: cst.BaseExpression) -> bool:
+        """May this index be an array, or a list of places?"""
+        return isinstance(node, cst.List) or any(isinstance(v, Tensor) for v in self.facts(node))
+
+    def index_argument(self, subscript: cst.Subscript) -> cst.BaseExpression:
+        """What stands between the brackets, as an argument of a helper."""
+        only = subscript.slice[0].slice
+        if len(subscript.slice) == 1 and isinstance(only, cst.Index):
+            return bare(only.value)
+        return cst.Subscript(self.style_expression(self.style.index_of), subscript.slice)
+
     def check_mask(self, target: cst.Subscript, operator: str) -> None:
         """Refuse writes by a mask that the target has no form for: `x[mask] += 1`, `x[:, mask] = 0`."""
-        axis = mask_axis(target, self.facts) if self.style.mask_read else None
+        axis = mask_axis(target, self.facts) if self.style.mask_read and self.writes_through else None
         if axis or (axis == 0 and operator):
             self.context.report(
                 target,

@@ -333,7 +333,8 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
             binary = getattr(cst, operator.removesuffix("Assign"), None)
             if binary is None:
                 return None
-            value = cst.BinaryOperation(new.deep_clone(), binary(), fit(value, TERM + 1))
+            old = self.read_item(target, new.deep_clone())
+            value = cst.BinaryOperation(old, binary(), fit(value, TERM + 1))
             method = methods[""]
         place = self._storable(target.value, new.value)
         if place is None:
@@ -348,10 +349,19 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         masked = self._store_masked(target, new, base, value, operator)
         if masked is not None:
             return rebuilt(masked)
-        part = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), new.slice)
-        stored = cst.Call(cst.Attribute(part, cst.Name(method)), [cst.Arg(bare(value))])
         self.context.changed = True
-        return rebuilt(stored)
+        return rebuilt(self._with_part(base, new, value, method))
+
+    def _with_part(
+        self, base: cst.BaseExpression, part: cst.Subscript, value: cst.BaseExpression, method: str = ""
+    ) -> cst.Call:
+        """An array with new values at the place that a subscript names."""
+        method = method or dict(self.style.index_write)[""]
+        if not self.style.index_view:
+            args = [bare(base), self.index_argument(part), bare(value)]
+            return cst.Call(cst.Name(self.context.helper_name(method)), [cst.Arg(arg) for arg in args])
+        view = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), part.slice)
+        return cst.Call(cst.Attribute(view, cst.Name(method)), [cst.Arg(bare(value))])
 
     def _store_masked(
         self, target: cst.Subscript, new: cst.Subscript, base: cst.BaseExpression, value: cst.BaseExpression, op: str
@@ -359,7 +369,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         """`x[mask] = v` without an index of its own for each true place, which only eager code could make."""
         axis = mask_axis(target, self.facts)
         neutral = dict(self.style.mask_neutral).get(op)
-        if axis is None or not self.style.mask_write or (op and neutral is None):
+        if axis is None or (op and neutral is None):
             return None
         index = new.slice[axis].slice
         assert isinstance(index, cst.Index)
@@ -367,6 +377,8 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         if not op and self._chooses(target, old):
             self.context.changed = True
             return self.style_expression(self.style.choose, test=bare(index.value), x=bare(value), other=base)
+        if not self.style.mask_write:
+            return None
         args = [base, bare(index.value), bare(value)]
         name = self.style.mask_write
         if not op and not axis and isinstance(value, cst.Subscript) and isinstance(old, cst.Subscript):
@@ -450,10 +462,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 if place is None:
                     return None
                 base, rebuilt = place
-                view = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), updated.slice)
-                return updated.deep_clone(), lambda v: rebuilt(
-                    cst.Call(cst.Attribute(view, cst.Name(dict(self.style.index_write)[""])), [cst.Arg(v)])
-                )
+                return updated.deep_clone(), lambda v: rebuilt(self._with_part(base, updated, v))
             return updated, lambda v: cst.Assign([_target(updated.deep_clone())], v)
         return None
 

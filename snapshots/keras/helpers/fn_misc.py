@@ -1,0 +1,130 @@
+"""Dense and embedding functions, distances and dropout."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def linear(x, weight, bias=None) -> Any:
+    """x @ weight.T + bias."""
+    out = ops.matmul(x, ops.transpose(weight))
+    return out if bias is None else out + bias
+
+
+def bilinear(x1, x2, weight, bias=None) -> Any:
+    """x1 @ weight[o] @ x2 for each output o, plus bias."""
+    out = ops.einsum("...i,oij,...j->...o", x1, weight, x2)
+    return out if bias is None else out + bias
+
+
+def one_hot(x, num_classes=-1) -> Any:
+    """Ones at the given classes on a new last axis; -1 takes as many classes as x needs (not when compiled)."""
+    classes = int(ops.max(x)) + 1 if num_classes == -1 else num_classes
+    return ops.one_hot(x, classes, dtype="int64")
+
+
+def embedding(x, weight, padding_idx=None) -> Any:
+    """Rows of weight at the indices x; the row padding_idx gets no gradient."""
+    rows = ops.take(weight, x, axis=0)
+    if padding_idx is None:
+        return rows
+    padded = (x == padding_idx % weight.shape[0])[..., None]
+    return ops.where(padded, ops.stop_gradient(rows), rows)
+
+
+def embedding_bag(
+    x, weight, offsets=None, mode="mean", per_sample_weights=None, include_last_offset=False, padding_idx=None
+) -> Any:
+    """Sum, mean or maximum of rows of weight over bags: rows of a 2-D x, or runs of a 1-D x that start at offsets."""
+    if offsets is None:
+        count = x.shape[0]
+        bag = ops.repeat(ops.arange(count), x.shape[1])
+    else:
+        count = offsets.shape[0] - 1 if include_last_offset else offsets.shape[0]
+        bag = ops.searchsorted(offsets[:count], ops.arange(x.shape[0], dtype=offsets.dtype), side="right") - 1
+    index = ops.reshape(x, [-1])
+    rows = ops.take(weight, index, axis=0)
+    keep = ops.ones(index.shape, "bool") if padding_idx is None else index != padding_idx % weight.shape[0]
+    filled = ops.segment_sum(ops.cast(keep, rows.dtype), bag, count)[:, None]
+    if mode == "max":
+        largest = ops.segment_max(ops.where(keep[:, None], rows, -math.inf), bag, count)
+        return ops.where(filled > 0, largest, 0)
+    if per_sample_weights is not None:
+        rows = rows * ops.reshape(per_sample_weights, [-1, 1])
+    total = ops.segment_sum(ops.where(keep[:, None], rows, 0), bag, count)
+    return total if mode == "sum" else total / ops.maximum(filled, 1)
+
+
+def cosine_similarity(x1, x2, dim=1, eps=1e-8) -> Any:
+    """Dot product of x1 and x2 along dim over the product of their lengths (each at least eps)."""
+    x1, x2 = broadcast_all([x1, x2])
+    parts = []
+    for x in (x1, x2):
+        size = vector_norm(x, 2, dim, True)
+        # torch raises short lengths to eps outside of the gradient
+        parts.append(x / (size + ops.stop_gradient(ops.maximum(size, eps) - size)))
+    return ops.sum((parts[0] * parts[1]), dim)
+
+
+def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False) -> Any:
+    """p-norm of x1 - x2 + eps along the last axis."""
+    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+def masked_dropout(x, p, training, shape) -> Any:
+    """Zeroes x where a draw of the given shape says so (probability p), and scales the rest to keep the mean."""
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return ops.zeros_like(x)
+    keep = keras.random.uniform(shape) >= p
+    return ops.where(keep, x / (1 - p), 0)
+
+
+def dropout(x, p=0.5, training=True) -> Any:
+    """Zeroes each element with probability p in training and scales the rest by 1 / (1 - p)."""
+    return masked_dropout(x, p, training, x.shape)
+
+
+def feature_dropout(x, p=0.5, training=True) -> Any:
+    """Dropout of whole channels: one draw for the first two axes."""
+    return masked_dropout(x, p, training, x.shape[:2] + (1,) * (x.ndim - 2))
+
+
+def dropout1d(x, p=0.5, training=True) -> Any:
+    """Dropout of whole channels of x [N C L] or [C L]."""
+    return masked_dropout(x, p, training, (*x.shape[:-1], 1))
+
+
+def dropout2d(x, p=0.5, training=True) -> Any:
+    """Dropout of whole channels of x [N C H W]: one draw for the first two axes."""
+    return masked_dropout(x, p, training, x.shape[:2] + (1,) * (x.ndim - 2))
+
+
+def dropout3d(x, p=0.5, training=True) -> Any:
+    """Dropout of whole channels of x [N C D H W] or [C D H W]."""
+    return masked_dropout(x, p, training, (*x.shape[:-3], 1, 1, 1))
+
+
+def masked_alpha_dropout(x, p, training, shape) -> Any:
+    """Sets x to SELU's negative limit where a draw of the given shape says so; mean and variance stay."""
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return ops.zeros_like(x)
+    limit = -1.7580993408473766
+    scale = ((1 - p) * (1 + p * limit**2)) ** -0.5
+    keep = keras.random.uniform(shape) >= p
+    return scale * (ops.where(keep, x, limit) - p * limit)
+
+
+def alpha_dropout(x, p=0.5, training=False) -> Any:
+    """Dropout that keeps the mean and variance of SELU activations."""
+    return masked_alpha_dropout(x, p, training, x.shape)
+
+
+def feature_alpha_dropout(x, p=0.5, training=False) -> Any:
+    """Alpha dropout of whole channels: one draw for the first two axes."""
+    return masked_alpha_dropout(x, p, training, x.shape[:2] + (1,) * (x.ndim - 2))

@@ -1,0 +1,285 @@
+"""Pooling on channels-first arrays."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow.experimental.numpy as tnp
+
+
+def pool_padding(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> tuple[int, int]:
+    """Padding of one axis; with ceil_mode a last window may overhang the end, if it starts inside."""
+    free = size + 2 * padding - dilation * (kernel - 1) - 1
+    overhangs = ceil_mode and free % stride and free - free % stride + stride < size + padding
+    return padding, padding + (stride - free % stride if overhangs else 0)
+
+
+def sliding_windows(x: tf.Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> tf.Tensor:
+    """All windows over the last axes of x: [..., *windows, *kernel]."""
+    rank = len(kernel)
+    for axis, (k, s, d) in enumerate(zip(kernel, stride, dilation), x.ndim - rank):
+        starts = tf.range(0, x.shape[axis] - d * (k - 1), s)
+        x = tnp.moveaxis(tf.gather(x, starts[:, None] + tf.range(k) * d, axis=axis), axis + 1, -1)
+    return x
+
+
+def max_pool_nd(x, rank, kernel_size, stride, padding, dilation, ceil_mode) -> tf.Tensor:
+    """Largest value of each window over the last `rank` axes of x."""
+    lead = x.ndim - rank
+    kernel, padding, dilation = (to_tuple(value, rank) for value in (kernel_size, padding, dilation))
+    stride = kernel if stride is None else to_tuple(stride, rank)
+    pads = [pool_padding(*axis, ceil_mode) for axis in zip(x.shape[lead:], kernel, stride, padding, dilation)]
+    lowest = -math.inf if x.dtype.is_floating else x.dtype.min
+    padded = tf.pad(x, [(0, 0)] * lead + pads, constant_values=tf.cast(lowest, x.dtype))
+    return tf.reduce_max(sliding_windows(padded, kernel, stride, dilation), tuple(range(-rank, 0)))
+
+
+def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> tf.Tensor:
+    """Largest value of each window over the last axis."""
+    return max_pool_nd(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> tf.Tensor:
+    """Largest value of each window over the last two axes."""
+    return max_pool_nd(x, 2, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> tf.Tensor:
+    """Largest value of each window over the last three axes."""
+    return max_pool_nd(x, 3, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def pick_largest(x: tf.Tensor, positions: list[np.ndarray]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Largest value of each window and its flat position; positions[axis] is [windows, kernel], -1 marks padding."""
+    rank = len(positions)
+    shape = x.shape[-rank:]
+    flat, outside = np.zeros((1,) * 2 * rank, np.int32), np.zeros((1,) * 2 * rank, bool)
+    for axis, where in enumerate(positions):  # window axes first, then kernel axes
+        form = [1] * 2 * rank
+        form[axis], form[rank + axis] = where.shape
+        where = where.reshape(form)
+        flat = flat * shape[axis] + np.maximum(where, 0)
+        outside = outside | (where < 0)
+    lead, counts = x.shape[: x.ndim - rank], flat.shape[:rank]
+    lowest = -math.inf if x.dtype.is_floating else x.dtype.min
+    flat = tf.constant(flat.astype(np.int64))
+    patches = tf.reshape(tf.gather(tf.reshape(x, (*lead, -1)), tf.reshape(flat, [-1]), axis=-1), (*lead, *flat.shape))
+    patches = tf.reshape(tf.where(outside, tf.cast(lowest, x.dtype), patches), (*lead, *counts, -1))
+    best = place_of_extreme(patches, tf.reduce_max(patches, axis=-1, keepdims=True), -1)
+    flat = tf.broadcast_to(tf.reshape(flat, (*counts, -1)), patches.shape)
+    return tnp.take_along_axis(patches, best, -1)[..., 0], tnp.take_along_axis(flat, best, -1)[..., 0]
+
+
+def max_pool_nd_with_indices(x, rank, kernel_size, stride, padding, dilation, ceil_mode):
+    """Largest value of each window over the last `rank` axes of x, and its flat position."""
+    kernel, padding, dilation = (to_tuple(value, rank) for value in (kernel_size, padding, dilation))
+    stride = kernel if stride is None else to_tuple(stride, rank)
+    positions = []
+    for size, k, s, p, d in zip(x.shape[-rank:], kernel, stride, padding, dilation):
+        before, after = pool_padding(size, k, s, p, d, ceil_mode)
+        where = np.arange(-before, size + after - d * (k - 1), s)[:, None] + np.arange(k) * d
+        positions.append(np.where(where < size, where, -1))
+    return pick_largest(x, positions)
+
+
+def max_pool1d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """Largest value of each window over the last axis, and its position."""
+    return max_pool_nd_with_indices(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """Largest value of each window over the last two axes, and its position in the flattened image."""
+    return max_pool_nd_with_indices(x, 2, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d_with_indices(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """Largest value of each window over the last three axes, and its position in the flattened volume."""
+    return max_pool_nd_with_indices(x, 3, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_unpool_nd(x, indices, rank, kernel_size, stride, padding, output_size) -> tf.Tensor:
+    """Puts the values of x at their positions (as max_pool gave them), zeros elsewhere."""
+    kernel = to_tuple(kernel_size, rank)
+    stride = kernel if stride is None else to_tuple(stride, rank)
+    if output_size is None:
+        axes = zip(x.shape[-rank:], kernel, stride, to_tuple(padding, rank))
+        output_size = [(size - 1) * s - 2 * p + k for size, k, s, p in axes]
+    shape = tuple(output_size)[-rank:]
+    lead = x.shape[: x.ndim - rank]
+    flat = tf.zeros((*lead, math.prod(shape)), x.dtype)
+    out = scatter_along(flat, -1, tf.reshape(indices, (*lead, -1)), tf.reshape(x, (*lead, -1)))
+    return tf.reshape(out, (*lead, *shape))
+
+
+def max_unpool1d(x, indices, kernel_size, stride=None, padding=0, output_size=None) -> tf.Tensor:
+    """The opposite of max_pool1d: values at their positions, zeros elsewhere."""
+    return max_unpool_nd(x, indices, 1, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(x, indices, kernel_size, stride=None, padding=0, output_size=None) -> tf.Tensor:
+    """The opposite of max_pool2d: values at their positions, zeros elsewhere."""
+    return max_unpool_nd(x, indices, 2, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(x, indices, kernel_size, stride=None, padding=0, output_size=None) -> tf.Tensor:
+    """The opposite of max_pool3d: values at their positions, zeros elsewhere."""
+    return max_unpool_nd(x, indices, 3, kernel_size, stride, padding, output_size)
+
+
+def avg_pool_nd(
+    x, rank, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None
+) -> tf.Tensor:
+    """Mean of each window over the last `rank` axes of x."""
+    lead = x.ndim - rank
+    kernel, padding = to_tuple(kernel_size, rank), to_tuple(padding, rank)
+    stride = kernel if stride is None else to_tuple(stride, rank)
+    sizes = x.shape[lead:]
+    pads = [pool_padding(*axis, 1, ceil_mode) for axis in zip(sizes, kernel, stride, padding)]
+    padded = tf.pad(x, [(0, 0)] * lead + pads)
+    total = tf.reduce_sum(sliding_windows(padded, kernel, stride, (1,) * rank), tuple(range(-rank, 0)))
+    if divisor_override is not None:
+        return total / divisor_override
+    for axis, (size, k, s, p) in enumerate(zip(sizes, kernel, stride, padding), lead):
+        start = np.arange(total.shape[axis]) * s - p
+        if count_include_pad:  # what ceil_mode adds beyond the padding never counts
+            count = np.minimum(start + k, size + p) - start
+        else:
+            count = np.minimum(start + k, size) - np.maximum(start, 0)
+        total = total / tf.reshape(tf.cast(count, x.dtype), (-1, *[1] * (x.ndim - axis - 1)))
+    return total if x.dtype.is_floating else tf.cast(truncate(total), x.dtype)
+
+
+def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> tf.Tensor:
+    """Mean of each window over the last axis."""
+    return avg_pool_nd(x, 1, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(
+    x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> tf.Tensor:
+    """Mean of each window over the last two axes."""
+    return avg_pool_nd(x, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> tf.Tensor:
+    """Mean of each window over the last three axes."""
+    return avg_pool_nd(x, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> tf.Tensor:
+    """p-norm of each window over the last `rank` axes of x."""
+    total = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
+    total = total * math.prod(to_tuple(kernel_size, rank))
+    # The slope of a root at 0 is infinite: keep it out of the gradient.
+    keep = total != 0 if norm_type > 0 else tf.ones_like(total, dtype=tf.bool)
+    return tf.where(keep, tf.where(keep, total, 1) ** (1 / norm_type), 0)
+
+
+def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> tf.Tensor:
+    """p-norm of each window over the last axis."""
+    return lp_pool_nd(x, 1, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> tf.Tensor:
+    """p-norm of each window over the last two axes."""
+    return lp_pool_nd(x, 2, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> tf.Tensor:
+    """p-norm of each window over the last three axes."""
+    return lp_pool_nd(x, 3, norm_type, kernel_size, stride, ceil_mode)
+
+
+def adaptive_sizes(shape: Sequence[int], output_size) -> list[int]:
+    """Output length of each spatial axis; None keeps the length."""
+    if output_size is None or isinstance(output_size, int):
+        output_size = [output_size] * len(shape)
+    return [size if out is None else out for size, out in zip(shape, output_size)]
+
+
+def adaptive_bounds(size: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends of the windows that divide an axis into parts (they overlap where it does not divide evenly)."""
+    index = np.arange(parts)
+    return index * size // parts, -(-(index + 1) * size // parts)
+
+
+def adaptive_avg_pool_nd(x: tf.Tensor, rank: int, output_size) -> tf.Tensor:
+    """Means of windows that divide each of the last `rank` axes into output_size parts."""
+    for axis, parts in enumerate(adaptive_sizes(x.shape[-rank:], output_size), x.ndim - rank):
+        size = x.shape[axis]
+        if size % parts == 0:
+            x = tf.reduce_mean(tf.reshape(x, (*x.shape[:axis], parts, size // parts, *x.shape[axis + 1 :])), axis + 1)
+        else:
+            start, end = adaptive_bounds(size, parts)
+            x = tf.stack(
+                [tf.reduce_mean(x[places_along(x, axis, slice(int(a), int(b)))], axis) for a, b in zip(start, end)],
+                axis,
+            )
+    return x
+
+
+def adaptive_avg_pool1d(x, output_size) -> tf.Tensor:
+    """Means of windows that divide the last axis into output_size parts."""
+    return adaptive_avg_pool_nd(x, 1, output_size)
+
+
+def adaptive_avg_pool2d(x, output_size) -> tf.Tensor:
+    """Means of windows that divide each of the last two axes into output_size parts."""
+    return adaptive_avg_pool_nd(x, 2, output_size)
+
+
+def adaptive_avg_pool3d(x, output_size) -> tf.Tensor:
+    """Means of windows that divide each of the last three axes into output_size parts."""
+    return adaptive_avg_pool_nd(x, 3, output_size)
+
+
+def adaptive_positions(shape: Sequence[int], output_size) -> list[np.ndarray]:
+    """For each axis the positions in each window [windows, longest]; shorter windows repeat their last position."""
+    positions = []
+    for size, parts in zip(shape, adaptive_sizes(shape, output_size)):
+        start, end = adaptive_bounds(size, parts)
+        longest = int(tf.reduce_max(end - start))
+        positions.append(np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1))
+    return positions
+
+
+def adaptive_max_pool_nd(x: tf.Tensor, rank: int, output_size) -> tf.Tensor:
+    """Largest values of windows that divide each of the last `rank` axes into output_size parts."""
+    positions = adaptive_positions(x.shape[-rank:], output_size)
+    for axis, where in enumerate(positions, x.ndim - rank):
+        if where.size != x.shape[axis]:  # windows overlap: lay them side by side
+            x = tf.gather(x, tf.convert_to_tensor(where.reshape(-1)), axis=axis)
+    return max_pool_nd(x, rank, tuple(where.shape[1] for where in positions), None, 0, 1, False)
+
+
+def adaptive_max_pool1d(x, output_size) -> tf.Tensor:
+    """Largest values of windows that divide the last axis into output_size parts."""
+    return adaptive_max_pool_nd(x, 1, output_size)
+
+
+def adaptive_max_pool2d(x, output_size) -> tf.Tensor:
+    """Largest values of windows that divide each of the last two axes into output_size parts."""
+    return adaptive_max_pool_nd(x, 2, output_size)
+
+
+def adaptive_max_pool3d(x, output_size) -> tf.Tensor:
+    """Largest values of windows that divide each of the last three axes into output_size parts."""
+    return adaptive_max_pool_nd(x, 3, output_size)
+
+
+def adaptive_max_pool1d_with_indices(x, output_size) -> tuple[tf.Tensor, tf.Tensor]:
+    """As adaptive_max_pool1d, and the positions of the largest values."""
+    return pick_largest(x, adaptive_positions(x.shape[-1:], output_size))
+
+
+def adaptive_max_pool2d_with_indices(x, output_size) -> tuple[tf.Tensor, tf.Tensor]:
+    """As adaptive_max_pool2d, and the positions of the largest values in the flattened image."""
+    return pick_largest(x, adaptive_positions(x.shape[-2:], output_size))
+
+
+def adaptive_max_pool3d_with_indices(x, output_size) -> tuple[tf.Tensor, tf.Tensor]:
+    """As adaptive_max_pool3d, and the positions of the largest values in the flattened volume."""
+    return pick_largest(x, adaptive_positions(x.shape[-3:], output_size))

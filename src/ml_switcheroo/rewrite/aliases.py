@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import walk
+from ..analysis.project import dotted
 from ..analysis.values import NOTHING, UNKNOWN, Tensor
 from .context import Finding
 from .overwriting import choices, events_of
@@ -137,7 +138,7 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
     A name that stands for a variable of a module in the target is changed for real.
     """
     write = events[index]
-    if context.effects.handed.is_variable(function, write.name):
+    if context.effects.handed.is_variable(function, write.name) or _held_at(function, events, index, context):
         return False
     name = next((part for part in walk(write.node) if isinstance(part, cst.Name) and part.value == write.name), None)
     values = context.facts(name) if name is not None else NOTHING
@@ -145,6 +146,47 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
         return True
     unsure = any(v == UNKNOWN or (isinstance(v, Tensor) and v.weak) for v in values)
     return unsure and not _read_after(events, index, write.name)
+
+
+def held_at(function: FunctionInfo, node: cst.CSTNode, name: str, context: Context) -> cst.Assign | None:
+    """The statement `name = module.weight` where a write of `name` can go into `module.weight` instead."""
+    events = events_of(function, context)
+    for index, event in enumerate(events):
+        if event.node is node and event.name == name and event.kind == "write":
+            return _held_at(function, events, index, context)
+    return None
+
+
+def _held_at(function: FunctionInfo, events: list[Event], index: int, context: Context) -> cst.Assign | None:
+    """It is the name's only meaning, the path means the same all along, and the name is not read again."""
+    write = events[index]
+    bound = [event for event in events[:index] if event.name == write.name and event.kind == "bind"]
+    if len(bound) != 1 or _read_after(events, index, write.name):
+        return None
+    made = bound[0].node
+    if not isinstance(made, cst.Assign) or not isinstance(made.value, cst.Attribute):
+        return None
+    if not _follows(write.node, made, function.node):
+        return None
+    if not all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in context.facts(made.value)):
+        return None
+    path = dotted(made.value)
+    changed = {event.name for event in events if event.kind == "bind" and event.node is not made}
+    targets = (part.target for part in walk(function.node) if isinstance(part, cst.AssignTarget))
+    changed |= {dotted(target) for target in targets} - {write.name, ""}
+    return made if path and not any((path + ".").startswith(other + ".") for other in changed) else None
+
+
+def _follows(node: cst.CSTNode, first: cst.CSTNode, inside: cst.CSTNode) -> bool:
+    """Does a statement stand after another one in the same block, or in a block inside of it that is no loop?"""
+    for block in walk(inside):
+        if isinstance(block, cst.IndentedBlock):
+            lines = list(block.body)
+            start = next((i for i, line in enumerate(lines) if first in line.children), None)
+            if start is not None:
+                rest = [line for line in lines[start:] if not isinstance(line, (cst.For, cst.While))]
+                return any(part is node for line in rest for part in walk(line))
+    return False
 
 
 def _read_after(events: list[Event], index: int, name: str) -> bool:

@@ -127,6 +127,7 @@ class Walk(cst.CSTTransformer):
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks of arrays that may have no values
         self.choices: dict[cst.CSTNode, Choice] = {}
         self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss (selected.py)
+        self.bound_values: dict[cst.Assign, cst.BaseExpression] = {}  # `w = module.weight` -> its value in the target
         self.alone_value: dict[cst.CSTNode, cst.BaseExpression] = {}  # `x[i]` of `x[i] = v` -> v
         self.depths: list[int] = []  # function depth at each enclosing class
         self.keeps_stream: set[ClassInfo] = set()  # classes whose instances must keep a random stream

@@ -28,6 +28,24 @@ class Registrations(Walk):
             return None
         if any(isinstance(v, Instance) and v.cls.container for v in owners) and op == "add_module":
             return None
+        parts = self._registered_value(call, op)
+        if parts is None:
+            return None
+        owner, name, value = parts
+        if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
+            attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
+            return cst.Assign([cst.AssignTarget(attribute)], bare(value))
+        return cst.Expr(_set(owner, name, value))
+
+    def registration_call(self, call: cst.Call, op: str) -> cst.Call | None:
+        """A registration inside of an expression (`register = lambda name, x: self.register_buffer(name, x)`)."""
+        parts = self._registered_value(call, op)
+        return None if parts is None else _set(*parts)
+
+    def _registered_value(
+        self, call: cst.Call, op: str
+    ) -> tuple[cst.BaseExpression, cst.BaseExpression, cst.BaseExpression] | None:
+        """Whose attribute is set, its name, and what it becomes."""
         given = self.registered.get(call)
         if given is None:
             return None
@@ -48,13 +66,7 @@ class Registrations(Walk):
                 value = wrapped
         elif self.style.data is not None and given.original in self.effects.placeholders:
             value = self.style_expression(self.style.data, x=bare(value))
-        if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
-            attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
-            return cst.Assign([cst.AssignTarget(attribute)], bare(value))
-        comma = cst.Comma(whitespace_after=SPACE)
-        return cst.Expr(
-            cst.Call(cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(value)])
-        )
+        return owner, name, value
 
     def _is_empty_super(self, call: cst.Call) -> bool:
         """`super().__init__()` where the base has nothing to set up."""
@@ -73,3 +85,10 @@ class Registrations(Walk):
         direct = any(isinstance(v, Api) and v.name == self.engine.module_type for v in bases[0])
         explicit = self.context.source_api(values) == f"{self.engine.module_type}.__init__"
         return (direct and not call.args) or explicit
+
+
+def _set(owner: cst.BaseExpression, name: cst.BaseExpression, value: cst.BaseExpression) -> cst.Call:
+    comma = cst.Comma(whitespace_after=SPACE)
+    return cst.Call(
+        cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(bare(value))]
+    )

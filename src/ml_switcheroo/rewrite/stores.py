@@ -24,6 +24,7 @@ from ..analysis.values import (
 )
 from ..convert.precedence import OBJECT, SUM, TERM, bare, fit, parenthesized
 from ..convert.template import is_whole
+from .aliases import held_at
 from .base import Walk, is_empty_context
 from .events import is_put
 from .freezing import Freezing
@@ -125,6 +126,8 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
         if self._is_unkept(original_node) or self._asks_in_vain(original_node):
             return cst.RemoveFromParent()
+        if isinstance(original_node.value, cst.Attribute):
+            self.bound_values[original_node] = updated_node.value
         if self._fills_itself(original_node):
             return self.leave_Expr(cst.Expr(original_node.value), cst.Expr(updated_node.value))
         switched = self.flag_stored(original_node, updated_node)
@@ -843,6 +846,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 return cst.RemoveFromParent()  # `x.requires_grad_(False)`
             moved = self.moves(original.value)
             return self.written(receiver, new_receiver, bare(updated.value), moved=moved)
+        receiver, new_receiver = self._holder(original, receiver, new_receiver)
         place = self._storable(receiver, new_receiver)
         if place is None:
             inner = self.inplace_receiver(receiver)
@@ -887,7 +891,21 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
         return place[1](value)
 
-    def _store_changed(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> cst.BaseSmallStatement | None:
+    def _holder(
+        self, original: cst.Expr, receiver: cst.BaseExpression, new: cst.BaseExpression
+    ) -> tuple[cst.BaseExpression, cst.BaseExpression]:
+        """`module.weight`, before and after, for the `w` of `w = module.weight; w.mul_(2)`."""
+        root = without_data(receiver)
+        function = self.function
+        if isinstance(root, cst.Name) and function is not None:
+            made = held_at(function, original, root.value, self.context)
+            if made is not None and made in self.bound_values:
+                return made.value, self.bound_values[made].deep_clone()
+        return receiver, new
+
+    def _store_changed(
+        self, original: cst.BaseExpression, updated: cst.BaseExpression
+    ) -> cst.BaseSmallStatement | None:
         """`init.zeros_(layer.weight[0])`: a part of a variable gets what the call gives."""
         first = self.receivers.get(original)
         if not isinstance(original, cst.Call) or first is None or self.writes_through:

@@ -33,6 +33,7 @@ from .in_memory import InMemory
 from .in_place_calls import changed_argument, pure_name, same_place, without_data
 from .modes import Modes
 from .project_calls import ProjectCalls
+from .registrations import Registrations
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
 _PYTHON = """
@@ -57,7 +58,7 @@ MODULE_ONLY = frozenset(_ONLY.split())
 MODULE_LISTS = frozenset({"modules", "children", "buffers"})  # called without arguments
 
 
-class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
+class Calls(Registrations, ProjectCalls, Modes, Freezing, InMemory, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
@@ -492,7 +493,8 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
                 self.context.report(original, "SW2001", f"{api} is not known")
             return None
         if self._registers(original, updated, api, owners):
-            return updated
+            op = self.kb.read(api)[0].op
+            return (None if original in self.alone else self.registration_call(original, op)) or updated
         receiver = CallArg(updated.func.value, func.value, owners)
         if name == "apply":
             updated = self.wrap_callbacks(original, updated)
@@ -520,14 +522,8 @@ class Calls(ProjectCalls, Modes, Freezing, InMemory, Walk):
         name, value = given[order[0]], given[order[1]]
         persistent = given.get("persistent")
         keep = persistent is None or persistent.values != frozenset({Const(False)})
-        container = op == "add_module" and any(isinstance(v, Instance) and v.cls.container for v in owners)
-        if original not in self.alone and not container:
-            self.context.report(
-                original,
-                "SW5003",
-                "a registration is an assignment in the target, which is no part of an expression",
-                "make it a statement of its own",
-            )
+        if op == "add_module" and any(isinstance(v, Instance) and v.cls.container for v in owners):
+            return True
         self.registered[original] = Registration(name.node, value.node, value.original, keep, value.values)
         return True
 

@@ -198,7 +198,7 @@ def is_mask(values: Values) -> bool:
     return bool(values) and all(isinstance(value, Tensor) and value.dtype == "bool" for value in values)
 
 
-REDUCING = frozenset("mean sum prod median min max amin amax std var argmax argmin".split())
+REDUCING = frozenset(["mean", "sum", "prod", "median", "min", "max", "amin", "amax", "std", "var", "argmax", "argmin"])
 """Functions of arrays, and methods of theirs, that end at a number unless they are given an axis."""
 NUMBERS = frozenset({"int", "float", "bool", "number"})
 

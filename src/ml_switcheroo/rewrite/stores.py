@@ -192,7 +192,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         return same and without_data(call.args[0].value).deep_equals(target)
 
     def _asks_in_vain(self, node: cst.Assign) -> bool:
-        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients, or `= False` of one made here."""
+        """`x.requires_grad = True` of an array where nothing asks for gradients, or `= False` of one made here."""
         target = node.targets[0].target
         on = self._is_true(node.value)
         off = isinstance(node.value, cst.Name) and node.value.value == "False"
@@ -449,7 +449,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 self.context.report(
                     original,
                     "SW1002",
-                    f"which layer `{text}` is decides how its {original.attr.value} is stored, and the class is not known",
+                    f"which layer `{text}` is decides how {original.attr.value} is stored, and the class is not known",
                     "annotate the parameter with the class of the model",
                 )
                 return None
@@ -861,7 +861,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                     self.context.report(
                         original,
                         "SW4003",
-                        "this changes a part of a collection in place, and what else holds it keeps its values in the target",
+                        "this changes a part of a collection in place, and what else holds it keeps its old values",
                         "change it where it is held (`module.weight.data.copy_(...)`)",
                     )
                 return updated
@@ -887,7 +887,9 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
         return place[1](value)
 
-    def _store_changed(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> cst.BaseSmallStatement | None:
+    def _store_changed(
+        self, original: cst.BaseExpression, updated: cst.BaseExpression
+    ) -> cst.BaseSmallStatement | None:
         """`init.zeros_(layer.weight[0])`: a part of a variable gets what the call gives."""
         first = self.receivers.get(original)
         if not isinstance(original, cst.Call) or first is None or self.writes_through:

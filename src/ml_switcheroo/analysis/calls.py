@@ -13,6 +13,7 @@ from .functions import OwnBackward
 from .method_calls import MethodCalls
 from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site
 from .values import (
+    ARRAY_METHODS,
     MASK,
     NOTHING,
     UNKNOWN,
@@ -51,36 +52,6 @@ _COMMON = """
 """
 COMMON_METHODS = frozenset(_COMMON.split())
 CASTS = frozenset({"to", "float", "half", "double", "bfloat16", "type"})  # modules have these, too
-# What arrays of any library have, and modules have not.
-ARRAY_METHODS = frozenset(
-    [
-        "argmax",
-        "argmin",
-        "argsort",
-        "astype",
-        "clip",
-        "conj",
-        "cumprod",
-        "cumsum",
-        "diagonal",
-        "dot",
-        "flatten",
-        "mean",
-        "nonzero",
-        "prod",
-        "ravel",
-        "repeat",
-        "reshape",
-        "squeeze",
-        "std",
-        "sum",
-        "swapaxes",
-        "take",
-        "trace",
-        "transpose",
-        "var",
-    ]
-)
 PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
 _OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
 

@@ -47,4 +47,3 @@ def taken_over(text: str, path: Path, depth: int = 1) -> Iterator[str]:
                 if depth < MAX_DEPTH:
                     yield from taken_over(other, file, depth + 1)
                 break
-

@@ -13,6 +13,7 @@ from .functions import OwnBackward
 from .method_calls import MethodCalls
 from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site
 from .values import (
+    ARRAY_METHODS,
     MASK,
     NOTHING,
     UNKNOWN,
@@ -51,11 +52,6 @@ _COMMON = """
 """
 COMMON_METHODS = frozenset(_COMMON.split())
 CASTS = frozenset({"to", "float", "half", "double", "bfloat16", "type"})  # modules have these, too
-# What arrays of any library have, and modules have not.
-ARRAY_METHODS = frozenset(
-    """argmax argmin argsort astype clip conj cumprod cumsum diagonal dot flatten mean nonzero prod ravel repeat reshape
-    squeeze std sum swapaxes take trace transpose var""".split()
-)
 PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
 _OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
 
@@ -151,7 +147,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         return result
 
     def is_cast_of_tensor(self, name: str, call: cst.Call) -> bool:
-        """`mask.float() * x`, `y.to(x.dtype)`: modules have such methods, too, but nobody computes with what they give."""
+        """`mask.float() * x`, `y.to(x.dtype)`: modules have such methods, but nobody computes with what they give."""
         if name not in CASTS or name not in self.tensor_methods:
             return False
         owner = call.func.value if isinstance(call.func, cst.Attribute) else None
@@ -184,15 +180,19 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             return True
         placed = sum(arg.keyword is None for arg in call.args)
         named = {arg.keyword.value for arg in call.args if arg.keyword is not None}
-        aliases: dict[str, str] = self.kb.source_framework.get("argument_aliases") or {}
+        aliases = self.argument_aliases
         for signature in signatures:
             kinds = {param.kind for param in signature}
             names = {param.name for param in signature}
             room = sum(param.kind in ("po", "pk") and param.name != "self" for param in signature)
-            needed = sum(param.default is None and param.kind in ("po", "pk") and param.name != "self" for param in signature)
+            needed = sum(
+                param.default is None and param.kind in ("po", "pk") and param.name != "self" for param in signature
+            )
             if placed + len(named) < needed:
                 continue
-            if ("va" in kinds or placed <= room) and ("vk" in kinds or all(names & {n, aliases.get(n, n)} for n in named)):
+            if ("va" in kinds or placed <= room) and (
+                "vk" in kinds or all(names & {n, aliases.get(n, n)} for n in named)
+            ):
                 return True
         return False
 

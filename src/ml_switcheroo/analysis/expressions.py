@@ -35,7 +35,6 @@ from .values import (
     Scalar,
     Tensor,
     Text,
-    Value,
     Values,
     is_mask,
     number_type,
@@ -144,14 +143,14 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         both = left | right
         if not left or not right:
             return TENSOR if any(isinstance(v, Tensor) for v in both) else self.missing()
-        lists = any(values and all(isinstance(v, Container) for v in values) for values in (left, right))
+        lists = any(side and all(isinstance(v, Container) for v in side) for side in (left, right))
         if any(isinstance(v, Tensor) for v in both) and not (lists and operator == "Multiply"):
             return MASK if operator in ("BitAnd", "BitOr", "BitXor") and is_mask(both) else TENSOR
         if operator == "Add" and any(is_text(v) for v in both):
-            for side, other in ((left, right), (right, left)):
-                if all(map(number_type, side)):  # no number is added to a text: what may be one is a number here
-                    rest = frozenset(v for v in other if not is_text(v))
-                    return self.binary(side, rest, operator, node) if rest else self.missing()
+            for figures, texts in ((left, right), (right, left)):
+                if all(map(number_type, figures)):  # no number is added to a text: what may be one is a number here
+                    rest = frozenset(v for v in texts if not is_text(v))
+                    return self.binary(figures, rest, operator, node) if rest else self.missing()
             return join_text([left, right])
         if operator in ("Add", "Multiply") and any(isinstance(v, Container) for v in both):
             containers = [v for v in both if isinstance(v, Container)]

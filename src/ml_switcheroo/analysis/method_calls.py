@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, modules_of
 from .values import (
+    ARRAY_METHODS,
     NOTHING,
     REDUCING,
     UNKNOWNS,
@@ -22,6 +23,7 @@ from .values import (
     Text,
     Value,
     Values,
+    number_type,
 )
 
 if TYPE_CHECKING:
@@ -53,9 +55,13 @@ class MethodCalls(EngineBase):
         if isinstance(owner, Scalar) and owner.type == "shape":
             return frozenset({Scalar("int")})
         if isinstance(owner, Scalar) and owner.type == "ndarray":
+            if name == "tolist":
+                return UNKNOWNS
             if name == "item":
                 return frozenset({Scalar("number")})
             return frozenset({owner, Scalar("number")} if name in REDUCING else {owner})
+        if number_type(owner) is not None and name in ARRAY_METHODS:  # a number of an array library
+            return frozenset({Scalar("ndarray"), Scalar("number")})
         if isinstance(owner, Scalar) and owner.type in self.kind_types:
             rows = self.kb.read(f"{self.kind_types[owner.type]}.{name}")
             hub = self.kb.hub(rows[0].op) if rows else None

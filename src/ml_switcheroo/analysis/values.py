@@ -198,7 +198,37 @@ def is_mask(values: Values) -> bool:
     return bool(values) and all(isinstance(value, Tensor) and value.dtype == "bool" for value in values)
 
 
-REDUCING = frozenset("mean sum prod median min max amin amax std var argmax argmin".split())
+# What arrays of any library have, and modules have not.
+ARRAY_METHODS = frozenset(
+    [
+        "argmax",
+        "argmin",
+        "argsort",
+        "astype",
+        "clip",
+        "conj",
+        "cumprod",
+        "cumsum",
+        "diagonal",
+        "dot",
+        "flatten",
+        "mean",
+        "nonzero",
+        "prod",
+        "ravel",
+        "repeat",
+        "reshape",
+        "squeeze",
+        "std",
+        "sum",
+        "swapaxes",
+        "take",
+        "trace",
+        "transpose",
+        "var",
+    ]
+)
+REDUCING = frozenset(["mean", "sum", "prod", "median", "min", "max", "amin", "amax", "std", "var", "argmax", "argmin"])
 """Functions of arrays, and methods of theirs, that end at a number unless they are given an axis."""
 NUMBERS = frozenset({"int", "float", "bool", "number"})
 

@@ -1,8 +1,8 @@
 """Writes that another name would see.
 
 Where arrays are immutable, `y = x; y += 1` leaves x as it was, while the source framework changes x too. A write is
-refused when a name that may share its memory is read afterwards, or when it goes into an argument, or a view of one,
-that is not read any more (so that only the caller could see it).
+refused when a name that may share its memory is read afterwards, or when it goes into an argument, a view of one, or
+anything from elsewhere that is not read any more (so that only others could see it).
 """
 
 from __future__ import annotations

@@ -498,8 +498,8 @@ class _Streams(Visitor):
         elif kind == "pairs" and len(parts) == 2 and isinstance(parts[1], cst.Name):
             self.items.add(parts[1].value)
             self.others |= _names(parts[0])
-        elif kind == "zip" and isinstance(stream, cst.Call) and len(parts) == len(stream.args):
-            for part, argument in zip(parts, stream.args, strict=True):
+        elif kind == "zip" and isinstance(stream, cst.Call) and len(parts) == len(streams := _placed(stream)):
+            for part, argument in zip(parts, streams, strict=True):
                 self._bind(part, argument.value)
         elif kind == "enumerate" and isinstance(stream, cst.Call) and len(parts) == 2 and stream.args:
             self.others |= _names(parts[0])
@@ -544,3 +544,8 @@ def _names(target: cst.BaseExpression) -> set[str]:
     if isinstance(target, (cst.Tuple, cst.List)):
         return {name for element in target.elements for name in _names(element.value)}
     return set()
+
+
+def _placed(call: cst.Call) -> list[cst.Arg]:
+    """The arguments without names: `zip(a, b, strict=True)`."""
+    return [argument for argument in call.args if argument.keyword is None]

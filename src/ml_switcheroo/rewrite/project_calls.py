@@ -146,7 +146,7 @@ class ProjectCalls(Walk):
         return all(form.helper is not None for form in row.forms if form.refuse is None)
 
     def _call_of_any(self, original: cst.Call, updated: cst.Call, functions: list[Api]) -> cst.Call | None:
-        """A call of one of several functions of the framework, where the target gives all of them the same arguments."""
+        """A call of one of several functions of the framework, all of which take the same arguments in the target."""
         found: dict[str, cst.Call] = {}
         code = self.context.module.tree.code_for_node
         for function in functions:

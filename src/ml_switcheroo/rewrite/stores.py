@@ -195,7 +195,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
         return same and without_data(call.args[0].value).deep_equals(target)
 
     def _asks_in_vain(self, node: cst.Assign) -> bool:
-        """`x.requires_grad = True` of an array, in a file where nothing asks for gradients, or `= False` of one made here."""
+        """`x.requires_grad = True` of an array where nothing asks for gradients, or `= False` of one made here."""
         target = node.targets[0].target
         on = self._is_true(node.value)
         off = isinstance(node.value, cst.Name) and node.value.value == "False"
@@ -452,7 +452,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 self.context.report(
                     original,
                     "SW1002",
-                    f"which layer `{text}` is decides how its {original.attr.value} is stored, and the class is not known",
+                    f"which layer `{text}` is decides how {original.attr.value} is stored, and the class is not known",
                     "annotate the parameter with the class of the model",
                 )
                 return None
@@ -865,7 +865,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                     self.context.report(
                         original,
                         "SW4003",
-                        "this changes a part of a collection in place, and what else holds it keeps its values in the target",
+                        "this changes a part of a collection in place, and what else holds it keeps its old values",
                         "change it where it is held (`module.weight.data.copy_(...)`)",
                     )
                 return updated

@@ -163,15 +163,16 @@ def _held_at(function: FunctionInfo, events: list[Event], index: int, context: C
     bound = [event for event in events[:index] if event.name == write.name and event.kind == "bind"]
     if len(bound) != 1 or _read_after(events, index, write.name):
         return None
-    made = bound[0].node
-    if not isinstance(made, cst.Assign) or not isinstance(made.value, cst.Attribute):
+    assigned = (part for part in walk(function.node) if isinstance(part, cst.Assign) and len(part.targets) == 1)
+    made = next((part for part in assigned if part.targets[0].target is bound[0].node), None)
+    if made is None or not isinstance(made.value, cst.Attribute):
         return None
     if not _follows(write.node, made, function.node):
         return None
     if not all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in context.facts(made.value)):
         return None
     path = dotted(made.value)
-    changed = {event.name for event in events if event.kind == "bind" and event.node is not made}
+    changed = {event.name for event in events if event.kind == "bind" and event is not bound[0]}
     targets = (part.target for part in walk(function.node) if isinstance(part, cst.AssignTarget))
     changed |= {dotted(target) for target in targets} - {write.name, ""}
     return made if path and not any((path + ".").startswith(other + ".") for other in changed) else None

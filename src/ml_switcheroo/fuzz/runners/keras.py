@@ -14,7 +14,6 @@ import numpy as np
 
 from ..worker import leaves, map_arrays, mixers
 
-
 MANY = 300  # runs, after which the programs that JAX keeps of them are forgotten
 _runs = 0
 

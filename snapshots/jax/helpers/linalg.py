@@ -21,12 +21,12 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, dtype=None) -> jax.Array:
     if ord == 1:
         return size.sum(dim, keepdims=keepdim)
     # Roots have no finite slope at zero: give them 1 there, and put the zero back afterwards.
-    power = jnp.square(size) if ord == 2 else jnp.where(size > 0, size, 1 if ord > 0 else 0) ** ord
+    power = jnp.square(size) if ord == 2 else jnp.where(size == 0, 1 if ord > 0 else 0, size) ** ord
     if ord not in (0, 1, 2) and ord > 0:
-        power = jnp.where(size > 0, power, 0)
+        power = jnp.where(size == 0, 0, power)
     total = power.sum(dim, keepdims=keepdim)
-    root = jnp.where(total > 0, total, 1)
-    return jnp.where(total > 0, jnp.sqrt(root) if ord == 2 else root ** (1 / ord), 0)
+    root = jnp.where(total == 0, 1, total)
+    return jnp.where(total == 0, 0, jnp.sqrt(root) if ord == 2 else root ** (1 / ord))
 
 
 def matrix_norm(x, ord="fro", dim=(-2, -1), keepdim=False, dtype=None) -> jax.Array:

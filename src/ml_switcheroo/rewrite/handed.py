@@ -47,8 +47,8 @@ class Handed:
         self._uses: dict[FunctionInfo, _Uses] = {}
         self.items: dict[FunctionInfo, set[str]] = {}  # variables that loops over a module's parameters change
         for function in engine.visits:
-            if isinstance(function.node, cst.FunctionDef) and (items := changed_items(self, function.node)):
-                self.items[function] = items
+            if isinstance(function.node, cst.FunctionDef):
+                self._look_at_loops(function, function.node)
             if isinstance(function.node, cst.FunctionDef) and function.parameters:
                 self._look(function, function.node)
         if not self.names:
@@ -63,6 +63,16 @@ class Handed:
                 self.arguments |= {arg, without_data(arg)}
                 if kind == "weight" and name not in even.get(callee, ()):
                     self.views.add(without_data(arg))
+
+    def _look_at_loops(self, function: FunctionInfo, node: cst.FunctionDef) -> None:
+        streams = _Streams(self, node)
+        items = changed_items(self, node, streams)
+        if items:
+            self.items[function] = items
+        for part in (part for name in items for part in streams.listed.get(name, ())):
+            self.arguments.add(part)
+            if not self.stored_as_it_is(part):
+                self.views.add(part)
 
     def is_variable(self, function: FunctionInfo | None, name: str) -> bool:
         """Does a name stand for a variable in this function?"""
@@ -285,6 +295,15 @@ class Handed:
             return "weight" if rules and all(isinstance(rule, str) for rule in rules) else None
         return "weight" if arg.attr.value in ("weight", "bias") and not isinstance(arg.value, cst.Call) else None
 
+    def is_variable_of_module(self, node: cst.BaseExpression) -> bool:
+        """Is this an attribute that is known to be a parameter or buffer?"""
+        if not isinstance(node, cst.Attribute):
+            return False
+        values = self.engine.facts.get(node, NOTHING) - {Const(None)}
+        return all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values) and (
+            self.stored_as_it_is(node) or self.is_weight(node)
+        )
+
     def stored_as_it_is(self, node: cst.Attribute) -> bool:
         """Is this a variable of a module that the target keeps in the source's order of axes?"""
         owners = self.engine.facts.get(node.value, NOTHING)
@@ -323,6 +342,11 @@ class Handed:
         """The ops that a call of the framework's functions may mean."""
         names = [getattr(v, "name", "") for v in self.engine.facts.get(call.func, NOTHING)]
         return [hub for name in names for row in self.kb.read(name) if (hub := self.kb.hub(row.op)) is not None]
+
+    def fills(self, call: cst.Call) -> bool:
+        """Is this a call of an initialiser of the framework?"""
+        hubs = self.called_hubs(call)
+        return bool(hubs) and all(map(self._fills, hubs))
 
     def _fills(self, hub: HubOp) -> bool:
         return hub.kind in ("function", "inplace") and "fills" in hub.effects
@@ -447,9 +471,8 @@ class _Uses(Visitor):
 _STREAMS = {"parameters": None, "buffers": None, "named_parameters": 1, "named_buffers": 1}
 
 
-def changed_items(handed: Handed, node: cst.FunctionDef) -> set[str]:
+def changed_items(handed: Handed, node: cst.FunctionDef, streams: _Streams) -> set[str]:
     """The names that loops over parameters or buffers bind, and that their body changes: `for p in ...: p.mul_(2)`."""
-    streams = _Streams(handed, node)
     if not streams.items:
         return set()
     uses = _Uses(handed, set(streams.items))
@@ -466,6 +489,7 @@ class _Streams(Visitor):
         self.items: set[str] = set()
         self.others: set[str] = set()  # names that something else binds, too
         self.changed: set[str] = set()
+        self.listed: dict[str, list[cst.Attribute]] = {}  # `for p in (self.a, self.b)`: what p stands for
         self.assigned: dict[str, list[cst.BaseExpression]] = {}
         node.body.visit(self)
 
@@ -495,6 +519,9 @@ class _Streams(Visitor):
             self.others |= _names(target)
         elif kind == "items" and isinstance(target, cst.Name):
             self.items.add(target.value)
+            if isinstance(stream, (cst.Tuple, cst.List)):
+                listed = self.listed.setdefault(target.value, [])
+                listed += [e.value for e in stream.elements if isinstance(e.value, cst.Attribute)]
         elif kind == "pairs" and len(parts) == 2 and isinstance(parts[1], cst.Name):
             self.items.add(parts[1].value)
             self.others |= _names(parts[0])
@@ -511,6 +538,8 @@ class _Streams(Visitor):
         if isinstance(stream, cst.Name):
             values = [] if named else self.assigned.get(stream.value, [])  # one step only: `x = list(x)` names itself
             return self._kind(values[0], named=True) if len(values) == 1 else None
+        if isinstance(stream, (cst.Tuple, cst.List)) and not named and stream.elements:
+            return "items" if all(self.handed.is_variable_of_module(e.value) for e in stream.elements) else None
         if not isinstance(stream, cst.Call):
             return None
         facts = self.handed.engine.facts.get(stream.func, NOTHING)

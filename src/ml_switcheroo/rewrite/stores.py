@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import libcst as cst
 
-from ..analysis.nodes import children
+from ..analysis.nodes import walk
 from ..analysis.values import (
     NOTHING,
     UNKNOWN,
@@ -27,6 +27,7 @@ from ..convert.template import is_whole
 from .aliases import held_at
 from .base import Walk, is_empty_context
 from .events import is_put
+from .flow import bound_names
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .handed import layer_ops
@@ -39,7 +40,7 @@ from .procedures import given
 from .registrations import Registrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     # The current value of a place, and what makes a statement that stores a new one.
     Storable: TypeAlias = tuple[cst.BaseExpression, Callable[[cst.BaseExpression], cst.BaseSmallStatement]]
@@ -765,6 +766,7 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
             filled = self._fill_arrays(original_node.value, updated_node)
             if filled is not None:
                 return filled
+            self._check_filled(original_node.value)
         receiver = self.inplace_receiver(original_node.value)
         if receiver is not None and not self._failed():
             return self._store_inplace(original_node, updated_node, receiver)
@@ -829,6 +831,31 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
             )
             return None
         return place[1](bare(updated.value))
+
+    def _check_filled(self, call: cst.Call) -> None:
+        """Reports `init_(w)` where w stands for a parameter in the source, and for an array in the target."""
+        function = self.function
+        if not call.args or function is None or self.writes_through or not self.effects.handed.fills(call):
+            return
+        name = without_data(call.args[0].value)
+        if not isinstance(name, cst.Name) or self.effects.handed.is_variable(function, name.value):
+            return
+        for part in walk(function.node):
+            bound: cst.BaseExpression | None = None
+            if isinstance(part, cst.Assign):
+                value = self.bound_values.get(part)
+                if value is not None and any(isinstance(inner, cst.Ellipsis) for inner in walk(value)):
+                    bound = part.targets[0].target
+            elif isinstance(part, cst.For) and isinstance(part.iter, (cst.Tuple, cst.List)):
+                bound = part.target
+            if bound is not None and name.value in bound_names(bound):
+                self.context.report(
+                    call,
+                    "SW4002",
+                    f"this fills `{name.value}`, which is an array here and no parameter: the new values would be lost",
+                    "hand over the parameter itself: `nn.init.zeros_(module.weight)`",
+                )
+                return
 
     def _failed(self) -> bool:
         return any(f.severity == "error" for f in self.new_findings())
@@ -925,13 +952,6 @@ def _plain_names(node: cst.BaseExpression) -> list[str]:
     """The names of a tuple that has nothing else in it, or of a name alone."""
     parts = [e.value for e in node.elements] if isinstance(node, cst.Tuple) else [node]
     return [p.value for p in parts if isinstance(p, cst.Name)] if all(isinstance(p, cst.Name) for p in parts) else []
-
-
-def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """A node and all that is in it."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
 
 
 def _target(place: cst.BaseExpression) -> cst.AssignTarget:

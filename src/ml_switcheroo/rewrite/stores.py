@@ -873,6 +873,15 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
                 return cst.RemoveFromParent()  # `x.requires_grad_(False)`
             moved = self.moves(original.value)
             return self.written(receiver, new_receiver, bare(updated.value), moved=moved)
+        part = without_data(receiver)
+        if isinstance(part, cst.Subscript) and self._is_state(part.value):
+            self.context.report(
+                original,
+                "SW4003",
+                "this writes into a module through its state_dict(), which holds copies in the target",
+                "collect the new values in a dict of your own, and load_state_dict() it",
+            )
+            return updated
         receiver, new_receiver = self._holder(original, receiver, new_receiver)
         place = self._storable(receiver, new_receiver)
         if place is None:
@@ -917,6 +926,20 @@ class Stores(Registrations, Modes, Fused, Freezing, InMemory, Walk):
             if stopped is not change:
                 value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
         return place[1](value)
+
+    def _is_state(self, node: cst.BaseExpression) -> bool:
+        """Is this `module.state_dict()`, or a name of it?"""
+        if isinstance(node, cst.Name) and self.function is not None:
+            found = [
+                part.value
+                for part in walk(self.function.node)
+                if isinstance(part, cst.Assign) and any(node.value in bound_names(t.target) for t in part.targets)
+            ]
+            return any(isinstance(value, cst.Call) and self._is_state(value) for value in found)
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return False
+        rows = self.kb.read(f"{self.engine.module_type}.{node.func.attr.value}")
+        return bool(rows) and rows[0].op == "state_dict"
 
     def _holder(
         self, original: cst.Expr, receiver: cst.BaseExpression, new: cst.BaseExpression

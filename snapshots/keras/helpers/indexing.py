@@ -77,7 +77,8 @@ def with_added(x: Any, index, value) -> Any:
     """x with values added at x[index]; where a place is named twice both are added."""
     places = places_of(x, index)
     row, values = ops.reshape(x, [-1]), values_for(value, places, x.dtype)
-    row = ops.scatter_update(row, ops.reshape(places, [-1, 1]), values, reduction="add")
+    reduction = "max" if ops.dtype(x) == "bool" else "add"  # either of two truth values
+    row = ops.scatter_update(row, ops.reshape(places, [-1, 1]), values, reduction=reduction)
     return ops.reshape(row, x.shape)
 
 

@@ -20,7 +20,11 @@ def scatter_places(dim: int, index: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def part_for(src: np.ndarray | float, index: np.ndarray) -> np.ndarray | float:
     """The elements of src that belong to those of index; a number is there for all of them."""
-    return src[tuple(slice(size) for size in index.shape)] if np.ndim(src) else src
+    if not np.ndim(src):
+        return src
+    if not index.size:  # then src may have any axes
+        return np.empty(index.shape, src.dtype)
+    return src[tuple(slice(size) for size in np.atleast_1d(index).shape)]
 
 
 def scatter_along(x: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray | float) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Reductions by torch's rules: places beside values, the lower of two middle elements, a norm with a slope at zero."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import mlx.core as mx
@@ -30,14 +30,21 @@ def pick_along(x: mx.array, indices: mx.array, dim: int, keepdim: bool) -> Value
     return ValuesIndices(values, indices)
 
 
+def places_of(find: Callable[..., mx.array], x: mx.array, dim: int) -> mx.array:
+    """Where the extreme elements along dim are; nowhere, if there are no elements."""
+    if x.size:
+        return find(x, axis=dim, keepdims=True)
+    return mx.zeros([1 if axis == dim % x.ndim else n for axis, n in enumerate(x.shape)], mx.uint32)
+
+
 def max_with_index(x: mx.array, dim: int, keepdim: bool = False) -> ValuesIndices:
     """Largest elements along dim and their places."""
-    return pick_along(x, mx.argmax(x, axis=dim, keepdims=True), dim, keepdim)
+    return pick_along(x, places_of(mx.argmax, x, dim), dim, keepdim)
 
 
 def min_with_index(x: mx.array, dim: int, keepdim: bool = False) -> ValuesIndices:
     """Smallest elements along dim and their places."""
-    return pick_along(x, mx.argmin(x, axis=dim, keepdims=True), dim, keepdim)
+    return pick_along(x, places_of(mx.argmin, x, dim), dim, keepdim)
 
 
 def min_and_max(x: mx.array, dim: int | None = None, keepdim: bool = False) -> MinMax:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..worker import leaves, map_arrays, mixers
 
+LACKS = re.compile(r"does not accept dtype bool")  # truth values that PyTorch takes for numbers
 MANY = 300  # runs, after which the programs that JAX keeps of them are forgotten
 _runs = 0
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.nodes import Visitor
+from ..analysis.nodes import Visitor, walk
 from ..analysis.values import NOTHING, ClassRef, Const, FunctionRef, Instance, Layer, Tensor
 from .in_place_calls import without_data
 
@@ -69,6 +69,7 @@ class Handed:
         items = changed_items(self, node, streams)
         if items:
             self.items[function] = items
+            self.arguments |= streams.targets
         for part in (part for name in items for part in streams.listed.get(name, ())):
             self.arguments.add(part)
             if not self.stored_as_it_is(part):
@@ -489,6 +490,7 @@ class _Streams(Visitor):
         self.items: set[str] = set()
         self.others: set[str] = set()  # names that something else binds, too
         self.changed: set[str] = set()
+        self.targets: set[cst.Name] = set()  # of comprehensions, which have facts as uses do
         self.listed: dict[str, list[cst.Attribute]] = {}  # `for p in (self.a, self.b)`: what p stands for
         self.assigned: dict[str, list[cst.BaseExpression]] = {}
         node.body.visit(self)
@@ -511,6 +513,10 @@ class _Streams(Visitor):
 
     def visit_For(self, node: cst.For) -> None:
         self._bind(node.target, node.iter)
+
+    def visit_CompFor(self, node: cst.CompFor) -> None:
+        self._bind(node.target, node.iter)
+        self.targets |= {part for part in walk(node.target) if isinstance(part, cst.Name)}
 
     def _bind(self, target: cst.BaseExpression, stream: cst.BaseExpression) -> None:
         kind = self._kind(stream)

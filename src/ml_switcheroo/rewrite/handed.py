@@ -45,6 +45,7 @@ class Handed:
         self.views: set[cst.CSTNode] = set()  # arguments that must look as they do in the source
         self.fillers: dict[FunctionInfo, set[str]] = {}
         self._uses: dict[FunctionInfo, _Uses] = {}
+        self.read: set[cst.CSTNode] = set()  # names of variables in loops that change none, where the value is meant
         self.items: dict[FunctionInfo, set[str]] = {}  # variables that loops over a module's parameters change
         for function in engine.visits:
             if isinstance(function.node, cst.FunctionDef):
@@ -67,6 +68,7 @@ class Handed:
     def _look_at_loops(self, function: FunctionInfo, node: cst.FunctionDef) -> None:
         streams = _Streams(self, node)
         items = changed_items(self, node, streams)
+        self.read |= {name for name in streams.compared if name.value in streams.items - streams.others}
         if items:
             self.items[function] = items
             self.arguments |= streams.targets
@@ -490,6 +492,7 @@ class _Streams(Visitor):
         self.items: set[str] = set()
         self.others: set[str] = set()  # names that something else binds, too
         self.changed: set[str] = set()
+        self.compared: set[cst.Name] = set()  # what stands in comparisons, which variables themselves do not know
         self.targets: set[cst.Name] = set()  # of comprehensions, which have facts as uses do
         self.listed: dict[str, list[cst.Attribute]] = {}  # `for p in (self.a, self.b)`: what p stands for
         self.assigned: dict[str, list[cst.BaseExpression]] = {}
@@ -513,6 +516,25 @@ class _Streams(Visitor):
 
     def visit_For(self, node: cst.For) -> None:
         self._bind(node.target, node.iter)
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        if node.attr.value == "data":
+            self._compare(node)
+
+    def visit_Comparison(self, node: cst.Comparison) -> None:
+        if not any(isinstance(c.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)) for c in node.comparisons):
+            self._compare(node.left, *(c.comparator for c in node.comparisons))
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """`p.detach()`, `p.gt(0)`, `torch.ne(p, q)`."""
+        if isinstance(node.func, cst.Attribute):
+            rows = self.handed.kb.read(f"{self.handed.engine.tensor_type}.{node.func.attr.value}")
+            hubs = [self.handed.kb.hub(row.op) for row in rows]
+            if without_data(node) is not node or any(hub is not None and hub.returns == "tensor[bool]" for hub in hubs):
+                self._compare(node, node.func.value, *(argument.value for argument in node.args))
+
+    def _compare(self, *parts: cst.BaseExpression) -> None:
+        self.compared |= {name for part in parts if isinstance(name := without_data(part), cst.Name)}
 
     def visit_CompFor(self, node: cst.CompFor) -> None:
         self._bind(node.target, node.iter)

@@ -201,6 +201,8 @@ class References(Modes, Fused, Freezing, Walk):
         """The value of a variable that was handed over as an argument (handed.py)."""
         if node in self.plain or node in self.peeked or node in self.effects.handed.arguments:
             return False
+        if node in self.effects.handed.read:
+            return True
         return self.engine.facts.get(node) is not None and self.effects.handed.is_variable(self.function, node.value)
 
     def is_imported(self, name: str) -> bool:

@@ -334,9 +334,10 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         """What a small function returns for these arguments alone."""
         node = function.node
         assert isinstance(node, (cst.FunctionDef, cst.Lambda))
-        if function.double_star is not None:
-            return NOTHING
         env: dict[str, Values] = {}
+        if function.double_star is not None:
+            extra = {name: values for name, values in args.keywords.items() if name not in function.variables}
+            env[function.double_star] = self._rest_named(call, extra)
         positional = [p.name.value for p in (*node.params.posonly_params, *node.params.params)]
         env.update(zip(positional, args.positional, strict=False))
         if function.star is not None:
@@ -365,6 +366,14 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         site.ordered = site.ordered or [Cell() for _ in values]
         for cell, value in zip(site.ordered, values, strict=False):
             self.write(cell, value)
+            self.write(site.elements, value)
+        return frozenset({Container(site)})
+
+    def _rest_named(self, call: cst.CSTNode, values: dict[str, Values]) -> Values:
+        """What `**kwargs` is for one call."""
+        site = self.sites.setdefault((call, "**"), Site("dict", call))
+        for name, value in values.items():
+            self.write(site.named.setdefault(name, Cell()), value)
             self.write(site.elements, value)
         return frozenset({Container(site)})
 

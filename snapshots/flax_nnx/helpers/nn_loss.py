@@ -246,3 +246,18 @@ class CTCLoss(nnx.Module):
             log_probs, targets, input_lengths, target_lengths, blank=self.blank, reduction=self.reduction,
             zero_infinity=self.zero_infinity,
         )
+
+
+class Loss(nnx.Module):
+    """What losses are derived from."""
+
+    def __init__(self, reduction="mean", *, rngs: nnx.Rngs | None = None):
+        self.reduction = reduction
+
+
+class WeightedLoss(nnx.Module):
+    """What losses with a weight for each class are derived from."""
+
+    def __init__(self, weight=None, reduction="mean", *, rngs: nnx.Rngs | None = None):
+        self.reduction = reduction
+        self.weight = nnx.data(None if weight is None else Buffer(weight))

@@ -8,10 +8,10 @@ from ..analysis.values import Instance, Tensor, Values
 from ..convert.precedence import OBJECT, bare, fit
 from ..convert.template import is_whole
 from .fused import attribute
-from .handed import layer_ops
 from .in_memory import as_target
 from .placeholders import holds_arrays, holds_modules, is_setting, nests_modules
 from .places import Places
+from .variables import layer_ops
 
 
 class AttributeStores(Places):

@@ -28,8 +28,8 @@ from ..convert.emit import emit, without_row
 from .base import Walk
 from .freezing import Freezing
 from .fused import Fused, attribute
-from .handed import layer_ops
 from .modes import Modes
+from .variables import layer_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -232,6 +232,15 @@ class Walk(cst.CSTTransformer):
     def new_findings(self) -> list[Finding]:
         return self.context.findings[self.marks[-1] :] if self.marks else []
 
+    def failed(self) -> bool:
+        """Is there something in this statement that could not be converted?"""
+        return any(f.severity == "error" for f in self.new_findings())
+
+    def leave_out(self) -> None:
+        """Forgets what was found in a statement that goes away."""
+        self.context.findings[self.marks[-1] :] = []
+        self.context.changed = True
+
     # ---- provided by the parts ---------------------------------------------------------------------------------------
 
     def enter(self, node: cst.CSTNode) -> bool:

@@ -12,8 +12,8 @@ import libcst as cst
 
 from ..analysis.values import Instance, Layer, Tensor, Values
 from .base import Walk
-from .handed import layer_ops
 from .in_place_calls import pure_name, without_data
+from .variables import layer_ops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, cast
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import NOTHING, Container, Tensor, is_mask
+from ..analysis.values import NOTHING, Api, Container, FunctionRef, Instance, Layer, MethodRef, Tensor
 from ..convert.precedence import bare
 from .base import Walk
 from .in_place_calls import changed_argument, without_data
-from .masks import mask_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,22 @@ class InMemory(Walk):
 
     def inplace_receiver(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
         """`x` in `x.add_(y)` on a tensor."""
-        raise NotImplementedError
+        suffix = self.engine.inplace_suffix
+        if not suffix or not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return None
+        if node.func in self.flags:
+            return None
+        name = node.func.attr.value
+        if not name.endswith(suffix) or name.startswith("__"):
+            return None
+        if not any(
+            isinstance(v, MethodRef) and any(isinstance(o, Tensor) for o in v.receiver) for v in self.facts(node.func)
+        ):
+            if name not in self.engine.tensor_methods or self.context.source_api(self.facts(node.func)):
+                return None  # `torch.clamp_(x, 0, 1)` changes its argument
+            if any(isinstance(v, (Api, Instance, Layer, FunctionRef, Container)) for v in self.facts(node.func.value)):
+                return None
+        return node.func.value
 
     @property
     def writes_through(self) -> bool:
@@ -62,94 +76,6 @@ class InMemory(Walk):
                 "SW4003",
                 "this writes into a view, which is a copy in the target: the array itself would stay as it is",
                 "write with one index into the array itself",
-            )
-
-    @cached_property
-    def targets(self) -> set[cst.CSTNode]:
-        """Subscripts to which a statement assigns."""
-        found: set[cst.CSTNode] = set()
-        for node in walk(self.context.module.tree):
-            if isinstance(node, (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)):
-                found.add(node.target)
-                if isinstance(node.target, (cst.Tuple, cst.List)):
-                    found.update(element.value for element in node.target.elements)
-        return found
-
-    def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
-        """`x[mask]` and `x[places]` where the target's arrays cannot be read by masks or by arrays."""
-        if original_node in self.targets or not self.holds_array(original_node.value):
-            return updated_node
-        return self.read_item(original_node, updated_node)
-
-    def read_item(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
-        """`x[i]` of an array as the target reads it."""
-        axis = mask_axis(original_node, self.facts) if self.style.mask_read else None
-        if axis is None:
-            return self._read_places(original_node, updated_node)
-        index = updated_node.slice[axis].slice
-        assert isinstance(index, cst.Index)
-        if "{" in self.style.mask_read and not axis:
-            self.context.changed = True
-            return self.style_expression(self.style.mask_read, x=bare(updated_node.value), mask=bare(index.value))
-        if "{" in self.style.mask_read:
-            return self._read_places(original_node, updated_node)
-        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-        args = [cst.Arg(bare(updated_node.value), comma=comma), cst.Arg(bare(index.value))]
-        if axis:
-            equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-            args[1] = args[1].with_changes(comma=comma)
-            args.append(cst.Arg(cst.Integer(str(axis)), cst.Name("axis"), equal))
-        self.context.changed = True
-        return cst.Call(cst.Name(self.context.helper_name(self.style.mask_read)), args)
-
-    def leave_BinaryOperation(
-        self, original_node: cst.BinaryOperation, updated_node: cst.BinaryOperation
-    ) -> cst.BaseExpression:
-        """`x * mask` where arithmetic of the target does not mix truth values with numbers."""
-        if not self.style.truth_as or not isinstance(original_node.operator, (cst.Add, cst.Subtract, cst.Multiply)):
-            return updated_node
-        for side, other in (("left", "right"), ("right", "left")):
-            number = getattr(updated_node, other)
-            plain = isinstance(number, (cst.Name, cst.Attribute, cst.Subscript))
-            whose = getattr(original_node, other)
-            if plain and is_mask(self.facts(getattr(original_node, side))) and self.holds_array(whose):
-                if is_mask(self.facts(whose)):
-                    return updated_node
-                truth = bare(getattr(updated_node, side))
-                self.context.changed = True
-                numbers = self.style_expression(self.style.truth_as, x=truth, other=number.deep_clone())
-                return updated_node.with_changes(**{side: numbers})
-        return updated_node
-
-    def _read_places(self, original: cst.Subscript, updated: cst.Subscript) -> cst.BaseExpression:
-        indices = [element.slice for element in original.slice]
-        arrays = any(isinstance(i, cst.Index) and self._picks(i.value) for i in indices)
-        if not self.style.index_read or not arrays:
-            return updated
-        args = [bare(updated.value), self.index_argument(updated)]
-        self.context.changed = True
-        return cst.Call(cst.Name(self.context.helper_name(self.style.index_read)), [cst.Arg(arg) for arg in args])
-
-    def _picks(self, node: cst.BaseExpression) -> bool:
-        """May this index be an array, or a list of places?"""
-        return isinstance(node, cst.List) or any(isinstance(v, Tensor) for v in self.facts(node))
-
-    def index_argument(self, subscript: cst.Subscript) -> cst.BaseExpression:
-        """What stands between the brackets, as an argument of a helper."""
-        only = subscript.slice[0].slice
-        if len(subscript.slice) == 1 and isinstance(only, cst.Index):
-            return bare(only.value)
-        return cst.Subscript(self.style_expression(self.style.index_of), subscript.slice)
-
-    def check_mask(self, target: cst.Subscript, operator: str) -> None:
-        """Refuse writes by a mask that the target has no form for: `x[mask] += 1`, `x[:, mask] = 0`."""
-        axis = mask_axis(target, self.facts) if self.style.mask_read and self.writes_through else None
-        if axis or (axis == 0 and operator):
-            self.context.report(
-                target,
-                "SW4003",
-                "the target writes by a mask only new values, and only along the first axes",
-                "choose between new and old values of the whole array: where(mask, new, old)",
             )
 
     @cached_property
@@ -243,7 +169,7 @@ class InMemory(Walk):
         whole = place.deep_clone()
         if not part:
             whole = self.style_expression(self.style.whole, x=whole)
-        return cst.Assign([cst.AssignTarget(cast("cst.BaseAssignTargetExpression", whole))], value)
+        return cst.Assign([as_target(whole)], value)
 
     def given_values(self, original: cst.Call, updated: cst.Call, api: str) -> cst.BaseExpression | None:
         """The values in `x.fill_(v)`, `x.copy_(v)` and `x.zero_()`, where a statement stores them."""
@@ -263,7 +189,7 @@ class InMemory(Walk):
         self, original: cst.Call, root: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
     ) -> cst.BaseExpression:
         """A changed array within an expression; `root` is what the call changes, and `place` what became of it."""
-        if not self.writes_through or original in self.stored or original in self.alone or self._failed_here():
+        if not self.writes_through or original in self.stored or original in self.alone or self.failed():
             return value
         root, place = self.first_receiver(root, place)
         if not _is_place(without_data(root)) or value.deep_equals(place):
@@ -287,12 +213,14 @@ class InMemory(Walk):
             root, place = inner, self.receivers.get(root, place)
         return root, place
 
-    def _failed_here(self) -> bool:
-        return any(f.severity == "error" for f in self.new_findings())
-
 
 def _is_place(node: cst.BaseExpression) -> bool:
     """Names, attributes and parts: what may be written twice, and what somebody else may see."""
     while isinstance(node, (cst.Attribute, cst.Subscript)):
         node = node.value
     return isinstance(node, cst.Name)
+
+
+def as_target(place: cst.BaseExpression) -> cst.AssignTarget:
+    """An expression as that to which a statement assigns."""
+    return cst.AssignTarget(cast("cst.BaseAssignTargetExpression", place))

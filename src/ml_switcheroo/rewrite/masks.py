@@ -40,3 +40,9 @@ def mask_axis(node: cst.Subscript, facts: Callable[[cst.CSTNode], Values]) -> in
         elif not isinstance(index, cst.Slice) or index.lower or index.upper or index.step:
             return None
     return found
+
+
+def along(axis: int) -> cst.Arg:
+    """`axis=1`, for helpers that take the axis from which a mask is the index."""
+    equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    return cst.Arg(cst.Integer(str(axis)), keyword=cst.Name("axis"), equal=equal)

@@ -28,8 +28,8 @@ from ..convert.emit import emit, without_row
 from .base import Walk
 from .freezing import Freezing
 from .fused import Fused, attribute
-from .handed import layer_ops
 from .modes import Modes
+from .variables import layer_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -474,7 +474,7 @@ class References(Modes, Fused, Freezing, Walk):
         if hub is None or hub.kind != "property":
             return updated
         if original in self.safe_stores:  # written, not read
-            if attr != "data":  # which _store_attribute knows
+            if attr != "data":  # which store_attribute knows
                 hint = "leave the line out, or choose what is trained where gradients are taken"
                 self.context.report(
                     original, "SW2003", f"{api} cannot be written: arrays of the target have no such attribute", hint
@@ -559,7 +559,7 @@ class References(Modes, Fused, Freezing, Walk):
         return found
 
     def _is_constant(self, owners: Values, attr: str) -> bool:
-        """Is this attribute an array that only the constructor sets (so that it is wrapped, see stores.py)?"""
+        """Is this attribute an array that only the constructor sets (so that it is wrapped, see attributes.py)?"""
         return any(isinstance(v, Instance) and attr in self.constants_of(v) for v in owners)
 
     def constants_of(self, owner: Instance) -> set[str]:

@@ -1,0 +1,223 @@
+"""Tensors that statements change in place: `x.add_(y)`, `init.zeros_(w)`, calls of functions that fill an argument."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from ..analysis.nodes import walk
+from ..analysis.values import FunctionRef, Tensor
+from ..convert.precedence import SUM, bare, fit, parenthesized
+from .aliases import held_at
+from .flow import bound_names
+from .in_memory import as_target
+from .in_place_calls import changed_argument, without_data
+from .places import Places
+from .procedures import given
+
+
+class InPlace(Places):
+    """What such a statement gives is stored where the tensor came from."""
+
+    def store_inplace(
+        self, original: cst.Expr, updated: cst.Expr, receiver: cst.BaseExpression
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        assert isinstance(original.value, cst.Call) and isinstance(original.value.func, cst.Attribute)
+        new_receiver = self.receivers.get(original.value)
+        if new_receiver is None:
+            return updated
+        if self.writes_through:
+            receiver, new_receiver = self.first_receiver(receiver, new_receiver)
+            if updated.value.deep_equals(new_receiver):
+                return cst.RemoveFromParent()  # `x.requires_grad_(False)`
+            moved = self.moves(original.value)
+            return self.written(receiver, new_receiver, bare(updated.value), moved=moved)
+        part = without_data(receiver)
+        if isinstance(part, cst.Subscript) and self._is_state(part.value):
+            self.context.report(
+                original,
+                "SW4003",
+                "this writes into a module through its state_dict(), which holds copies in the target",
+                "collect the new values in a dict of your own, and load_state_dict() it",
+            )
+            return updated
+        receiver, new_receiver = self._holder(original, receiver, new_receiver)
+        place = self.storable(receiver, new_receiver)
+        if place is None:
+            inner = self.inplace_receiver(receiver)
+            if inner is not None and isinstance(receiver, cst.Call):  # x.mul_(2).add_(1)
+                chained = self.receivers.get(receiver)
+                place = self.storable(inner, chained) if chained is not None else None
+            if place is None:
+                if isinstance(receiver, cst.Call):
+                    self.context.report(
+                        original,
+                        "SW4003",
+                        "this changes a computed value in place, which the target cannot",
+                        "assign the value to a name first",
+                    )
+                elif isinstance(without_data(receiver), cst.Subscript):
+                    self.context.report(
+                        original,
+                        "SW4003",
+                        "this changes a part of a collection in place, and what else holds it keeps its old values",
+                        "change it where it is held (`module.weight.data.copy_(...)`)",
+                    )
+                return updated
+        value = bare(updated.value)
+        while (inner := self.inplace_receiver(receiver)) is not None:
+            receiver = inner
+        root = without_data(receiver)
+        hidden = isinstance(root, cst.Name) and root is not receiver  # from the gradient: `y.data.clamp_(0, 1)`
+        roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
+        if "buffer" in roles:
+            value = self.constant_array(value)
+        elif hidden and roles == {"value"} and self.function in self.effects.reached and self.style.stop_gradient:
+            # The gradient goes past the change: that of the old value.
+            stopped = self.style_expression(self.style.stop_gradient, x=bare(value))
+            old = self.style_expression(self.style.stop_gradient, x=bare(place[0].deep_clone()))
+            gone = cst.BinaryOperation(fit(place[0].deep_clone(), SUM), cst.Subtract(), old)
+            value = cst.BinaryOperation(stopped, cst.Add(), parenthesized(gone))
+        elif "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
+            # The gradient is that of the variable with its new value.
+            change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(place[0].deep_clone(), SUM + 1))
+            stopped = self.constant_array(change)
+            if stopped is not change:
+                value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
+        return place[1](value)
+
+    def store_renamed(
+        self, original: cst.Assign, updated: cst.Assign, target: cst.BaseExpression
+    ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        """`y = x.add_(1)`: x gets the new array, and y is another name for it."""
+        receiver = self.inplace_receiver(original.value)
+        if not isinstance(target, cst.Name) or not isinstance(receiver, cst.Name) or receiver.value == target.value:
+            return None
+        value = self.constant(original.value, updated.value)
+        first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
+        return cst.FlattenSentinel([first, updated.with_changes(value=cst.Name(receiver.value))])
+
+    def _holder(
+        self, original: cst.Expr, receiver: cst.BaseExpression, new: cst.BaseExpression
+    ) -> tuple[cst.BaseExpression, cst.BaseExpression]:
+        """`module.weight`, before and after, for the `w` of `w = module.weight; w.mul_(2)`."""
+        root = without_data(receiver)
+        function = self.function
+        if isinstance(root, cst.Name) and function is not None:
+            made = held_at(function, original, root.value, self.context)
+            if made is not None and made in self.bound_values:
+                return made.value, self.bound_values[made].deep_clone()
+        return receiver, new
+
+    def _is_state(self, node: cst.BaseExpression) -> bool:
+        """Is this `module.state_dict()`, or a name of it?"""
+        if isinstance(node, cst.Name) and self.function is not None:
+            found = [
+                part.value
+                for part in walk(self.function.node)
+                if isinstance(part, cst.Assign) and any(node.value in bound_names(t.target) for t in part.targets)
+            ]
+            return any(isinstance(value, cst.Call) and self._is_state(value) for value in found)
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return False
+        rows = self.kb.read(f"{self.engine.module_type}.{node.func.attr.value}")
+        return bool(rows) and rows[0].op == "state_dict"
+
+    # ---- arguments ---------------------------------------------------------------------------------------------------
+
+    def store_changed(self, original: cst.Expr, updated: cst.Expr) -> cst.BaseSmallStatement | None:
+        """`F.relu(x, inplace=True)`: the argument gets what the call gives."""
+        changed = changed_argument(self, original.value) if isinstance(original.value, cst.Call) else None
+        if changed is None or self.failed():
+            return None
+        if isinstance(changed, cst.Name) and self.writes_through:
+            return self.written(changed, changed, bare(updated.value))
+        if isinstance(changed, cst.Name):
+            return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], bare(updated.value))
+        stored = self._store_part(original.value, updated.value)
+        if stored is None:
+            self.context.report(
+                original,
+                "SW4003",
+                "this changes a value in place, which the target cannot",
+                "assign the result of the call",
+            )
+        return stored
+
+    def _store_part(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> cst.BaseSmallStatement | None:
+        """`init.zeros_(layer.weight[0])`: a part of a variable gets what the call gives."""
+        first = self.receivers.get(original)
+        if not isinstance(original, cst.Call) or first is None or self.writes_through:
+            return None
+        part = without_data(original.args[0].value)
+        if not isinstance(part, cst.Subscript) or not self._is_variable(without_data(part.value)):
+            return None
+        place = self.storable(original.args[0].value, first)
+        return None if place is None else place[1](bare(updated))
+
+    def fill_arrays(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
+        """`init_(x)` of an array: a function that fills variables gives an array back."""
+        if self.writes_through:
+            return None
+        callees = self.facts(call.func)
+        function = next((v.function for v in callees if isinstance(v, FunctionRef)), None)
+        changed = self.effects.procedures.get(function) if function is not None and self.style.immutable else None
+        if function is not None and changed:
+            names = given(function, changed, call, callees) or []
+            target = cst.parse_expression(", ".join(name.value for name in names if isinstance(name, cst.Name)))
+            return cst.Assign([as_target(target)], updated.value)
+        passed = self.effects.handed.passed_on(self.functions[-1], call, callees)
+        if passed is not None:
+            return cst.Assign([cst.AssignTarget(cst.Name(passed))], bare(updated.value))
+        arrays = self.effects.handed.filled_arrays(self.functions[-1], call, callees)
+        if not arrays or not isinstance(updated.value, cst.Call):
+            return None
+        new = next((n.value for o, n in zip(call.args, updated.value.args, strict=False) if o.value is arrays[0]), None)
+        given_back = len(arrays) == 1 and self.effects.handed.gives_back(callees)
+        place = self.storable(without_data(arrays[0]), new) if given_back and new is not None else None
+        if place is None:
+            self.context.report(
+                call,
+                "SW4002",
+                "this function fills its argument, which is no variable here, so that the new values would be lost",
+                "let the function return what it fills, and assign its result",
+            )
+            return None
+        return place[1](bare(updated.value))
+
+    def check_filled(self, call: cst.Call) -> None:
+        """Reports `init_(w)` where w stands for a parameter in the source, and for an array in the target."""
+        function = self.function
+        if not call.args or function is None or self.writes_through or not self.effects.handed.fills(call):
+            return
+        name = without_data(call.args[0].value)
+        if not isinstance(name, cst.Name) or self.effects.handed.is_variable(function, name.value):
+            return
+        for part in walk(function.node):
+            bound: cst.BaseExpression | None = None
+            if isinstance(part, cst.Assign):
+                value = self.bound_values.get(part)
+                if value is not None and any(isinstance(inner, cst.Ellipsis) for inner in walk(value)):
+                    bound = part.targets[0].target
+            elif isinstance(part, cst.For) and isinstance(part.iter, (cst.Tuple, cst.List)):
+                bound = part.target
+            if bound is not None and name.value in bound_names(bound):
+                self.context.report(
+                    call,
+                    "SW4002",
+                    f"this fills `{name.value}`, which is an array here and no parameter: the new values would be lost",
+                    "hand over the parameter itself: `nn.init.zeros_(module.weight)`",
+                )
+                return
+
+    def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
+        """`return tensor.clamp_(-2, 2)` in a function that fills its argument."""
+        if self.writes_through:
+            return None
+        root = original.value
+        while root is not None and (receiver := self.inplace_receiver(root)) is not None:
+            root = without_data(receiver)
+        if not isinstance(root, cst.Name) or root is original.value or updated.value is None:
+            return None
+        if not self.effects.handed.takes_arrays(self.function, root.value):
+            return None
+        return updated.with_changes(value=self.fill_call(root.value, updated.value))

@@ -1,0 +1,92 @@
+"""Statements that would do nothing in the target: they are left out."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from ..analysis.nodes import walk
+from ..analysis.values import Tensor
+from .base import Walk
+
+# What uses the gradients of a backward pass, or may do so.
+GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
+
+
+class LeftOut(Walk):
+    """Tells which statements have no effect there."""
+
+    def is_unkept(self, node: cst.Assign | cst.AugAssign | cst.Expr) -> bool:
+        """Does a statement only give a new value to a tensor that the target does not keep, such as a count?"""
+        place: cst.BaseExpression | None = None
+        if isinstance(node, cst.Expr):
+            suffix, call = self.engine.inplace_suffix, node.value
+            if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and suffix:
+                place = call.func.value if call.func.attr.value.endswith(suffix) else None
+        elif isinstance(node, cst.AugAssign) or len(node.targets) == 1:
+            place = node.target if isinstance(node, cst.AugAssign) else node.targets[0].target
+        if place is None or self.kept_beside(place) is None:
+            return False
+        self.leave_out()
+        return True
+
+    def is_alias_of_framework(self, node: cst.Assign) -> bool:
+        """`F = torch.nn.functional`: the alias goes with the import."""
+        name = self.context.source_api(self.facts(node.value))
+        return name is not None and isinstance(node.value, (cst.Attribute, cst.Name)) and self.is_framework_module(name)
+
+    def asks_in_vain(self, node: cst.Assign) -> bool:
+        """`x.requires_grad = True` of an array where nothing asks for gradients, or `= False` of one made here."""
+        target = node.targets[0].target
+        on, off = (isinstance(node.value, cst.Name) and node.value.value == flag for flag in ("True", "False"))
+        if len(node.targets) > 1 or not isinstance(target, cst.Attribute) or not (on or off):
+            return False
+        rows = self.kb.read(f"{self.engine.tensor_type}.{target.attr.value}")
+        arrays = self.facts(target.value)
+        values = bool(arrays) and all(isinstance(v, Tensor) and v.role == "value" for v in arrays)
+        if not rows or rows[0].op != "requires_grad" or not values or (on and self.uses_gradients()):
+            return False
+        if off and any(isinstance(v, Tensor) and v.weak for v in arrays):  # may be a parameter
+            return False
+        self.leave_out()
+        return True
+
+    def says_nothing(self, original: cst.Assign, updated: cst.Assign) -> bool:
+        """`x = x` and `x, y = x, y`, which `x = x.clone()` and `x.to(device)` become where arrays cannot change."""
+        names, before = _plain_names(updated.value), _plain_names(original.value)
+        return (
+            len(updated.targets) == 1
+            and bool(names)
+            and names == _plain_names(updated.targets[0].target)
+            and names != before
+        )
+
+    def is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
+        """A statement whose call came down to a bare name or None does nothing any more."""
+        return updated is not original and isinstance(updated, cst.Name) and not isinstance(original.func, cst.Name)
+
+    def is_unread_backward(self, node: cst.Expr) -> bool:
+        """`y.sum().backward()` in a file that never reads a gradient nor steps an optimiser: it has no effect."""
+        call = node.value
+        if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
+            return False
+        rows = self.kb.read(f"{self.engine.tensor_type}.{call.func.attr.value}")
+        if not rows or rows[0].op != "backward" or self.uses_gradients():
+            return False
+        self.leave_out()
+        self.context.report(
+            node, "SW6003", "this backward pass is left out: nothing here reads the gradients", severity="warning"
+        )
+        return True
+
+    def uses_gradients(self) -> bool:
+        """May something in this file use the gradients of a backward pass?"""
+        if self.reads_gradients is None:
+            names = (node.attr if isinstance(node, cst.Attribute) else node for node in walk(self.context.module.tree))
+            self.reads_gradients = any(isinstance(name, cst.Name) and name.value in GRADIENT_USERS for name in names)
+        return self.reads_gradients
+
+
+def _plain_names(node: cst.BaseExpression) -> list[str]:
+    """The names of a tuple that has nothing else in it, or of a name alone."""
+    parts = [e.value for e in node.elements] if isinstance(node, cst.Tuple) else [node]
+    return [p.value for p in parts if isinstance(p, cst.Name)] if all(isinstance(p, cst.Name) for p in parts) else []

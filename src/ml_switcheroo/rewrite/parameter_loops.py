@@ -1,0 +1,144 @@
+"""Loops over the parameters or buffers of a module: `for p in model.parameters(): p.mul_(2)`.
+
+The names that they bind stand for the variables themselves where the body changes them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from ..analysis.nodes import Visitor, walk
+from ..analysis.values import NOTHING, FunctionRef
+from .flow import bound_names
+from .in_place_calls import without_data
+from .parameter_uses import Uses
+
+if TYPE_CHECKING:
+    from .variables import Variables
+
+# What gives the variables of a module one after another -> where they stand in what the loop gets.
+_STREAMS = {"parameters": None, "buffers": None, "named_parameters": 1, "named_buffers": 1}
+
+
+class Loops(Visitor):
+    """Which names a function binds to the variables of a module, one after another."""
+
+    def __init__(self, known: Variables, node: cst.FunctionDef) -> None:
+        super().__init__()
+        self.known = known
+        self.node = node
+        self.items: set[str] = set()
+        self.others: set[str] = set()  # names that something else binds, too
+        self.changed: set[str] = set()
+        self.compared: set[cst.Name] = set()  # what stands in comparisons, which variables themselves do not know
+        self.targets: set[cst.Name] = set()  # of comprehensions, which have facts as uses do
+        self.listed: dict[str, list[cst.Attribute]] = {}  # `for p in (self.a, self.b)`: what p stands for
+        self.assigned: dict[str, list[cst.BaseExpression]] = {}
+        node.body.visit(self)
+
+    @property
+    def certain(self) -> set[str]:
+        """The names that stand for variables wherever they are used."""
+        return self.items - self.others
+
+    def written(self) -> set[str]:
+        """Those of them that the function changes."""
+        if not self.items:
+            return set()
+        uses = Uses(self.known, set(self.items))
+        self.node.body.visit(uses)
+        return (uses.found | uses.filled | self.changed) & self.certain
+
+    # ---- visits ------------------------------------------------------------------------------------------------------
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+        return False
+
+    def visit_Assign(self, node: cst.Assign) -> None:
+        for target in node.targets:
+            if isinstance(target.target, cst.Name):
+                self.assigned.setdefault(target.target.value, []).append(node.value)
+                self.others.add(target.target.value)
+            elif isinstance(target.target, (cst.Tuple, cst.List)):
+                self.others |= bound_names(target.target)
+            elif isinstance(target.target, cst.Attribute) and target.target.attr.value == "data":
+                self.changed |= bound_names(target.target.value)
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:
+        self.changed |= bound_names(node.target)
+
+    def visit_For(self, node: cst.For) -> None:
+        self._bind(node.target, node.iter)
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        if node.attr.value == "data":
+            self._compare(node)
+
+    def visit_Comparison(self, node: cst.Comparison) -> None:
+        if not any(isinstance(c.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)) for c in node.comparisons):
+            self._compare(node.left, *(c.comparator for c in node.comparisons))
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """`p.detach()`, `p.gt(0)`, `torch.ne(p, q)`."""
+        if isinstance(node.func, cst.Attribute):
+            rows = self.known.kb.read(f"{self.known.engine.tensor_type}.{node.func.attr.value}")
+            hubs = [self.known.kb.hub(row.op) for row in rows]
+            if without_data(node) is not node or any(hub is not None and hub.returns == "tensor[bool]" for hub in hubs):
+                self._compare(node, node.func.value, *(argument.value for argument in node.args))
+
+    def _compare(self, *parts: cst.BaseExpression) -> None:
+        self.compared |= {name for part in parts if isinstance(name := without_data(part), cst.Name)}
+
+    def visit_CompFor(self, node: cst.CompFor) -> None:
+        self._bind(node.target, node.iter)
+        self.targets |= {part for part in walk(node.target) if isinstance(part, cst.Name)}
+
+    def _bind(self, target: cst.BaseExpression, stream: cst.BaseExpression) -> None:
+        kind = self._kind(stream)
+        parts = [e.value for e in target.elements] if isinstance(target, (cst.Tuple, cst.List)) else []
+        if kind is None:
+            self.others |= bound_names(target)
+        elif kind == "items" and isinstance(target, cst.Name):
+            self.items.add(target.value)
+            if isinstance(stream, (cst.Tuple, cst.List)):
+                listed = self.listed.setdefault(target.value, [])
+                listed += [e.value for e in stream.elements if isinstance(e.value, cst.Attribute)]
+        elif kind == "pairs" and len(parts) == 2 and isinstance(parts[1], cst.Name):
+            self.items.add(parts[1].value)
+            self.others |= bound_names(parts[0])
+        elif kind == "zip" and isinstance(stream, cst.Call) and len(parts) == len(streams := _placed(stream)):
+            for part, argument in zip(parts, streams, strict=True):
+                self._bind(part, argument.value)
+        elif kind == "enumerate" and isinstance(stream, cst.Call) and len(parts) == 2 and stream.args:
+            self.others |= bound_names(parts[0])
+            self._bind(parts[1], stream.args[0].value)
+        else:
+            self.others |= bound_names(target)
+
+    def _kind(self, stream: cst.BaseExpression, named: bool = False) -> str | None:
+        if isinstance(stream, cst.Name):
+            values = [] if named else self.assigned.get(stream.value, [])  # one step only: `x = list(x)` names itself
+            return self._kind(values[0], named=True) if len(values) == 1 else None
+        if isinstance(stream, (cst.Tuple, cst.List)) and not named and stream.elements:
+            return "items" if all(self.known.is_variable_of_module(e.value) for e in stream.elements) else None
+        if not isinstance(stream, cst.Call):
+            return None
+        facts = self.known.engine.facts.get(stream.func, NOTHING)
+        names = {getattr(v, "name", "") for v in facts}
+        if names & {"builtins.zip", "builtins.enumerate"}:
+            return next(iter(names)).split(".")[1]
+        if names & {"builtins.list", "builtins.tuple"} and stream.args:
+            return self._kind(stream.args[0].value, named)
+        if isinstance(stream.func, cst.Attribute):
+            engine = self.known.engine
+            rows = self.known.kb.read(f"{engine.module_type}.{stream.func.attr.value}")
+            if rows and rows[0].op in _STREAMS and not any(isinstance(v, FunctionRef) for v in facts):
+                return "items" if _STREAMS[rows[0].op] is None else "pairs"
+        return None
+
+
+def _placed(call: cst.Call) -> list[cst.Arg]:
+    """The arguments without names: `zip(a, b, strict=True)`."""
+    return [argument for argument in call.args if argument.keyword is None]

@@ -1,0 +1,125 @@
+"""Where a new value goes: under a name, into a variable of a module, into a part of an array.
+
+A place is found from the inside out: `self.weight[0]` is a part of the value of a variable, so that its new value
+makes a new value of the whole, which the variable then gets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import libcst as cst
+
+from ..analysis.values import NOTHING, UNKNOWN, Const, Instance, Layer, Scalar, Tensor, Text
+from ..convert.precedence import bare
+from ..convert.template import is_whole
+from .in_memory import as_target
+from .in_place_calls import without_data
+from .indexing import Indexing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    # The current value of a place, and what makes a statement that stores a new one.
+    Storable: TypeAlias = tuple[cst.BaseExpression, Callable[[cst.BaseExpression], cst.BaseSmallStatement]]
+
+LAYER_STATE = frozenset({"weight", "bias", "running_mean", "running_var"})  # variables of layers
+
+
+class Places(Indexing):
+    """Finds for an expression of the source what stores a new value of it."""
+
+    def storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
+        """How a new value of `original` is stored; None where it has no place."""
+        if self.writes_through:
+            return updated, lambda v: self.written(original, updated, v)
+        if isinstance(original, cst.Call) and original in self.filled:
+            return self.storable(without_data(original), updated)
+        if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
+            name = original.value
+            return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(name, v)
+        if isinstance(original, cst.Name):
+            return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
+        if isinstance(original, cst.Attribute):
+            return self._attribute(original, updated)
+        if isinstance(original, cst.Subscript) and isinstance(updated, cst.Subscript):
+            if self.holds_array(original.value):
+                place = self.storable(original.value, updated.value)
+                if place is None:
+                    return None
+                base, rebuilt = place
+                return updated.deep_clone(), lambda v: rebuilt(self.with_part(base, updated, v))
+            return updated, lambda v: cst.Assign([as_target(updated.deep_clone())], v)
+        return None
+
+    def _attribute(self, original: cst.Attribute, updated: cst.BaseExpression) -> Storable | None:
+        """`self.weight`, `p.data`: whose it is decides how it is written."""
+        if original.attr.value == "data" and any(isinstance(v, Tensor) for v in self.facts(original.value)):
+            inner = updated.value if isinstance(updated, cst.Attribute) and updated.attr.value == "data" else updated
+            return self.storable(original.value, inner)
+        variable = updated
+        if isinstance(updated, cst.Subscript) and is_whole(updated):
+            variable = updated.value
+        weight, axes = self.variables.get(original, (None, ()))
+        if weight is not None and axes:  # stored in another order of axes: back into that order
+            back = tuple(axes.index(axis) for axis in range(len(axes)))
+            target = self.style_expression(self.style.variable_write, x=weight.deep_clone())
+            return updated, lambda v: cst.Assign([as_target(target)], self.reordered(v, back))
+        if weight is not None:
+            variable = weight.deep_clone()
+        if self._is_variable(original):
+            current = self.style_expression(self.style.variable_read, x=variable)
+            return current, lambda v: cst.Assign(
+                [as_target(self.style_expression(self.style.variable_write, x=variable.deep_clone()))], v
+            )
+        if original in self.loose and original not in self.variables:
+            node = updated.value if isinstance(updated, cst.Subscript) and is_whole(updated) else updated
+            target = self.style_expression(self.style.variable_write, x=node.deep_clone())
+            return updated, lambda v: cst.Assign([as_target(target)], v)
+        if original.attr.value in LAYER_STATE and self.facts(original.value) <= {UNKNOWN, Const(None)}:
+            text = self.context.module.tree.code_for_node(original.value)
+            self.context.report(
+                original,
+                "SW1002",
+                f"which layer `{text}` is decides how {original.attr.value} is stored, and the class is not known",
+                "annotate the parameter with the class of the model",
+            )
+            return None
+        return updated, lambda v: cst.Assign([as_target(updated.deep_clone())], v)
+
+    def _is_variable(self, node: cst.BaseExpression) -> bool:
+        """Does this attribute hold a variable of a module (parameter, buffer, weight of a layer)?"""
+        if not isinstance(node, cst.Attribute):
+            return False
+        for owner in self.facts(node.value):
+            if isinstance(owner, Instance):
+                for cls in owner.cls.mro():
+                    cell = cls.attributes.get(node.attr.value)
+                    values = cell.values if cell is not None else NOTHING
+                    # What may be a number or text as well is a setting: only code about any module makes it a variable.
+                    if not any(isinstance(v, (Scalar, Text)) for v in values) and any(
+                        isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values
+                    ):
+                        return True
+                if owner.cls.layer is not None:
+                    hub = self.kb.hub(owner.cls.layer)
+                    if hub is not None and node.attr.value in hub.weights:
+                        return True
+            elif isinstance(owner, Layer):
+                hub = self.kb.hub(owner.op)
+                if (hub is not None and node.attr.value in hub.weights) or node.attr.value in ("weight", "bias"):
+                    return True
+        return False
+
+    def _fill(self, name: str, value: cst.BaseExpression) -> cst.Assign:
+        """A new value for an argument that is a variable, or an array where some caller has no variable."""
+        if not self.effects.handed.takes_arrays(self.function, name):
+            place = self.style_expression(self.style.variable_write, x=cst.Name(name))
+            return cst.Assign([as_target(place)], value)
+        return cst.Assign([cst.AssignTarget(cst.Name(name))], self.fill_call(name, value))
+
+    def fill_call(self, name: str, value: cst.BaseExpression) -> cst.Call:
+        """A call that fills what a variable holds, and gives an array back where there is no variable."""
+        helper = cst.Name(self.context.helper_name(self.style.variable_fill))
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        return cst.Call(helper, [cst.Arg(cst.Name(name), comma=comma), cst.Arg(bare(value))])

@@ -164,7 +164,8 @@ class Attributes(EngineBase):
         if hub is not None:
             if name in hub.weights:
                 role = "buffer" if name.startswith(("running_", "num_batches")) else "parameter"
-                return frozenset({Tensor(role), Const(None)}) if name == "bias" else frozenset({Tensor(role)})
+                given = name in hub.params and hub.params[name].type.endswith("?")  # the constructor gets it, or None
+                return frozenset({Tensor(role), Const(None)}) if name == "bias" or given else frozenset({Tensor(role)})
             if name in hub.parts:
                 return frozenset({Layer(hub.parts[name])})
             if name in hub.params:

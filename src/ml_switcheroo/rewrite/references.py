@@ -617,7 +617,8 @@ class References(Modes, Fused, Freezing, Walk):
             permutation = ()
         straight = list(permutation) == sorted(permutation) or original in self.symmetric
         self.variables[original] = (node, () if straight else permutation)
-        if original in self.plain or attr == "bias" or (original in self.peeked and straight):
+        may_lack = straight and Const(None) in self.facts(original)  # which nothing can be read of
+        if original in self.plain or attr == "bias" or may_lack or (original in self.peeked and straight):
             return node
         node = self.style_expression(self.style.variable_read, x=node)
         return node if straight else self.reordered(node, permutation)

@@ -286,7 +286,25 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             for kind in sorted({r["kind"] for r in rows})
         },
         "versions": {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}},
+        "commit": _commit(),
     }
+
+
+def _commit() -> str:
+    """What was measured, `+` where files were changed since; empty outside a checkout."""
+    name, changed = (
+        _git("rev-parse", "--short", "HEAD"),
+        _git("status", "--porcelain", "--untracked-files=no", "../src"),
+    )
+    return name + ("+" if name and changed else "")
+
+
+def _git(*args: str) -> str:
+    try:
+        done = subprocess.run(["git", *args], cwd=HERE, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()
 
 
 def _lock(folder: Path) -> IO[str] | None:

@@ -57,7 +57,10 @@ def proof() -> str:
     lines.append("| " + " | ".join(cells) + " |")
     sample = {"all": ""}.get(summary["sample"], f" --sample {summary['sample']}")
     versions = ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
-    return "\n".join(lines) + "\n\n" + f"`python benchmarks/corpus.py --save{sample}`, {summary['date']}, {versions}"
+    commit = f", commit {summary['commit']}" if summary.get("commit") else ""
+    silent = f"Silently wrong (nothing was reported, and yet a rung is missed): {summary['silently_wrong']}."
+    source = f"`python benchmarks/corpus.py --save{sample}`, {summary['date']}{commit}, {versions}"
+    return "\n".join([*lines, "", silent, "", source])
 
 
 def filled(readme: str) -> str:

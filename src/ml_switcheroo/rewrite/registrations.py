@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.values import Api, Const, FunctionRef, Instance
-from ..convert.precedence import bare
+from ..convert.precedence import BIT_OR, bare, fit, slot
 from .base import Walk
 
 SPACE = cst.SimpleWhitespace(" ")
@@ -59,14 +59,26 @@ class Registrations(Walk):
                 scratch = not isinstance(name, cst.SimpleString) or name.evaluated_value in self.effects.scratch
                 kind = self.style.scratch if scratch else self.style.constant
             if kind is not None:
-                wrapped: cst.BaseExpression = cst.Call(self.target_text(kind), [cst.Arg(bare(value))])
-                if Const(None) in values:
-                    test = cst.Comparison(value.deep_clone(), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
-                    wrapped = cst.IfExp(test=test, body=cst.Name("None"), orelse=wrapped)
-                value = wrapped
+                value = self._unless_none(given.original, value, kind, optional=Const(None) in values)
         elif self.style.data is not None and given.original in self.effects.placeholders:
             value = self.style_expression(self.style.data, x=bare(value))
         return owner, name, value
+
+    def _unless_none(
+        self, original: cst.BaseExpression, value: cst.BaseExpression, kind: str, *, optional: bool
+    ) -> cst.BaseExpression:
+        """A variable for a value, None for None: `Buffer(x) if causal else None`."""
+        if optional and isinstance(value, cst.IfExp) and (_is_none(value.body) or _is_none(value.orelse)):
+            branch = "orelse" if _is_none(value.body) else "body"
+            old = getattr(original, branch) if isinstance(original, cst.IfExp) else None
+            may_lack = old is not None and Const(None) in self.facts(old)
+            inner = self._unless_none(old or original, getattr(value, branch), kind, optional=may_lack)
+            return value.with_changes(**{branch: fit(inner, slot(value, branch))}, lpar=[], rpar=[])
+        variable = cst.Call(self.target_text(kind), [cst.Arg(bare(value))])
+        if not optional:
+            return variable
+        test = cst.Comparison(fit(value.deep_clone(), BIT_OR), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])
+        return cst.IfExp(test=test, body=cst.Name("None"), orelse=variable)
 
     def _is_empty_super(self, call: cst.Call) -> bool:
         """`super().__init__()` where the base has nothing to set up."""
@@ -85,6 +97,10 @@ class Registrations(Walk):
         direct = any(isinstance(v, Api) and v.name == self.engine.module_type for v in bases[0])
         explicit = self.context.source_api(values) == f"{self.engine.module_type}.__init__"
         return (direct and not call.args) or explicit
+
+
+def _is_none(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"
 
 
 def _set(owner: cst.BaseExpression, name: cst.BaseExpression, value: cst.BaseExpression) -> cst.Call:

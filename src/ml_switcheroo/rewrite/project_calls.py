@@ -18,8 +18,7 @@ from ..analysis.values import (
     Layer,
     MethodRef,
     Partial,
-    Text,
-    Unknown,
+    Scalar,
     Value,
     Values,
 )
@@ -189,7 +188,8 @@ class ProjectCalls(Walk):
             return None
         names = self.facts(original.args[1].value) if len(original.args) > 1 else NOTHING
         known = sorted({v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)})
-        if not known or any(isinstance(v, (Text, Unknown)) or not isinstance(v, Const) for v in names):
+        others = [v for v in names if not isinstance(v, Const)]
+        if not known or any(v != Scalar("str") for v in others):
             self.context.report(
                 original,
                 "SW5003",
@@ -210,7 +210,15 @@ class ProjectCalls(Walk):
                 self.context.report(original, "SW1001", f"{api} is not known")
                 return original
             elements.append(cst.DictElement(cst.SimpleString(repr(name).replace("'", '"')), node))
-        if len(elements) == 1:
+        if others:  # an annotation says that the caller chooses
+            self.context.report(
+                original,
+                "SW5003",
+                f"which name this reads is decided when it runs: only {', '.join(known)} can be found here",
+                "add to the dictionary what else may be asked for: another name is a KeyError",
+                severity="warning",
+            )
+        elif len(elements) == 1:
             return elements[0].value
         return cst.Subscript(cst.Dict(elements), [cst.SubscriptElement(cst.Index(updated.args[1].value))])
 

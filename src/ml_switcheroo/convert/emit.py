@@ -213,8 +213,7 @@ class _Emitter:
     # --- a text with holes
 
     def text(self, text: str, mentioned: frozenset[str], duplicate: bool) -> Emission:
-        if self.call.rest:
-            raise UnfitError("star arguments hide what is passed")
+        text, star = self.without_rest(text)
         holes: dict[str, Hole] = {}
         for name in self.call.op.params:
             bound = self.call.args.get(name)
@@ -232,12 +231,31 @@ class _Emitter:
         if missing:
             raise UnfitError(f"{missing[0]} is needed in the target and has no value here")
         self.check_ignored(filled.used | mentioned)
-        node = filled.node
-        built = isinstance(node, cst.Call) and len(node.args) == len(filled.origins)  # else it is an argument itself
+        node, origins = filled.node, filled.origins
+        built = isinstance(node, cst.Call) and len(node.args) == len(origins)  # else it is an argument itself
+        if isinstance(node, cst.Call) and star is not None:
+            node, origins = node.with_changes(args=[*node.args, star[0]]), [*origins, star[1]]
         if isinstance(node, cst.Call) and built and not node.lpar:
-            node = lay_out(node, filled.origins, self.call.source)
+            node = lay_out(node, origins, self.call.source)
         helpers = frozenset(name for name in filled.free if self.kb.helper(name) is not None)
         return Emission(node, filled.free - helpers, helpers)
+
+    def without_rest(self, text: str) -> tuple[str, tuple[cst.Arg, int | None] | None]:
+        """`jnp.swapaxes(x, dim0, dim1)` as `jnp.swapaxes(x)` and `*axes`, which holds the rest in its order."""
+        if not self.call.rest:
+            return text, None
+        node, (index, arg) = cst.parse_expression(text), self.call.rest[0]
+        hidden = [self.call.row.args.get(p.name, p.name) for p in self.call.open if p.kind != "ko"]
+        given = [p.default is None for p in self.call.open if p.kind != "ko"]
+        if arg.star != "*" or len(self.call.rest) > 1 or not isinstance(node, cst.Call) or not all(given):
+            raise UnfitError("star arguments hide what is passed")
+        kept, last = node.args[: -len(hidden) or None], node.args[len(node.args) - len(hidden) :]
+        if [None if a.keyword or not isinstance(a.value, cst.Name) else a.value.value for a in last] != hidden:
+            raise UnfitError("star arguments hide what is passed")
+        plain = node.with_changes(
+            args=[*kept[:-1], *(a.with_changes(comma=cst.MaybeSentinel.DEFAULT) for a in kept[-1:])]
+        )
+        return cst.Module([]).code_for_node(plain), (_star_arg(arg), index)
 
     def decide(self, test: str) -> bool | None:
         """Whether a test in a template is known to hold."""

@@ -234,7 +234,7 @@ class _Emitter:
         node, origins = filled.node, filled.origins
         built = isinstance(node, cst.Call) and len(node.args) == len(origins)  # else it is an argument itself
         if isinstance(node, cst.Call) and star is not None:
-            node, origins = node.with_changes(args=[*node.args, star[0]]), [*origins, star[1]]
+            node, origins = node.with_changes(args=[*node.args, star[0]]), (*origins, star[1])
         if isinstance(node, cst.Call) and built and not node.lpar:
             node = lay_out(node, origins, self.call.source)
         helpers = frozenset(name for name in filled.free if self.kb.helper(name) is not None)

@@ -482,7 +482,8 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
     """The parameters with one more keyword-only one at their end, before `**kwargs`, laid out like the others."""
     if any(p.name.value == new.name.value for p in (*params.posonly_params, *params.params, *params.kwonly_params)):
         return params
-    everything = [*params.params, *params.kwonly_params]
+    starred = [params.star_arg] if isinstance(params.star_arg, cst.Param) else []
+    everything = [*params.params, *starred, *params.kwonly_params]
     between: cst.BaseParenthesizableWhitespace = SPACE
     after: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace("")
     trailing = False
@@ -503,6 +504,8 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
         last = everything[-1].with_changes(whitespace_after_param=cst.SimpleWhitespace(""))
         if params.kwonly_params:
             params = params.with_changes(kwonly_params=[*params.kwonly_params[:-1], last])
+        elif starred:
+            params = params.with_changes(star_arg=last)
         else:
             params = params.with_changes(params=[*params.params[:-1], last])
         new = new.with_changes(whitespace_after_param=after)
@@ -517,7 +520,7 @@ def with_keyword_only(params: cst.Parameters, new: cst.Param, lines: bool) -> cs
     elif kwonly:
         kwonly[-1] = kwonly[-1].with_changes(comma=last_comma)
     elif isinstance(star, cst.Param):
-        star = star.with_changes(comma=comma)
+        star = star.with_changes(comma=last_comma)
     if params.star_kwarg is not None:
         new = new.with_changes(comma=comma)
     elif trailing:

@@ -107,6 +107,23 @@ class Narrowing(EngineBase):
                 constant = next(iter(wanted))
                 same = isinstance(operator, cst.Equal) == outcome
                 self._filter(test.left, lambda value: not isinstance(value, Const) or (value == constant) == same)
+        elif isinstance(operator, (cst.In, cst.NotIn)) and isinstance(operator, cst.In) == outcome:
+            self._narrow_member(test.left, right)
+
+    def _narrow_member(self, node: cst.BaseExpression, among: cst.BaseExpression) -> None:
+        """`name in ("relu", "gelu")`: one of these texts."""
+        texts: set[Value] = set()
+        for value in self.evaluate(among):
+            if not isinstance(value, Container) or value.site.kind not in ("list", "tuple", "set"):
+                return
+            texts |= self.read(value.site.elements)
+        if not texts or not all(isinstance(text, Const) and isinstance(text.value, str) for text in texts):
+            return
+        path = dotted(node)
+        known = self.env.get(path) if path else None
+        if known is not None:
+            vague = any(not isinstance(value, Const) for value in known)
+            self.env[path] = frozenset(texts) if vague else known & texts
 
     def _narrow_isinstance(self, test: cst.Call, outcome: bool) -> None:
         subject, types = test.args[0].value, test.args[1].value

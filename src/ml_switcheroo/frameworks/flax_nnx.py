@@ -1,6 +1,6 @@
 """Flax NNX: keyword-only `rngs` in constructors, `deterministic` for train/eval, variables read with `[...]`."""
 
-from .style import Style
+from .style import ARRAY_METHODS, Style
 
 STYLE = Style(
     forward="__call__",
@@ -55,4 +55,5 @@ STYLE = Style(
     gradient_norm="optax.global_norm({grads})",
     optimizer_update="{optimizer}.update({model}, {grads})",
     needs_super=False,
+    alike=ARRAY_METHODS,
 )

@@ -1,6 +1,6 @@
 """NumPy: arrays that can be written to, no modules, random numbers from one `np.random.Generator`."""
 
-from .style import Style
+from .style import ARRAY_METHODS, Style
 
 STYLE = Style(
     forward="__call__",
@@ -10,4 +10,5 @@ STYLE = Style(
     stream_seeded="np.random.default_rng({x})",
     whole="{x}[...]",
     put="put_into",
+    alike=ARRAY_METHODS,
 )

@@ -64,8 +64,17 @@ class Style:
     gradient_aux: str = ""  # the option for functions that return more than the loss
     gradient_norm: str | None = None  # the norm of all {grads}
     optimizer_update: str | None = None  # one step of an {optimizer} on a {model} with {grads}
+    # methods that the target's arrays, NumPy's and the source's tensors have with one meaning -> by how many positions
+    alike: tuple[tuple[str, int], ...] = ()
     needs_super: bool = True  # must the constructor of the base module be called?
     imports: tuple[str, ...] = ()  # aliases that these texts use
+
+
+# Of NumPy's and JAX's arrays and PyTorch's tensors; with more arguments (`max(dim)`) a tensor's method is another one.
+_ALIKE = {"all": 1, "any": 1, "argmax": 1, "argmin": 1, "clip": 2, "conj": 0, "cumprod": 1, "cumsum": 1, "flatten": 0,
+          "item": 0, "max": 0, "mean": 1, "min": 0, "prod": 1, "ravel": 0, "round": 0, "squeeze": 1, "sum": 1,
+          "tolist": 0}  # fmt: skip
+ARRAY_METHODS = tuple(_ALIKE.items())
 
 
 def style_of(name: str) -> Style:

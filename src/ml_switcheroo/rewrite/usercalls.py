@@ -422,6 +422,9 @@ class Calls(Registrations, ProjectCalls, Modes, Freezing, InMemory, Walk):
             return result  # no array library but the framework's is in sight, so that only its tensors have this method
         if name in MODULE_METHODS and code(result) == code(new_func_value):
             return result  # neither tensors nor modules are moved in the target
+        positions = dict(self.style.alike).get(name, -1)
+        if len(original.args) <= positions and all(a.keyword is None and not a.star for a in original.args):
+            return updated  # it means the same, whatever this is
         self.context.report(
             original,
             "SW1002",

@@ -8,16 +8,21 @@
     python benchmarks/corpus.py --convert-only      only convert, and say what could not be converted
     python benchmarks/corpus.py --save              write benchmarks/results/corpus.json too
     python benchmarks/corpus.py --resume            go on with a run that was interrupted
+    python benchmarks/corpus.py --changed           keep the recorded results of models that convert to the same text
 
 The models are listed in corpus.yaml. All files of one package are converted once; each model then runs in processes of
-its own. Reports and sources of each model stay in the work folder; its arrays do not, since all of them together take
-some hundred gigabytes.
+its own. A result names the digest of all that the ladder ran: the source, the converted text, the helpers that it uses,
+the script that moves the weights, the calls, and the versions of the frameworks. Reports and sources of each model stay
+in the work folder; its arrays do not, since all of them together take some hundred gigabytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import fnmatch
+import functools
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 OUT = HERE / "out"
+RECORD = HERE / "results" / "corpus.json"
 PACKAGES = OUT / "packages"
 SOURCE, TARGET = "torch", "jax"
 ARRAYS = {".pth", ".npz", ".safetensors"}
@@ -203,6 +209,56 @@ def converted_of(entry: Entry, folder: Path, problem: str) -> Converted:
     )
 
 
+def digest_of(entry: Entry, search: Sequence[Path], folder: Path) -> str:
+    """What the ladder runs for a model, all of it; empty where the conversion wrote nothing."""
+    path = file_of(entry, search)
+    converted = converted_of(entry, folder, "")
+    if path is None or converted.script is None:
+        return ""
+    closure = closure_of(path, search=search)
+    parts = [entry.build, *entry.inputs, str(entry.train), json.dumps(versions())]
+    for name, text in sorted(closure.files().items()):
+        new = converted.tree / name
+        written = new.read_text(encoding="utf-8") if new.is_file() else ""
+        parts += [str(name), text, written, *_helpers(converted.tree / entry.top / "_compat.py", written)]
+    parts.append(converted.script.read_text(encoding="utf-8").replace(str(folder), ""))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _helpers(compat: Path, text: str) -> list[str]:
+    """The shared helpers that a converted file uses, and those that they use."""
+    definitions = _definitions(compat)
+    found: set[str] = set()
+    waiting = [
+        alias.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("_compat")
+        for alias in node.names
+    ]
+    while waiting:
+        name = waiting.pop()
+        if name in definitions and name not in found:
+            found.add(name)
+            waiting += definitions[name][1]
+    return [definitions[name][0] for name in sorted(found)]
+
+
+@functools.cache
+def _definitions(compat: Path) -> dict[str, tuple[str, list[str]]]:
+    """Name -> its text, and the names that stand in it."""
+    if not compat.is_file():
+        return {}
+    text = compat.read_text(encoding="utf-8")
+    found: dict[str, tuple[str, list[str]]] = {}
+    for node in ast.parse(text).body:
+        names = [node.name] if isinstance(node, (ast.ClassDef, ast.FunctionDef)) else []
+        if isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        used = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+        found |= dict.fromkeys(names, (ast.get_source_segment(text, node) or "", used))
+    return found
+
+
 def _remove(folder: Path) -> None:
     import shutil
 
@@ -236,7 +292,8 @@ def climb(entry: Entry, search: Sequence[Path], folder: Path, problem: str, time
     finally:
         for array in (p for p in kept.rglob("*") if p.suffix in ARRAYS or p.name == "source.key"):
             array.unlink()
-    return row | result.to_json() | {"seconds": round(time.perf_counter() - start, 1)}
+    facts = {"seconds": round(time.perf_counter() - start, 1), "digest": digest_of(entry, search, folder)}
+    return row | result.to_json() | facts | {"commit": _commit()}
 
 
 def run_source(entry: Entry, search: Sequence[Path], folder: Path, timeout: float) -> dict[str, Any]:
@@ -275,7 +332,6 @@ def show(rows: Iterable[dict[str, Any]], versions: dict[str, str]) -> None:
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What is quoted elsewhere."""
-    names = ("torch", "jax", "flax", "numpy")
     return {
         "models": len(rows),
         "ok": sum(r["ok"] for r in rows),
@@ -285,9 +341,15 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             kind: [sum(r["ok"] for r in rows if r["kind"] == kind), sum(r["kind"] == kind for r in rows)]
             for kind in sorted({r["kind"] for r in rows})
         },
-        "versions": {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}},
+        "versions": versions(),
         "commit": _commit(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of what the results depend on besides."""
+    names = ("torch", "jax", "flax", "numpy")
+    return {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}}
 
 
 def _commit() -> str:
@@ -321,6 +383,22 @@ def _lock(folder: Path) -> IO[str] | None:
     return file
 
 
+def _recorded(
+    entries: Iterable[Entry], search: Sequence[Path], folder: Path, problems: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """The results in the record that would be found again, since everything that was run is the same."""
+    if not RECORD.is_file():
+        return {}
+    known = {row["id"]: row for row in json.loads(RECORD.read_text(encoding="utf-8"))["models"]}
+    return {
+        e.id: known[e.id]
+        for e in entries
+        if not problems[e.top]
+        and known.get(e.id, {}).get("digest")
+        and known[e.id]["digest"] == digest_of(e, search, folder)
+    }
+
+
 def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
     """All models, several at a time."""
     folder = Path(args.work).resolve()
@@ -345,6 +423,9 @@ def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespa
             wanted = sorted({e.top for e in left})
             converting = {t: pool.submit(convert_package, t, groups[t], search, folder, args.timeout) for t in wanted}
             problems |= {top: future.result() for top, future in converting.items()}
+        if args.changed:
+            rows |= _recorded(left, search, folder, problems)
+            left = [e for e in left if e.id not in rows]
         futures = {}
         for e in left:
             if args.convert_only:
@@ -379,6 +460,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--convert-only", action="store_true")
     parser.add_argument("--save", action="store_true")
     parser.add_argument("--resume", action="store_true", help="keep the rows that the work folder has already")
+    parser.add_argument("--changed", action="store_true", help="run only what has another digest than in the record")
     parser.add_argument("--convert", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     corpus, search = Corpus.read(), search_path(args.search)
@@ -407,8 +489,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     OUT.mkdir(exist_ok=True)
     (OUT / "corpus.json").write_text(report, encoding="utf-8")
     if args.save:
-        (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "corpus.json").write_text(report, encoding="utf-8")
+        RECORD.parent.mkdir(exist_ok=True)
+        RECORD.write_text(report, encoding="utf-8")
     return 0 if all(r["ok"] for r in rows) else 1
 
 

@@ -44,17 +44,20 @@ class Conversion:
 
 
 class Project:
-    """The analysed files of one project, for one pair of frameworks. Read-only once `analyse` has run."""
+    """The analysed files of one project, for one pair of frameworks. Read-only once `analyse` has run.
 
-    def __init__(self, source: str, target: str) -> None:
+    `reach`: how many imports away from these files a module is read for what it says about them.
+    """
+
+    def __init__(self, source: str, target: str, reach: int | None = None) -> None:
         from .analysis.engine import Engine
-        from .analysis.project import ModuleFinder
+        from .analysis.project import MAX_REACH, ModuleFinder
         from .kb import load
 
         self.source, self.target = source, target
         self.kb: KnowledgeBase = load(source, target)
         roots = self.kb.source_framework.get("roots") or []
-        self.finder = ModuleFinder(roots)
+        self.finder = ModuleFinder(roots, MAX_REACH if reach is None else reach)
         self.engine: Engine = Engine(self.kb, self.finder)
         self._effects: Effects | None = None
 

@@ -197,3 +197,21 @@ def test_bad_input_gets_a_clear_error(tmp_path: Path) -> None:
         gen_weight_script(tmp_path / "bad.py")
     assert caught.value.code == "SW0004"
     assert caught.value.line == 1
+
+
+def test_layers_that_are_made_far_away(tmp_path: Path) -> None:
+    """What a layer is made of decides how its weights are stored: scripts look further than conversions do."""
+    head = "from torch import nn\n"
+    files = {
+        "net.py": "from one import Block\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.block = Block(3)\n",
+        "one.py": "from two import make\n\nclass Block(nn.Module):\n    def __init__(self, c):\n"
+        "        super().__init__()\n        self.part = make(c)\n",
+        "two.py": "from three import make_layer\n\ndef make(c):\n    return make_layer(c)\n",
+        "three.py": "from four import layer\n\ndef make_layer(c):\n    return layer(c)\n",
+        "four.py": "def layer(c):\n    return nn.Conv2d(c, c, 1)\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(head + text)
+    code = gen_weight_script(tmp_path / "net.py").code
+    assert '"part": ["layer Conv2d"]' in code

@@ -83,7 +83,7 @@ def is_library_folder(folder: Path) -> bool:
 class ModuleFinder:
     """Finds and parses the modules of a project; a module is parsed once, when something first asks for it."""
 
-    def __init__(self, foreign: Iterable[str] = ()) -> None:
+    def __init__(self, foreign: Iterable[str] = (), reach: int = MAX_REACH) -> None:
         self.modules: dict[str, ModuleInfo | None] = {}
         self.paths: dict[str, Path | None] = {}
         self.brought: dict[str, frozenset[str]] = {}  # by module: the names that a star import of it brings
@@ -91,7 +91,7 @@ class ModuleFinder:
         self.by_path: dict[Path, ModuleInfo] = {}
         self.roots: list[tuple[Path, str | None]] = []  # (folder, the only top-level package that it may serve)
         self.limit = MAX_NEIGHBOURS
-        self.reach = MAX_REACH
+        self.reach = reach
         self.foreign = frozenset(foreign)  # top-level packages that are frameworks, never part of a project
 
     def add_file(self, path: Path, text: str | None = None, tree: cst.Module | None = None) -> ModuleInfo:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..pipeline import Project
     from .grammar import Grammar
 
+REACH = 4  # imports: what a layer deep inside is made of decides how its weights are stored, wherever that is written
+
 
 @dataclass(frozen=True)
 class ScriptResult:
@@ -129,7 +131,7 @@ def _analysed(path: Path, text: str | None, source: str, target: str) -> Project
     from ..pipeline import Project
     from ..source import walk
 
-    project = Project(source, target)
+    project = Project(source, target, REACH)
     try:
         if text is not None:
             project.add_text(cst.parse_module(text))

@@ -203,8 +203,8 @@ def test_layers_that_are_made_far_away(tmp_path: Path) -> None:
     """What a layer is made of decides how its weights are stored: scripts look further than conversions do."""
     head = "from torch import nn\n"
     files = {
-        "net.py": "from one import Block\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-        "        self.block = Block(3)\n",
+        "net.py": "from one import Block\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.block = Block(3)\n",
         "one.py": "from two import make\n\nclass Block(nn.Module):\n    def __init__(self, c):\n"
         "        super().__init__()\n        self.part = make(c)\n",
         "two.py": "from three import make_layer\n\ndef make(c):\n    return make_layer(c)\n",

@@ -98,6 +98,7 @@ class Walk(cst.CSTTransformer):
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
         self.arrays: set[cst.CSTNode] = set()  # places that take arrays: neither variables nor None
         self.alone: set[cst.CSTNode] = set()  # expressions that are whole statements
+        self.singles: dict[cst.CSTNode, cst.Expr] = {}  # statement with a comma too much -> the statement without it
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered
         self.dropped: set[cst.CSTNode] = set()  # statements that go away

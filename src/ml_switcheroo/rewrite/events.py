@@ -9,7 +9,7 @@ import libcst as cst
 
 from ..analysis.nodes import children, walk
 from ..analysis.values import Api, Const, Container, Layer, Tensor, Unknown
-from .in_place_calls import pure_name
+from .in_place_calls import before_comma, pure_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,7 +202,7 @@ class Reader:
             else:
                 self.target(node.target, frozenset(), node)
         elif isinstance(node, cst.Expr):
-            call = node.value
+            call = before_comma(node) or node.value
             if (
                 isinstance(call, cst.Call)
                 and changes_argument(call, self.context)
@@ -213,7 +213,7 @@ class Reader:
                 self.add("write", call.args[0].value.value, node)
                 return
             self.loads(node.value)
-            root = self.inplace_root(node.value)
+            root = self.inplace_root(call)
             if root:
                 self.add("write", root, node)
         else:

@@ -18,7 +18,7 @@ from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, Api, Container, FunctionRef, Instance, Layer, MethodRef, Tensor
 from ..convert.precedence import bare
 from .base import Walk
-from .in_place_calls import changed_argument, without_data
+from .in_place_calls import before_comma, changed_argument, without_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ class InMemory(Walk):
         found: set[cst.CSTNode] = set()
         for node in walk(self.context.module.tree):
             if isinstance(node, cst.Expr):
-                found.update(self._chain(node.value))
+                found.update(self._chain(before_comma(node) or node.value))
             elif isinstance(node, cst.Assign) and self._own_name(node) is not None:
                 found.update(self._chain(node.value))
                 found.add(node.value)

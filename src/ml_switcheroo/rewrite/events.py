@@ -140,6 +140,8 @@ class Reader:
         if isinstance(node, cst.With):
             for item in node.items:
                 self.loads(item.item)
+                if item.asname is not None:
+                    self.bind(item.asname.name, frozenset())
             self.block(node.body)
             return
         if isinstance(node, cst.For):
@@ -186,12 +188,11 @@ class Reader:
             inplace = self.inplace_root(node.value)
             if inplace:
                 self.add("write", inplace, node)
-            sources = self.sources(node.value)
             for target in node.targets:
-                self.target(target.target, sources, node)
+                self.target(target.target, node.value, node)
         elif isinstance(node, cst.AnnAssign) and node.value is not None:
             self.loads(node.value)
-            self.target(node.target, self.sources(node.value), node)
+            self.target(node.target, node.value, node)
         elif isinstance(node, cst.AugAssign):
             self.loads(node.value)
             if isinstance(node.target, cst.Name):
@@ -200,7 +201,7 @@ class Reader:
                 else:
                     self.add("load", node.target.value, node)
             else:
-                self.target(node.target, frozenset(), node)
+                self.target(node.target, None, node)
         elif isinstance(node, cst.Expr):
             call = before_comma(node) or node.value
             if (
@@ -220,13 +221,16 @@ class Reader:
             for child in children(node):
                 self.loads(child)
 
-    def target(self, target: cst.BaseExpression, sources: frozenset[str], node: cst.CSTNode) -> None:
+    def target(
+        self, target: cst.BaseExpression, value: cst.BaseExpression | None, node: cst.CSTNode, *, within: bool = False
+    ) -> None:
+        """What an assignment does to its target; `within`: that is an element of a tuple."""
         if isinstance(target, cst.Subscript):
             self.loads(target.value)
-            for element in target.slice:
-                self.loads(element)
+            for index in target.slice:
+                self.loads(index)
             root = self.root(target.value)
-            if root and self.is_tensor(target.value) and not is_put(node):
+            if root and self.is_tensor(target.value) and (within or not is_put(node)):
                 self.events.pop(
                     next(
                         (
@@ -240,8 +244,16 @@ class Reader:
                 self.add("write", root, node)
         elif isinstance(target, cst.Attribute):
             self.loads(target.value)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            elements = list(target.elements)
+            given: list[cst.BaseExpression | None] = [value] * len(elements)
+            if isinstance(value, (cst.Tuple, cst.List)) and len(value.elements) == len(elements):
+                if not any(isinstance(e, cst.StarredElement) for e in (*elements, *value.elements)):
+                    given = [e.value for e in value.elements]
+            for element, part in zip(elements, given, strict=True):
+                self.target(element.value, part, node, within=True)
         else:
-            self.bind(target, sources)
+            self.bind(target, self.sources(value) if value is not None else frozenset())
 
     def bind(self, target: cst.BaseExpression, sources: frozenset[str]) -> None:
         if isinstance(target, cst.Name):

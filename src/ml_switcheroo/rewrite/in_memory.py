@@ -68,6 +68,30 @@ class InMemory(Walk):
         values = self.facts(node)
         return any(isinstance(v, Tensor) for v in values) and not any(isinstance(v, Container) for v in values)
 
+    def memory_of(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
+        """The name or attribute of the array that an expression is a view of: `x` for `x[0].t()`; None for new ones."""
+        views = self.kb.source_framework.get("views") or ()
+        node = without_data(node)
+        if (receiver := self.inplace_receiver(node)) is not None:
+            return self.memory_of(receiver)
+        if isinstance(node, cst.Name):
+            return node
+        if isinstance(node, cst.Attribute):
+            shows = node.attr.value in views and self.holds_array(node.value)
+            return self.memory_of(node.value) if shows else node
+        if isinstance(node, cst.Subscript) and self.holds_array(node.value):
+            copies = any(
+                isinstance(e.slice, cst.Index)
+                and (isinstance(e.slice.value, cst.List) or self.holds_array(e.slice.value))
+                for e in node.slice
+            )
+            return self.memory_of(node.value) if views and not copies else None
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in views:
+            if not any(isinstance(v, Api) for v in self.facts(node.func)):
+                return self.memory_of(node.func.value)
+            return self.memory_of(node.args[0].value) if node.args else None
+        return None
+
     def report_copy(self, node: cst.CSTNode, base: cst.BaseExpression) -> None:
         """Refuse a write that would be lost."""
         if self.in_a_copy(base):

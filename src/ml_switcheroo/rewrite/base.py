@@ -360,6 +360,16 @@ class Walk(cst.CSTTransformer):
     def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
         raise NotImplementedError
 
+    def returned_change(
+        self, original: cst.Return, updated: cst.Return
+    ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        raise NotImplementedError
+
+    def kept_in_expression(
+        self, original: cst.Call, root: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
+    ) -> cst.BaseExpression:
+        raise NotImplementedError
+
     def target_text(self, text: str) -> cst.BaseExpression:
         raise NotImplementedError
 

@@ -28,9 +28,10 @@ DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 class Event:
     """What happens to a name.
 
-    `kind`: load | bind | write | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a
-    call, and read in the same expression). `node` is the small statement. `tests` are those of the branches that it is
-    in, with their outcomes. What a call does may depend on `settings` of the class (overwriting.py).
+    `kind`: load | bind | write | change (by an in-place `call` within an expression) | overwrite (by a call) | replace
+    (by a call, and bound to its result) | reuse (by a call, and read in the same expression). `node` is the small
+    statement. `tests` are those of the branches that it is in, with their outcomes. What a call does may depend on
+    `settings` of the class (overwriting.py).
     """
 
     kind: str
@@ -42,6 +43,8 @@ class Event:
     tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
     always: bool = True
     settings: frozenset[Setting] = frozenset()
+    call: cst.Call | None = None
+    again: bool = False  # was the name read in the same statement, before the call that changes it?
 
 
 def _occurrences(node: cst.CSTNode, call: cst.Call, name: str) -> int:
@@ -107,6 +110,8 @@ class Reader:
         self.branches = 0
         self.tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
         self.statement: cst.CSTNode | None = None  # the small statement that is being read
+        self.begin = 0  # how many events came before it
+        self.stored: set[cst.CSTNode] = set()  # in-place calls whose result its statement stores
         self.views = frozenset(context.kb.source_framework.get("views") or ())
 
     def add(
@@ -118,9 +123,12 @@ class Reader:
         *,
         always: bool = True,
         settings: frozenset[Setting] = frozenset(),
+        call: cst.Call | None = None,
+        again: bool = False,
     ) -> None:
         certain = self.branches == 0
-        self.events.append(Event(kind, name, node, self.loops, sources, certain, self.tests, always, settings))
+        event = Event(kind, name, node, self.loops, sources, certain, self.tests, always, settings, call, again)
+        self.events.append(event)
 
     # ---- statements --------------------------------------------------------------------------------------------------
 
@@ -139,13 +147,13 @@ class Reader:
     def compound(self, node: cst.CSTNode) -> None:
         if isinstance(node, cst.With):
             for item in node.items:
-                self.loads(item.item)
+                self.header(item.item)
                 if item.asname is not None:
                     self.bind(item.asname.name, frozenset())
             self.block(node.body)
             return
         if isinstance(node, cst.For):
-            self.loads(node.iter)
+            self.header(node.iter)
             self.loops, outer = (*self.loops, node), self.loops
             self.branches += 1
             self.bind(node.target, self.sources(node.iter))
@@ -156,11 +164,11 @@ class Reader:
         self.branches += 1
         if isinstance(node, cst.While):
             self.loops, outer = (*self.loops, node), self.loops
-            self.loads(node.test)
+            self.header(node.test)
             self.block(node.body)
             self.loops = outer
         elif isinstance(node, cst.If):
-            self.loads(node.test)
+            self.header(node.test)
             outside = self.tests
             self.tests = (*outside, (node.test, True))
             self.block(node.body)
@@ -176,16 +184,29 @@ class Reader:
                 if part is not None:
                     self.block(part.body)
         elif isinstance(node, cst.Match):
-            self.loads(node.subject)
+            self.header(node.subject)
             for case in node.cases:
                 self.block(case.body)
         self.branches -= 1
 
+    def header(self, node: cst.BaseExpression) -> None:
+        """The test of a branch, and what else stands in the first line of a block."""
+        self.statement, self.begin = None, len(self.events)
+        self.loads(node)
+
+    def chain(self, node: cst.BaseExpression) -> None:
+        """In `x.add_(1).mul_(2)` the last call stands for all."""
+        while self.inplace_root(node):
+            assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+            self.stored.add(node)
+            node = node.func.value
+
     def small(self, node: cst.CSTNode) -> None:
-        self.statement = node
+        self.statement, self.begin = node, len(self.events)
         if isinstance(node, cst.Assign):
-            self.loads(node.value)
             inplace = self.inplace_root(node.value)
+            self.chain(node.value)
+            self.loads(node.value)
             if inplace:
                 self.add("write", inplace, node)
             for target in node.targets:
@@ -213,8 +234,9 @@ class Reader:
                     self.loads(argument.value)
                 self.add("write", call.args[0].value.value, node)
                 return
-            self.loads(node.value)
             root = self.inplace_root(call)
+            self.chain(call)
+            self.loads(node.value)
             if root:
                 self.add("write", root, node)
         else:
@@ -277,6 +299,22 @@ class Reader:
         elif isinstance(node, cst.Attribute):
             if not self.only_measures(node):
                 self.loads(node.value)
+        elif isinstance(node, cst.Call) and node not in self.stored and (changed := self.inplace_root(node)):
+            start = len(self.events)
+            self.chain(node)
+            for child in children(node):
+                self.loads(child)
+            again = any(e.kind == "load" and e.name == changed for e in self.events[self.begin : start])
+            self.add("change", changed, self.statement or node, call=node, again=again)
+        elif isinstance(node, cst.IfExp):
+            self.loads(node.test)
+            outside = self.tests
+            self.branches += 1
+            for branch, outcome in ((node.body, True), (node.orelse, False)):
+                self.tests = (*outside, (node.test, outcome))
+                self.loads(branch)
+            self.branches -= 1
+            self.tests = outside
         elif isinstance(node, cst.Call) and any(change := self.change(node)):
             for argument in node.args:
                 self.loads(argument.value)

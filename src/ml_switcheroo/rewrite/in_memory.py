@@ -18,6 +18,7 @@ from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, Api, Container, FunctionRef, Instance, Layer, MethodRef, Tensor
 from ..convert.precedence import bare
 from .base import Walk
+from .flow import bound_names
 from .in_place_calls import before_comma, changed_argument, without_data
 
 if TYPE_CHECKING:
@@ -116,6 +117,37 @@ class InMemory(Walk):
                 inner = self.inplace_receiver(node)
                 if inner is not None and isinstance(inner, cst.Call) and self.inplace_receiver(inner) is not None:
                     found.add(inner)
+        return found
+
+    @cached_property
+    def renamed(self) -> set[cst.CSTNode]:
+        """In-place calls that are all of a value that names are bound to, or that is returned."""
+        found: set[cst.CSTNode] = set()
+        for node in walk(self.context.module.tree):
+            if isinstance(node, cst.Assign) and self.inplace_receiver(node.value) is not None:
+                root = self._root(node.value)
+                targets = [without_data(target.target) for target in node.targets]
+                if all(isinstance(t, (cst.Name, cst.Tuple)) or t.deep_equals(root) for t in targets):
+                    found.update(self._chain(node.value))
+            elif (
+                isinstance(node, cst.AnnAssign)
+                and node.value is not None
+                and node.target.deep_equals(self._root(node.value))
+            ):
+                found.update(self._chain(node.value))
+            elif isinstance(node, cst.Return) and node.value is not None:
+                root = self._root(node.value)
+                if root is not node.value and not isinstance(root, (cst.Name, cst.Call)):
+                    found.update(self._chain(node.value))
+        return found
+
+    @cached_property
+    def scopes(self) -> dict[cst.CSTNode, cst.CSTNode]:
+        """Calls within comprehensions and lambdas, and the innermost one that each stands in."""
+        found: dict[cst.CSTNode, cst.CSTNode] = {}
+        for node in walk(self.context.module.tree):
+            if isinstance(node, SCOPES):
+                found.update((part, node) for part in walk(node) if isinstance(part, cst.Call))
         return found
 
     @cached_property
@@ -236,6 +268,16 @@ class InMemory(Walk):
         while (inner := self.inplace_receiver(root)) is not None:
             root, place = inner, self.receivers.get(root, place)
         return root, place
+
+
+SCOPES = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp, cst.Lambda)
+
+
+def bound_in(scope: cst.CSTNode) -> set[str]:
+    """The names that a comprehension or lambda binds."""
+    if isinstance(scope, cst.Lambda):
+        return {part.name.value for part in walk(scope.params) if isinstance(part, cst.Param)}
+    return {name for part in walk(scope) if isinstance(part, cst.CompFor) for name in bound_names(part.target)}
 
 
 def _is_place(node: cst.BaseExpression) -> bool:

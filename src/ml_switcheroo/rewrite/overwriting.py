@@ -58,6 +58,7 @@ class Overwrites(NamedTuple):
         return Overwrites(self.always or other.always, self.settings | other.settings)
 
 
+CHANGES = ("write", "change", "overwrite", "replace", "reuse")
 NEVER, ALWAYS = Overwrites(), Overwrites(always=True)
 KNOWN_TRUE = (Api, ClassRef, Factory, FunctionRef, Instance, Layer, Partial)
 
@@ -103,6 +104,8 @@ def _of_value(value: Value, context: Context) -> Overwrites:
     known = context.effects.overwriting
     if function not in known:
         known[function] = NEVER  # for functions that call themselves
+        if function in context.effects.procedures or function in context.effects.handed.fillers:
+            return NEVER  # whose callers get what they change
         known[function] = _of_function(function, context)
     return known[function]
 
@@ -112,9 +115,13 @@ def _of_function(function: FunctionInfo, context: Context) -> Overwrites:
     own = function.cls is not None and function.kind == "method"
     name = next(iter(function.parameters[1 if own else 0 :]), None)
     spared: Event | None = None  # what gives the name another value, under a condition
-    for event in events_of(function, context):
-        if event.name != name or event.kind not in ("bind", "overwrite", "replace", "reuse"):
+    events = events_of(function, context)
+    for index, event in enumerate(events):
+        if event.name != name or event.kind not in ("bind", *CHANGES):
             continue
+        if event.kind == "write" and not isinstance(event.node, cst.AugAssign):
+            if not any(e.name == name and e.kind != "bind" for e in events[index + 1 :]):
+                continue  # refused where it is written
         if event.kind == "bind":
             if event.certain or spared is not None:
                 return NEVER

@@ -117,6 +117,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         if original_node.value in self.selected and isinstance(updated_node.value, cst.Subscript):
             return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
         stored = self._store_one(original_node, updated_node) if len(original_node.targets) == 1 else None
+        if stored is None and not self.failed():
+            stored = self.store_renamed(original_node, updated_node)
         if stored is not None:
             return stored
         if self.says_nothing(original_node, updated_node):
@@ -155,9 +157,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
             return self.store_attribute(original, updated, target, new_target)
         written = self.written_assign(original, updated)
-        if written is not None and not self.failed():
-            return written
-        return self.store_renamed(original, updated, target)
+        return written if written is not None and not self.failed() else None
 
     def _fills_itself(self, node: cst.Assign) -> bool:
         """`m.weight = nn.init.zeros_(m.weight)`: an initialiser gives back what it has filled."""

@@ -102,14 +102,15 @@ def _chosen(function: FunctionInfo, choice: Choice) -> Finding:
 def _aliases_at(events: list[Event], index: int) -> dict[str, set[str]]:
     shared: dict[str, set[str]] = {}
     for event in events[:index]:
-        if event.kind != "bind":
+        if event.kind not in ("bind", "share"):
             continue
         name = event.name
         group: set[str] = set()
         for source in event.sources - {name}:
             group |= {source} | shared.get(source, set())
         group.discard(name)
-        if event.certain and name not in event.sources:
+        always = event.path == events[index].path[: len(event.path)]  # in a branch, if any, that the write is in, too
+        if event.kind == "bind" and always and name not in event.sources:
             for others in shared.values():
                 others.discard(name)
             shared[name] = set()
@@ -123,6 +124,15 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
     write = events[index]
     if write.kind not in CHANGES or write.name in context.effects.handed.names.get(function, ()):
         return None
+    if context.effects.handed.is_item(function, write.name):
+        return None
+    if write.kind == "write" and not isinstance(write.node, cst.AugAssign) and _is_outer(function, write.name):
+        return Finding(
+            write.node,
+            "SW4002",
+            f"this changes `{write.name}` of the code around this function, which cannot be changed in the target",
+            f"return the new `{write.name}`, and assign it where the function is called",
+        )
     returned: Sequence[str] = context.effects.procedures.get(function, [])
     if write.kind == "reuse" or (write.kind == "overwrite" and _read_after(events, index, write.name)):
         return Finding(
@@ -151,11 +161,7 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             f"this changes {what} in place for the caller, whose array cannot be changed in the target",
             f"return `{seen}` and assign the result where the function is called",
         )
-    if (
-        write.kind == "write"
-        and isinstance(write.node, (cst.Expr, cst.Assign))
-        and _is_held(function, events, index, context)
-    ):
+    if write.kind == "write" and _is_held(function, events, index, context):
         return Finding(
             write.node,
             "SW4002",
@@ -163,6 +169,16 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             "change it where it is held (`module.buffer.copy_(...)`), or return the new value",
         )
     return None
+
+
+def _is_outer(function: FunctionInfo, name: str) -> bool:
+    """Does a name belong to the code around a function?"""
+    if name in function.variables or name in function.parameters:
+        return False
+    return not any(
+        isinstance(part, (cst.Global, cst.Nonlocal)) and any(item.name.value == name for item in part.names)
+        for part in walk(function.node)
+    )
 
 
 def _seen_by_alias(events: list[Event], index: int) -> Finding | None:
@@ -184,6 +200,8 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
     A name that stands for a variable of a module in the target is changed for real.
     """
     write = events[index]
+    if not isinstance(write.node, cst.Expr):
+        return _names_variable(function, events, index, context)
     if context.effects.handed.is_variable(function, write.name) or _held_at(function, events, index, context):
         return False
     name = next((part for part in walk(write.node) if isinstance(part, cst.Name) and part.value == write.name), None)
@@ -192,6 +210,17 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
         return True
     unsure = any(v == UNKNOWN or (isinstance(v, Tensor) and v.weak) for v in values)
     return unsure and not _read_after(events, index, write.name)
+
+
+def _names_variable(function: FunctionInfo, events: list[Event], index: int, context: Context) -> bool:
+    """Does a name that is changed stand for `module.weight`, and for nothing else?"""
+    bound = [event for event in events[:index] if event.name == events[index].name and event.kind == "bind"]
+    for part in walk(function.node):
+        if isinstance(part, cst.Assign) and len(bound) == 1 and part.targets[0].target is bound[0].node:
+            values = context.facts(part.value)
+            known = all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values)
+            return isinstance(part.value, cst.Attribute) and known
+    return False
 
 
 def held_at(function: FunctionInfo, node: cst.CSTNode, name: str, context: Context) -> cst.Assign | None:

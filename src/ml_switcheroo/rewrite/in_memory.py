@@ -77,6 +77,8 @@ class InMemory(Walk):
             return self.memory_of(receiver)
         if isinstance(node, cst.Name):
             return node
+        if isinstance(node, cst.IfExp):
+            return self.memory_of(node.body) or self.memory_of(node.orelse)
         if isinstance(node, cst.Attribute):
             shows = node.attr.value in views and self.holds_array(node.value)
             return self.memory_of(node.value) if shows else node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from ..analysis.model import FunctionInfo
 from ..analysis.nodes import walk
 from ..analysis.values import FunctionRef, Tensor
 from ..convert.precedence import SUM, bare, fit, parenthesized
@@ -55,6 +56,8 @@ class InPlace(Places):
                         "this changes a computed value in place, which the target cannot",
                         "assign the value to a name first",
                     )
+                elif isinstance(receiver, (cst.IfExp, cst.BooleanOperation)):
+                    self._report_within(original)
                 elif isinstance(without_data(receiver), cst.Subscript):
                     self.context.report(
                         original,
@@ -164,6 +167,11 @@ class InPlace(Places):
         if self.effects.handed.is_variable(self.function, seen.value):
             if original not in self.returned or not self.effects.handed.takes_arrays(self.function, seen.value):
                 self._report_within(original)
+            return value
+        function = self.function
+        outer = function is not None and seen.value not in {*function.variables, *function.parameters}
+        if outer and isinstance(function, FunctionInfo) and isinstance(function.node, cst.FunctionDef):
+            self._report_within(original)
             return value
         scope = self.scopes.get(original)
         if isinstance(scope, cst.Lambda) or (scope is not None and seen.value in bound_in(scope)):
@@ -324,4 +332,4 @@ class InPlace(Places):
             return None
         if not self.effects.handed.takes_arrays(self.function, root.value):
             return None
-        return updated.with_changes(value=self.fill_call(root.value, updated.value))
+        return updated.with_changes(value=self.fill_call(root, updated.value))

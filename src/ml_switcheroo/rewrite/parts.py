@@ -64,6 +64,16 @@ class Parts(Masked, Places):
             for e in target.elements
         ):
             return None
+        for index, element in enumerate(target.elements):
+            later = {name for other in target.elements[index + 1 :] for name in bound_names(other.value)}
+            if isinstance(element.value, cst.Subscript) and later & Names.of(element.value).reads:
+                self.context.report(
+                    original,
+                    "SW4003",
+                    "this writes to a part whose index the same statement changes",
+                    "write a statement for each of the values",
+                )
+                return None
         late = self._late_views(original, target)
         if not self.style.immutable:
             if late and self.style.copies:
@@ -86,6 +96,9 @@ class Parts(Masked, Places):
             if isinstance(old, cst.Subscript) and isinstance(fresh, cst.Subscript):
                 value = bare(values[index].value) if index in late else cst.Name(name)
                 stored = self.store_item(old, fresh, value, "")
+            elif isinstance(old, cst.Attribute) and old in variables and old.attr.value in self.effects.scratch:
+                if self.style.variable_replace:
+                    stored = cst.Expr(self.style_expression(self.style.variable_replace, x=fresh, value=cst.Name(name)))
             elif old in variables and (place := self.storable(old, fresh)) is not None:
                 stored = place[1](cst.Name(name))
             if stored is not None:

@@ -189,7 +189,7 @@ def _seen_by_alias(events: list[Event], index: int) -> Finding | None:
                 write.node,
                 "SW4002",
                 f"this changes `{write.name}` in place, and `{other}`, which may share its memory, is read afterwards",
-                f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`, else change `{other}` itself",
+                f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`",
             )
     return None
 

@@ -250,7 +250,7 @@ class InMemory(Walk):
         if not self.writes_through or original in self.stored or original in self.alone or self.failed():
             return value
         root, place = self.first_receiver(root, place)
-        if not _is_place(without_data(root)) or value.deep_equals(place):
+        if value.deep_equals(place) or not (_is_place(without_data(root)) or self._is_view(root)):
             return value
         self.report_copy(original, root)
         if self.moves(original):
@@ -262,6 +262,10 @@ class InMemory(Walk):
         args = [cst.Arg(bare(place.deep_clone()), comma=comma), cst.Arg(bare(value))]
         self.context.changed = True
         return cst.Call(cst.Name(self.context.helper_name(self.style.put)), args)
+
+    def _is_view(self, node: cst.BaseExpression) -> bool:
+        """`x.view(-1)`, `x.t()`: a call that gives a view of an array."""
+        return isinstance(node, cst.Call) and self.memory_of(node) is not None
 
     def first_receiver(
         self, root: cst.BaseExpression, place: cst.BaseExpression

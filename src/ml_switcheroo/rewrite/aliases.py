@@ -15,6 +15,8 @@ from ..analysis.nodes import walk
 from ..analysis.project import dotted
 from ..analysis.values import NOTHING, UNKNOWN, Tensor
 from .context import Finding
+from .events import Event
+from .flow import Names
 from .overwriting import choices, events_of
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..analysis.model import FunctionInfo
     from .context import Context
-    from .events import Event
     from .overwriting import Choice
 
 CHANGES = ("write", "overwrite", "replace", "reuse")
@@ -36,6 +37,37 @@ def check_aliases(function: FunctionInfo, context: Context) -> list[Finding]:
     found = [_check_write(function, events, index, context) for index, e in enumerate(events) if e.always]
     found += [_chosen(function, choice) for choice in _choices(context).get(function, ())]
     return [finding for finding in found if finding is not None]
+
+
+def changed_within(
+    function: FunctionInfo | None, call: cst.Call, context: Context
+) -> tuple[Event, bool, Finding | None]:
+    """An in-place call within an expression: what it does, whether its array is read later, what speaks against it."""
+    if function is None or not isinstance(function.node, cst.FunctionDef):
+        return Event("change", "", call, ()), True, None
+    events = events_of(function, context)
+    for index, event in enumerate(events):
+        if event.call is call:
+            return event, is_read_later(function, events, index), _seen_by_alias(events, index)
+    return Event("change", "", call, ()), True, None
+
+
+def reads_later(function: FunctionInfo | None, statement: cst.CSTNode, name: str, context: Context) -> bool:
+    """Is a name that a statement writes to read after it?"""
+    if function is None or not isinstance(function.node, cst.FunctionDef):
+        return True
+    events = events_of(function, context)
+    at = [i for i, e in enumerate(events) if e.node is statement and e.name == name and e.kind == "write"]
+    return not at or is_read_later(function, events, at[-1])
+
+
+def is_read_later(function: FunctionInfo, events: list[Event], index: int) -> bool:
+    """Does something read a name after it was written to, functions inside of this one included?"""
+    name = events[index].name
+    inner = (part for part in walk(function.node) if isinstance(part, (cst.FunctionDef, cst.Lambda)))
+    if any(part is not function.node and name in Names.of(part).reads for part in inner):
+        return True
+    return _read_after(events, index, name)
 
 
 def risky_settings(function: FunctionInfo, context: Context) -> list[Event]:
@@ -70,14 +102,15 @@ def _chosen(function: FunctionInfo, choice: Choice) -> Finding:
 def _aliases_at(events: list[Event], index: int) -> dict[str, set[str]]:
     shared: dict[str, set[str]] = {}
     for event in events[:index]:
-        if event.kind != "bind":
+        if event.kind not in ("bind", "share"):
             continue
         name = event.name
         group: set[str] = set()
         for source in event.sources - {name}:
             group |= {source} | shared.get(source, set())
         group.discard(name)
-        if event.certain and name not in event.sources:
+        always = event.path == events[index].path[: len(event.path)]  # in a branch, if any, that the write is in, too
+        if event.kind == "bind" and always and name not in event.sources:
             for others in shared.values():
                 others.discard(name)
             shared[name] = set()
@@ -91,6 +124,15 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
     write = events[index]
     if write.kind not in CHANGES or write.name in context.effects.handed.names.get(function, ()):
         return None
+    if context.effects.handed.is_item(function, write.name):
+        return None
+    if write.kind == "write" and not isinstance(write.node, cst.AugAssign) and _is_outer(function, write.name):
+        return Finding(
+            write.node,
+            "SW4002",
+            f"this changes `{write.name}` of the code around this function, which cannot be changed in the target",
+            f"return the new `{write.name}`, and assign it where the function is called",
+        )
     returned: Sequence[str] = context.effects.procedures.get(function, [])
     if write.kind == "reuse" or (write.kind == "overwrite" and _read_after(events, index, write.name)):
         return Finding(
@@ -99,16 +141,13 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             f"what is called here changes `{write.name}` in place, and `{write.name}` is read besides",
             f"assign the result to `{write.name}` too, or build the layer without inplace=True if that is meant",
         )
+    alias = _seen_by_alias(events, index)
+    if alias is not None:
+        return alias
     aliases = sorted(_aliases_at(events, index).get(write.name, set()))
-    for other in aliases:
-        if _read_after(events, index, other):
-            return Finding(
-                write.node,
-                "SW4002",
-                f"this changes `{write.name}` in place, and `{other}`, which may share its memory, is read afterwards",
-                f"copy it first (`{other}.clone()`) if the change is not meant for `{other}`",
-            )
-    seen = next((n for n in (write.name, *aliases) if n in function.parameters and n not in returned), None)
+    own = {e.name for e in events[:index] if e.kind == "bind" and e.certain and e.name not in e.sources}
+    arguments = [name for name in function.parameters if name not in own and name not in returned]
+    seen = next((name for name in (write.name, *aliases) if name in arguments), None)
     if (
         write.kind == "write"
         and seen is not None
@@ -122,7 +161,7 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             f"this changes {what} in place for the caller, whose array cannot be changed in the target",
             f"return `{seen}` and assign the result where the function is called",
         )
-    if write.kind == "write" and isinstance(write.node, cst.Expr) and _is_held(function, events, index, context):
+    if write.kind == "write" and _is_held(function, events, index, context):
         return Finding(
             write.node,
             "SW4002",
@@ -132,12 +171,37 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
     return None
 
 
+def _is_outer(function: FunctionInfo, name: str) -> bool:
+    """Does a name belong to the code around a function?"""
+    if name in function.variables or name in function.parameters:
+        return False
+    return not any(
+        isinstance(part, (cst.Global, cst.Nonlocal)) and any(item.name.value == name for item in part.names)
+        for part in walk(function.node)
+    )
+
+
+def _seen_by_alias(events: list[Event], index: int) -> Finding | None:
+    write = events[index]
+    for other in sorted(_aliases_at(events, index).get(write.name, set())):
+        if _read_after(events, index, other):
+            return Finding(
+                write.node,
+                "SW4002",
+                f"this changes `{write.name}` in place, and `{other}`, which may share its memory, is read afterwards",
+                f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`",
+            )
+    return None
+
+
 def _is_held(function: FunctionInfo, events: list[Event], index: int, context: Context) -> bool:
     """Is an array changed that is known to be a module's, or that may be and is not read here any more?
 
     A name that stands for a variable of a module in the target is changed for real.
     """
     write = events[index]
+    if not isinstance(write.node, cst.Expr):
+        return _names_variable(function, events, index, context)
     if context.effects.handed.is_variable(function, write.name) or _held_at(function, events, index, context):
         return False
     name = next((part for part in walk(write.node) if isinstance(part, cst.Name) and part.value == write.name), None)
@@ -146,6 +210,17 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
         return True
     unsure = any(v == UNKNOWN or (isinstance(v, Tensor) and v.weak) for v in values)
     return unsure and not _read_after(events, index, write.name)
+
+
+def _names_variable(function: FunctionInfo, events: list[Event], index: int, context: Context) -> bool:
+    """Does a name that is changed stand for `module.weight`, and for nothing else?"""
+    bound = [event for event in events[:index] if event.name == events[index].name and event.kind == "bind"]
+    for part in walk(function.node):
+        if isinstance(part, cst.Assign) and len(bound) == 1 and part.targets[0].target is bound[0].node:
+            values = context.facts(part.value)
+            known = all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values)
+            return isinstance(part.value, cst.Attribute) and known
+    return False
 
 
 def held_at(function: FunctionInfo, node: cst.CSTNode, name: str, context: Context) -> cst.Assign | None:
@@ -190,12 +265,19 @@ def _follows(node: cst.CSTNode, first: cst.CSTNode, inside: cst.CSTNode) -> bool
     return False
 
 
+def _excludes(first: Event, second: Event) -> bool:
+    """Do two events stand in different branches of one choice, of which a call takes but one?"""
+    if first.loops and first.loops[0] in second.loops:
+        return False  # another turn may take the other one
+    return any(test is other and went is not goes for test, went in first.tests for other, goes in second.tests)
+
+
 def _read_after(events: list[Event], index: int, name: str) -> bool:
     write = events[index]
     for event in events[index + 1 :]:
-        if event.name != name:
+        if event.name != name or _excludes(write, event):
             continue
-        if event.kind in ("load", "write", "overwrite", "replace", "reuse"):
+        if event.kind in ("load", *CHANGES):
             return True
         if event.kind == "bind" and event.certain:
             break

@@ -98,6 +98,7 @@ class Walk(cst.CSTTransformer):
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
         self.arrays: set[cst.CSTNode] = set()  # places that take arrays: neither variables nor None
         self.alone: set[cst.CSTNode] = set()  # expressions that are whole statements
+        self.singles: dict[cst.CSTNode, cst.Expr] = {}  # statement with a comma too much -> the statement without it
         self.safe: set[cst.CSTNode] = set()  # places where no parentheses are needed
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered
         self.dropped: set[cst.CSTNode] = set()  # statements that go away
@@ -357,6 +358,16 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
+        raise NotImplementedError
+
+    def returned_change(
+        self, original: cst.Return, updated: cst.Return
+    ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        raise NotImplementedError
+
+    def kept_in_expression(
+        self, original: cst.Call, root: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
+    ) -> cst.BaseExpression:
         raise NotImplementedError
 
     def target_text(self, text: str) -> cst.BaseExpression:

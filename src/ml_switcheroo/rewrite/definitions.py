@@ -222,12 +222,17 @@ class Definitions(Walk):
     def _needs_lines(self, node: cst.FunctionDef) -> bool:
         return isinstance(node.whitespace_before_params, cst.ParenthesizedWhitespace)
 
-    def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:
+    def leave_Return(
+        self, original_node: cst.Return, updated_node: cst.Return
+    ) -> cst.Return | cst.FlattenSentinel[cst.BaseSmallStatement]:
         """What a function without gradients returns is a constant for the gradient."""
         function = self.function
         filled = self.returned_fill(original_node, updated_node)
         if filled is not None:
             return filled
+        changed = self.returned_change(original_node, updated_node)
+        if changed is not None:
+            return changed
         if (
             function is None
             or self.style.stop_gradient is None

@@ -9,7 +9,7 @@ import libcst as cst
 
 from ..analysis.nodes import children, walk
 from ..analysis.values import Api, Const, Container, Layer, Tensor, Unknown
-from .in_place_calls import pure_name
+from .in_place_calls import before_comma, pure_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # What no write in place changes.
 MEASURES = frozenset({"shape", "size", "ndim", "dim", "dtype", "device", "numel"})
 SETTINGS = frozenset({"requires_grad_", "share_memory_", "apply_"})  # methods of modules, too
+HOLDERS = {f"builtins.{name}" for name in ("list", "tuple", "zip", "enumerate", "reversed", "sorted")}
 BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.With, cst.Match)
 DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -28,9 +29,10 @@ DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 class Event:
     """What happens to a name.
 
-    `kind`: load | bind | write | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a
-    call, and read in the same expression). `node` is the small statement. `tests` are those of the branches that it is
-    in, with their outcomes. What a call does may depend on `settings` of the class (overwriting.py).
+    `kind`: load | bind | share (of memory with `sources`: `xs.append(x)`) | write | change (by an in-place `call`
+    within an expression) | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a call, and
+    read in the same expression). `node` is the small statement. `tests` are those of the branches that it is in, with
+    their outcomes. What a call does may depend on `settings` of the class (overwriting.py).
     """
 
     kind: str
@@ -42,6 +44,9 @@ class Event:
     tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
     always: bool = True
     settings: frozenset[Setting] = frozenset()
+    call: cst.Call | None = None
+    again: bool = False  # was the name read in the same statement, before the call that changes it?
+    path: tuple[cst.CSTNode, ...] = ()  # the branches that it stands in
 
 
 def _occurrences(node: cst.CSTNode, call: cst.Call, name: str) -> int:
@@ -99,14 +104,22 @@ def changes_argument(node: cst.Call, context: Context) -> bool:
 class Reader:
     """Loads, bindings and writes of a function body, in the order in which they happen."""
 
-    def __init__(self, context: Context, overwrites: Callable[[cst.Call], Overwrites]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        overwrites: Callable[[cst.Call], Overwrites],
+        beside: Callable[[cst.Call, Context], list[cst.BaseExpression]],
+    ) -> None:
         self.context = context
         self.overwrites = overwrites  # does a call begin by changing its argument in place?
+        self.beside = beside  # the other arguments that it changes
         self.events: list[Event] = []
         self.loops: tuple[cst.CSTNode, ...] = ()
-        self.branches = 0
+        self.path: tuple[cst.CSTNode, ...] = ()
         self.tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
         self.statement: cst.CSTNode | None = None  # the small statement that is being read
+        self.begin = 0  # how many events came before it
+        self.stored: set[cst.CSTNode] = set()  # in-place calls whose result its statement stores
         self.views = frozenset(context.kb.source_framework.get("views") or ())
 
     def add(
@@ -118,9 +131,12 @@ class Reader:
         *,
         always: bool = True,
         settings: frozenset[Setting] = frozenset(),
+        call: cst.Call | None = None,
+        again: bool = False,
     ) -> None:
-        certain = self.branches == 0
-        self.events.append(Event(kind, name, node, self.loops, sources, certain, self.tests, always, settings))
+        certain, loops, tests = not self.path, self.loops, self.tests
+        event = Event(kind, name, node, loops, sources, certain, tests, always, settings, call, again, self.path)
+        self.events.append(event)
 
     # ---- statements --------------------------------------------------------------------------------------------------
 
@@ -139,59 +155,77 @@ class Reader:
     def compound(self, node: cst.CSTNode) -> None:
         if isinstance(node, cst.With):
             for item in node.items:
-                self.loads(item.item)
+                self.header(item.item)
+                if item.asname is not None:
+                    self.bind(item.asname.name, frozenset())
             self.block(node.body)
             return
         if isinstance(node, cst.For):
-            self.loads(node.iter)
+            self.header(node.iter)
             self.loops, outer = (*self.loops, node), self.loops
-            self.branches += 1
-            self.bind(node.target, self.sources(node.iter))
+            self.path, around = (*self.path, node.body), self.path
+            self.bind(node.target, self.held(node.iter))
             self.block(node.body)
-            self.branches -= 1
-            self.loops = outer
-            return
-        self.branches += 1
-        if isinstance(node, cst.While):
+            self.path, self.loops = around, outer
+        elif isinstance(node, cst.While):
             self.loops, outer = (*self.loops, node), self.loops
-            self.loads(node.test)
-            self.block(node.body)
-            self.loops = outer
+            self.path, around = (*self.path, node), self.path
+            self.header(node.test)
+            self.branch(node.body)
+            self.path, self.loops = around, outer
         elif isinstance(node, cst.If):
-            self.loads(node.test)
+            self.header(node.test)
             outside = self.tests
             self.tests = (*outside, (node.test, True))
-            self.block(node.body)
+            self.branch(node.body)
             self.tests = (*outside, (node.test, False))
             if isinstance(node.orelse, cst.If):
+                self.path, around = (*self.path, node.orelse), self.path
                 self.compound(node.orelse)
+                self.path = around
             elif node.orelse is not None:
-                self.block(node.orelse.body)
+                self.branch(node.orelse.body)
             self.tests = outside
         elif isinstance(node, cst.Try):
-            self.block(node.body)
+            self.branch(node.body)
             for part in (*node.handlers, node.orelse, node.finalbody):
                 if part is not None:
-                    self.block(part.body)
+                    self.branch(part.body)
         elif isinstance(node, cst.Match):
-            self.loads(node.subject)
+            self.header(node.subject)
             for case in node.cases:
-                self.block(case.body)
-        self.branches -= 1
+                self.branch(case.body)
+
+    def branch(self, body: cst.BaseSuite) -> None:
+        self.path, around = (*self.path, body), self.path
+        self.block(body)
+        self.path = around
+
+    def header(self, node: cst.BaseExpression) -> None:
+        """The test of a branch, and what else stands in the first line of a block."""
+        self.statement, self.begin = None, len(self.events)
+        self.loads(node)
+
+    def chain(self, node: cst.BaseExpression) -> None:
+        """In `x.add_(1).mul_(2)` the last call stands for all."""
+        while self.inplace_root(node):
+            assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+            self.stored.add(node)
+            node = node.func.value
 
     def small(self, node: cst.CSTNode) -> None:
-        self.statement = node
+        self.statement, self.begin = node, len(self.events)
         if isinstance(node, cst.Assign):
-            self.loads(node.value)
             inplace = self.inplace_root(node.value)
+            self.chain(node.value)
+            self.loads(node.value)
             if inplace:
                 self.add("write", inplace, node)
-            sources = self.sources(node.value)
             for target in node.targets:
-                self.target(target.target, sources, node)
+                self.target(target.target, node.value, node)
         elif isinstance(node, cst.AnnAssign) and node.value is not None:
             self.loads(node.value)
-            self.target(node.target, self.sources(node.value), node)
+            self.target(node.target, node.value, node)
         elif isinstance(node, cst.AugAssign):
             self.loads(node.value)
             if isinstance(node.target, cst.Name):
@@ -200,9 +234,9 @@ class Reader:
                 else:
                     self.add("load", node.target.value, node)
             else:
-                self.target(node.target, frozenset(), node)
+                self.target(node.target, None, node)
         elif isinstance(node, cst.Expr):
-            call = node.value
+            call = before_comma(node) or node.value
             if (
                 isinstance(call, cst.Call)
                 and changes_argument(call, self.context)
@@ -212,21 +246,42 @@ class Reader:
                     self.loads(argument.value)
                 self.add("write", call.args[0].value.value, node)
                 return
+            root = self.inplace_root(call)
+            self.chain(call)
             self.loads(node.value)
-            root = self.inplace_root(node.value)
             if root:
                 self.add("write", root, node)
+            self.puts(call)
         else:
             for child in children(node):
                 self.loads(child)
 
-    def target(self, target: cst.BaseExpression, sources: frozenset[str], node: cst.CSTNode) -> None:
+    def puts(self, call: cst.BaseExpression) -> None:
+        """`xs.append(x)`: the list holds x."""
+        if (
+            isinstance(call, cst.Call)
+            and isinstance(call.func, cst.Attribute)
+            and isinstance(call.func.value, cst.Name)
+        ):
+            if call.func.attr.value in ("append", "insert", "extend", "add") and self.is_container(call.func.value):
+                put = frozenset(name for argument in call.args for name in self.held(argument.value))
+                if put:
+                    self.add("share", call.func.value.value, call, put)
+
+    def target(
+        self, target: cst.BaseExpression, value: cst.BaseExpression | None, node: cst.CSTNode, *, within: bool = False
+    ) -> None:
+        """What an assignment does to its target; `within`: that is an element of a tuple."""
         if isinstance(target, cst.Subscript):
             self.loads(target.value)
-            for element in target.slice:
-                self.loads(element)
+            for index in target.slice:
+                self.loads(index)
             root = self.root(target.value)
-            if root and self.is_tensor(target.value) and not is_put(node):
+            if value is not None and isinstance(target.value, cst.Name) and self.is_container(target.value):
+                put = self.held(value)
+                if put:
+                    self.add("share", target.value.value, node, put)
+            if root and self.is_tensor(target.value) and (within or not is_put(node)):
                 self.events.pop(
                     next(
                         (
@@ -240,8 +295,16 @@ class Reader:
                 self.add("write", root, node)
         elif isinstance(target, cst.Attribute):
             self.loads(target.value)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            elements = list(target.elements)
+            given: list[cst.BaseExpression | None] = [value] * len(elements)
+            if isinstance(value, (cst.Tuple, cst.List)) and len(value.elements) == len(elements):
+                if not any(isinstance(e, cst.StarredElement) for e in (*elements, *value.elements)):
+                    given = [e.value for e in value.elements]
+            for element, part in zip(elements, given, strict=True):
+                self.target(element.value, part, node, within=True)
         else:
-            self.bind(target, sources)
+            self.bind(target, self.held(value) if value is not None else frozenset())
 
     def bind(self, target: cst.BaseExpression, sources: frozenset[str]) -> None:
         if isinstance(target, cst.Name):
@@ -265,6 +328,22 @@ class Reader:
         elif isinstance(node, cst.Attribute):
             if not self.only_measures(node):
                 self.loads(node.value)
+        elif isinstance(node, cst.Call) and node not in self.stored and (changed := self.inplace_root(node)):
+            start = len(self.events)
+            self.chain(node)
+            for child in children(node):
+                self.loads(child)
+            again = any(e.kind == "load" and e.name == changed for e in self.events[self.begin : start])
+            self.add("change", changed, self.statement or node, call=node, again=again)
+        elif isinstance(node, cst.IfExp):
+            self.loads(node.test)
+            outside = self.tests
+            around = self.path
+            for branch, outcome in ((node.body, True), (node.orelse, False)):
+                self.tests = (*outside, (node.test, outcome))
+                self.path = (*around, branch)
+                self.loads(branch)
+            self.path, self.tests = around, outside
         elif isinstance(node, cst.Call) and any(change := self.change(node)):
             for argument in node.args:
                 self.loads(argument.value)
@@ -275,6 +354,13 @@ class Reader:
                 again = value is not None and _occurrences(value, node, root) > 1  # x + self.relu(x): both are changed
                 kind = "reuse" if again else "replace" if self.rebinds(root) else "overwrite"
                 self.add(kind, root, self.statement, always=change.always, settings=change.settings)
+        elif isinstance(node, cst.Call) and len(node.args) > 1 and (changed_too := self.beside(node, self.context)):
+            for child in children(node):
+                self.loads(child)
+            for value in changed_too:
+                root = value.value if isinstance(value, cst.Name) else self.root(value)
+                if root and self.statement is not None:
+                    self.add("replace" if self.rebinds(root) else "overwrite", root, self.statement)
         elif isinstance(node, cst.Arg):
             self.loads(node.value)
         elif isinstance(node, cst.NamedExpr):
@@ -313,6 +399,31 @@ class Reader:
     def root(self, node: cst.BaseExpression) -> str:
         found = self.sources(node)
         return next(iter(found)) if len(found) == 1 else ""
+
+    def is_container(self, node: cst.BaseExpression) -> bool:
+        """Is this a list, tuple or dictionary of Python, and no container of modules?"""
+        kinds = ("list", "tuple", "dict", "set")
+        return any(isinstance(v, Container) and v.site.kind in kinds for v in self.context.facts(node))
+
+    def held(self, node: cst.BaseExpression) -> frozenset[str]:
+        """Names whose memory a value shares, or what it holds: `[x, y]`, `list(xs)`, `d.items()`."""
+        if isinstance(node, cst.Name):
+            return frozenset({node.value}) if self.may_be_tensor(node) or self.is_container(node) else frozenset()
+        if isinstance(node, (cst.List, cst.Tuple, cst.Set)):
+            return frozenset(name for element in node.elements for name in self.held(element.value))
+        if isinstance(node, cst.Dict):
+            return frozenset(name for element in node.elements for name in self.held(element.value))
+        if isinstance(node, cst.IfExp):
+            return self.held(node.body) | self.held(node.orelse)
+        if isinstance(node, cst.Subscript) and self.is_container(node.value):
+            return self.held(node.value)
+        if isinstance(node, cst.Call):
+            names = {v.name for v in self.context.facts(node.func) if isinstance(v, Api)}
+            if names & HOLDERS:
+                return frozenset(name for argument in node.args for name in self.held(argument.value))
+            if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("items", "values", "get"):
+                return self.held(node.func.value) if self.is_container(node.func.value) else frozenset()
+        return self.sources(node)
 
     def sources(self, node: cst.BaseExpression) -> frozenset[str]:
         """Names of tensors whose memory the value of an expression may share."""

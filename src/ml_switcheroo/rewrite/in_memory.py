@@ -18,7 +18,8 @@ from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, Api, Container, FunctionRef, Instance, Layer, MethodRef, Tensor
 from ..convert.precedence import bare
 from .base import Walk
-from .in_place_calls import changed_argument, without_data
+from .flow import bound_names
+from .in_place_calls import before_comma, changed_argument, without_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,32 @@ class InMemory(Walk):
         values = self.facts(node)
         return any(isinstance(v, Tensor) for v in values) and not any(isinstance(v, Container) for v in values)
 
+    def memory_of(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
+        """The name or attribute of the array that an expression is a view of: `x` for `x[0].t()`; None for new ones."""
+        views = self.kb.source_framework.get("views") or ()
+        node = without_data(node)
+        if (receiver := self.inplace_receiver(node)) is not None:
+            return self.memory_of(receiver)
+        if isinstance(node, cst.Name):
+            return node
+        if isinstance(node, cst.IfExp):
+            return self.memory_of(node.body) or self.memory_of(node.orelse)
+        if isinstance(node, cst.Attribute):
+            shows = node.attr.value in views and self.holds_array(node.value)
+            return self.memory_of(node.value) if shows else node
+        if isinstance(node, cst.Subscript) and self.holds_array(node.value):
+            copies = any(
+                isinstance(e.slice, cst.Index)
+                and (isinstance(e.slice.value, cst.List) or self.holds_array(e.slice.value))
+                for e in node.slice
+            )
+            return self.memory_of(node.value) if views and not copies else None
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in views:
+            if not any(isinstance(v, Api) for v in self.facts(node.func)):
+                return self.memory_of(node.func.value)
+            return self.memory_of(node.args[0].value) if node.args else None
+        return None
+
     def report_copy(self, node: cst.CSTNode, base: cst.BaseExpression) -> None:
         """Refuse a write that would be lost."""
         if self.in_a_copy(base):
@@ -84,7 +111,7 @@ class InMemory(Walk):
         found: set[cst.CSTNode] = set()
         for node in walk(self.context.module.tree):
             if isinstance(node, cst.Expr):
-                found.update(self._chain(node.value))
+                found.update(self._chain(before_comma(node) or node.value))
             elif isinstance(node, cst.Assign) and self._own_name(node) is not None:
                 found.update(self._chain(node.value))
                 found.add(node.value)
@@ -92,6 +119,37 @@ class InMemory(Walk):
                 inner = self.inplace_receiver(node)
                 if inner is not None and isinstance(inner, cst.Call) and self.inplace_receiver(inner) is not None:
                     found.add(inner)
+        return found
+
+    @cached_property
+    def renamed(self) -> set[cst.CSTNode]:
+        """In-place calls that are all of a value that names are bound to, or that is returned."""
+        found: set[cst.CSTNode] = set()
+        for node in walk(self.context.module.tree):
+            if isinstance(node, cst.Assign) and self.inplace_receiver(node.value) is not None:
+                root = self._root(node.value)
+                targets = [without_data(target.target) for target in node.targets]
+                if all(isinstance(t, (cst.Name, cst.Tuple)) or t.deep_equals(root) for t in targets):
+                    found.update(self._chain(node.value))
+            elif (
+                isinstance(node, cst.AnnAssign)
+                and node.value is not None
+                and node.target.deep_equals(self._root(node.value))
+            ):
+                found.update(self._chain(node.value))
+            elif isinstance(node, cst.Return) and node.value is not None:
+                root = self._root(node.value)
+                if root is not node.value and not isinstance(root, (cst.Name, cst.Call)):
+                    found.update(self._chain(node.value))
+        return found
+
+    @cached_property
+    def scopes(self) -> dict[cst.CSTNode, cst.CSTNode]:
+        """Calls within comprehensions and lambdas, and the innermost one that each stands in."""
+        found: dict[cst.CSTNode, cst.CSTNode] = {}
+        for node in walk(self.context.module.tree):
+            if isinstance(node, SCOPES):
+                found.update((part, node) for part in walk(node) if isinstance(part, cst.Call))
         return found
 
     @cached_property
@@ -192,7 +250,7 @@ class InMemory(Walk):
         if not self.writes_through or original in self.stored or original in self.alone or self.failed():
             return value
         root, place = self.first_receiver(root, place)
-        if not _is_place(without_data(root)) or value.deep_equals(place):
+        if value.deep_equals(place) or not (_is_place(without_data(root)) or self._is_view(root)):
             return value
         self.report_copy(original, root)
         if self.moves(original):
@@ -205,6 +263,10 @@ class InMemory(Walk):
         self.context.changed = True
         return cst.Call(cst.Name(self.context.helper_name(self.style.put)), args)
 
+    def _is_view(self, node: cst.BaseExpression) -> bool:
+        """`x.view(-1)`, `x.t()`: a call that gives a view of an array."""
+        return isinstance(node, cst.Call) and self.memory_of(node) is not None
+
     def first_receiver(
         self, root: cst.BaseExpression, place: cst.BaseExpression
     ) -> tuple[cst.BaseExpression, cst.BaseExpression]:
@@ -212,6 +274,16 @@ class InMemory(Walk):
         while (inner := self.inplace_receiver(root)) is not None:
             root, place = inner, self.receivers.get(root, place)
         return root, place
+
+
+SCOPES = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp, cst.Lambda)
+
+
+def bound_in(scope: cst.CSTNode) -> set[str]:
+    """The names that a comprehension or lambda binds."""
+    if isinstance(scope, cst.Lambda):
+        return {part.name.value for part in walk(scope.params) if isinstance(part, cst.Param)}
+    return {name for part in walk(scope) if isinstance(part, cst.CompFor) for name in bound_names(part.target)}
 
 
 def _is_place(node: cst.BaseExpression) -> bool:

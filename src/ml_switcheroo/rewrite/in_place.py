@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import libcst as cst
 
+from ..analysis.model import FunctionInfo
 from ..analysis.nodes import walk
 from ..analysis.values import FunctionRef, Tensor
 from ..convert.precedence import SUM, bare, fit, parenthesized
-from .aliases import held_at
+from .aliases import changed_within, held_at, reads_later
 from .flow import bound_names
-from .in_memory import as_target
+from .in_memory import as_target, bound_in
 from .in_place_calls import changed_argument, without_data
 from .places import Places
 from .procedures import given
@@ -55,6 +56,8 @@ class InPlace(Places):
                         "this changes a computed value in place, which the target cannot",
                         "assign the value to a name first",
                     )
+                elif isinstance(receiver, (cst.IfExp, cst.BooleanOperation)):
+                    self._report_within(original)
                 elif isinstance(without_data(receiver), cst.Subscript):
                     self.context.report(
                         original,
@@ -63,38 +66,147 @@ class InPlace(Places):
                         "change it where it is held (`module.weight.data.copy_(...)`)",
                     )
                 return updated
-        value = bare(updated.value)
+        return place[1](self._new_value(receiver, place[0], bare(updated.value)))
+
+    def _new_value(
+        self, receiver: cst.BaseExpression, current: cst.BaseExpression, value: cst.BaseExpression
+    ) -> cst.BaseExpression:
+        """What is stored for a changed array, as far as gradients may depend on it."""
         while (inner := self.inplace_receiver(receiver)) is not None:
             receiver = inner
         root = without_data(receiver)
         hidden = isinstance(root, cst.Name) and root is not receiver  # from the gradient: `y.data.clamp_(0, 1)`
         roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
         if "buffer" in roles:
-            value = self.constant_array(value)
-        elif hidden and roles == {"value"} and self.function in self.effects.reached and self.style.stop_gradient:
+            return self.constant_array(value)
+        if hidden and roles == {"value"} and self.function in self.effects.reached and self.style.stop_gradient:
             # The gradient goes past the change: that of the old value.
             stopped = self.style_expression(self.style.stop_gradient, x=bare(value))
-            old = self.style_expression(self.style.stop_gradient, x=bare(place[0].deep_clone()))
-            gone = cst.BinaryOperation(fit(place[0].deep_clone(), SUM), cst.Subtract(), old)
-            value = cst.BinaryOperation(stopped, cst.Add(), parenthesized(gone))
-        elif "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
+            old = self.style_expression(self.style.stop_gradient, x=bare(current.deep_clone()))
+            gone = cst.BinaryOperation(fit(current.deep_clone(), SUM), cst.Subtract(), old)
+            return cst.BinaryOperation(stopped, cst.Add(), parenthesized(gone))
+        if "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
             # The gradient is that of the variable with its new value.
-            change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(place[0].deep_clone(), SUM + 1))
+            change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(current.deep_clone(), SUM + 1))
             stopped = self.constant_array(change)
             if stopped is not change:
-                value = cst.BinaryOperation(place[0].deep_clone(), cst.Add(), stopped)
-        return place[1](value)
+                return cst.BinaryOperation(current.deep_clone(), cst.Add(), stopped)
+        return value
+
+    # ---- in-place calls that give a value ----------------------------------------------------------------------------
 
     def store_renamed(
-        self, original: cst.Assign, updated: cst.Assign, target: cst.BaseExpression
+        self, original: cst.Assign, updated: cst.Assign
     ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
         """`y = x.add_(1)`: x gets the new array, and y is another name for it."""
-        receiver = self.inplace_receiver(original.value)
-        if not isinstance(target, cst.Name) or not isinstance(receiver, cst.Name) or receiver.value == target.value:
+        if original.value not in self.renamed or self.writes_through:
             return None
-        value = self.constant(original.value, updated.value)
-        first = cst.Assign([cst.AssignTarget(cst.Name(receiver.value))], value)
-        return cst.FlattenSentinel([first, updated.with_changes(value=cst.Name(receiver.value))])
+        root = without_data(self._root(original.value))
+        if any(without_data(target.target).deep_equals(root) for target in original.targets):
+            return None  # `x = x.add_(1)`
+        stored = self._stored_before(original, original.value, updated.value)
+        if stored is None:
+            return None
+        return cst.FlattenSentinel([stored[0], updated.with_changes(value=stored[1])])
+
+    def returned_change(
+        self, original: cst.Return, updated: cst.Return
+    ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        """`return self.count.add_(1)`"""
+        if original.value not in self.renamed or updated.value is None or self.writes_through:
+            return None
+        assert original.value is not None
+        stored = self._stored_before(original, original.value, updated.value)
+        return None if stored is None else cst.FlattenSentinel([stored[0], updated.with_changes(value=stored[1])])
+
+    def _stored_before(
+        self, statement: cst.BaseSmallStatement, call: cst.BaseExpression, value: cst.BaseExpression
+    ) -> tuple[cst.BaseSmallStatement, cst.BaseExpression] | None:
+        """The statement that stores what an in-place call has changed, and what then reads it.
+
+        None where the value is all that anybody sees.
+        """
+        receiver = self.inplace_receiver(call)
+        assert receiver is not None
+        first, place = self.first_receiver(receiver, self.receivers.get(call, receiver))
+        root, seen = without_data(first), self.memory_of(first)
+        variable = isinstance(seen, cst.Name) and self.effects.handed.is_variable(self.function, seen.value)
+        if seen is None or value.deep_equals(place) or not (variable or self._is_seen(statement, seen, receiver)):
+            return None
+        storable = self.storable(first, place) if not isinstance(root, cst.Call) else None
+        if storable is None:
+            self._report_within(call)
+            return None
+        new = self._new_value(first, storable[0], bare(self.constant(call, value)))
+        return storable[1](new), storable[0].deep_clone()
+
+    def _is_seen(
+        self, statement: cst.BaseSmallStatement, seen: cst.BaseExpression, receiver: cst.BaseExpression
+    ) -> bool:
+        """Does anybody see that this array is changed?"""
+        if not isinstance(seen, cst.Name):
+            return any(isinstance(v, Tensor) for v in self.facts(seen))
+        if isinstance(statement, cst.Return):
+            return False
+        return receiver is seen or reads_later(self.function, statement, seen.value, self.context)
+
+    def kept_in_expression(
+        self, original: cst.Call, root: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
+    ) -> cst.BaseExpression:
+        """An array that is changed within an expression: `g(x := x * 2)` for `g(x.mul_(2))` where x is read later."""
+        if not self.style.immutable or original in self.stored or original in self.alone or self.failed():
+            return value
+        first, place = self.first_receiver(root, place)
+        seen = self.memory_of(first)
+        if original in self.renamed or seen is None or value.deep_equals(place):
+            return value
+        if not isinstance(seen, cst.Name):
+            if any(isinstance(v, Tensor) for v in self.facts(seen)):
+                self._report_within(original)
+            return value
+        if self.effects.handed.is_variable(self.function, seen.value):
+            if original not in self.returned or not self.effects.handed.takes_arrays(self.function, seen.value):
+                self._report_within(original)
+            return value
+        function = self.function
+        outer = function is not None and seen.value not in {*function.variables, *function.parameters}
+        if outer and isinstance(function, FunctionInfo) and isinstance(function.node, cst.FunctionDef):
+            self._report_within(original)
+            return value
+        scope = self.scopes.get(original)
+        if isinstance(scope, cst.Lambda) or (scope is not None and seen.value in bound_in(scope)):
+            if not isinstance(scope, cst.Lambda) and self._is_new(scope, seen.value):
+                return value
+            if isinstance(scope, cst.Lambda) and seen.value in bound_in(scope):
+                return value
+            self._report_within(original)
+            return value
+        event, read, finding = changed_within(self.function, original, self.context)
+        if finding is not None:
+            self.context.report(original, finding.code, finding.message, finding.hint)
+            return value
+        if not read and not event.again:
+            return value
+        if event.again or first is not seen:
+            self._report_within(original)
+            return value
+        self.context.changed = True
+        return parenthesized(cst.NamedExpr(cst.Name(seen.value), bare(value)))
+
+    def _is_new(self, scope: cst.CSTNode, name: str) -> bool:
+        """Does a comprehension bind a name to what nobody else holds?"""
+        for part in walk(scope):
+            if isinstance(part, cst.CompFor) and name in bound_names(part.target):
+                return not isinstance(part.iter, (cst.Name, cst.Attribute, cst.Subscript))
+        return False
+
+    def _report_within(self, node: cst.CSTNode) -> None:
+        self.context.report(
+            node,
+            "SW4003",
+            "this changes an array in place within an expression, and whatever else holds it would keep its old values",
+            "write the change as a statement of its own",
+        )
 
     def _holder(
         self, original: cst.Expr, receiver: cst.BaseExpression, new: cst.BaseExpression
@@ -220,4 +332,4 @@ class InPlace(Places):
             return None
         if not self.effects.handed.takes_arrays(self.function, root.value):
             return None
-        return updated.with_changes(value=self.fill_call(root.value, updated.value))
+        return updated.with_changes(value=self.fill_call(root, updated.value))

@@ -24,6 +24,14 @@ def pure_name(walk: Walk | Context, name: str) -> str:
     return plain if not walk.kb.read(name) and walk.kb.read(plain) else name
 
 
+def before_comma(node: cst.Expr) -> cst.Call | None:
+    """The call of `self.add_module("norm", norm),`: a comma too much makes a tuple of it that nobody takes."""
+    if not isinstance(node.value, cst.Tuple) or node.value.lpar or len(node.value.elements) != 1:
+        return None
+    value = node.value.elements[0].value
+    return value if isinstance(value, cst.Call) else None
+
+
 def without_data(node: cst.BaseExpression) -> cst.BaseExpression:
     """`w` of `w.data`, `w.detach()`, `as_tensor(w)`: the same values in the same place, seen without gradients."""
     if isinstance(node, cst.Attribute) and node.attr.value == "data":

@@ -58,6 +58,7 @@ class Overwrites(NamedTuple):
         return Overwrites(self.always or other.always, self.settings | other.settings)
 
 
+CHANGES = ("write", "change", "overwrite", "replace", "reuse")
 NEVER, ALWAYS = Overwrites(), Overwrites(always=True)
 KNOWN_TRUE = (Api, ClassRef, Factory, FunctionRef, Instance, Layer, Partial)
 
@@ -65,7 +66,7 @@ KNOWN_TRUE = (Api, ClassRef, Factory, FunctionRef, Instance, Layer, Partial)
 def events_of(function: FunctionInfo, context: Context) -> list[Event]:
     """What a function does to its names, calls that overwrite them included."""
     assert isinstance(function.node, cst.FunctionDef)
-    reader = Reader(context, lambda call: overwrites(call, function, context))
+    reader = Reader(context, lambda call: overwrites(call, function, context), overwritten_beside)
     reader.block(function.node.body)
     return reader.events
 
@@ -88,6 +89,40 @@ def overwrites(call: cst.Call, function: FunctionInfo, context: Context) -> Over
     return lifted
 
 
+def overwritten_beside(call: cst.Call, context: Context) -> list[cst.BaseExpression]:
+    """The arguments other than the first that a function of the project always writes into."""
+    found = []
+    for value in context.facts(call.func):
+        function, skipped = context.effects.runs(value), 0
+        if isinstance(value, Instance) and value.cls.is_module:
+            function, skipped = context.engine.find_method(value.cls, context.engine.forward), 1
+        elif isinstance(value, FunctionRef) and value.receiver is not None and function is not None:
+            skipped = int(function.kind in ("method", "classmethod"))
+        if function is None or not isinstance(function.node, cst.FunctionDef):
+            continue
+        parameters = function.parameters[skipped:]
+        for index, arg in enumerate(call.args):
+            if arg.star:
+                break
+            if index == 0 and arg.keyword is None:
+                continue
+            name = arg.keyword.value if arg.keyword else parameters[index] if index < len(parameters) else None
+            if name in parameters and _writes_into(function, str(name), context):
+                found.append(arg.value)
+    return found
+
+
+def _writes_into(function: FunctionInfo, name: str, context: Context) -> bool:
+    known = context.effects.overwriting_beside
+    if (function, name) not in known:
+        known[function, name] = False  # for functions that call themselves
+        handed = context.effects.handed
+        given_back = function in context.effects.procedures or function in handed.fillers
+        if not given_back and name not in handed.names.get(function, ()):
+            known[function, name] = _of_function(function, context, name).always
+    return known[function, name]
+
+
 def _of_value(value: Value, context: Context) -> Overwrites:
     if isinstance(value, Layer):
         return Overwrites(value.inplace)
@@ -103,18 +138,24 @@ def _of_value(value: Value, context: Context) -> Overwrites:
     known = context.effects.overwriting
     if function not in known:
         known[function] = NEVER  # for functions that call themselves
+        if function in context.effects.procedures or function in context.effects.handed.fillers:
+            return NEVER  # whose callers get what they change
         known[function] = _of_function(function, context)
     return known[function]
 
 
-def _of_function(function: FunctionInfo, context: Context) -> Overwrites:
-    """Does something overwrite the function's first argument before it has another value?"""
+def _of_function(function: FunctionInfo, context: Context, name: str | None = None) -> Overwrites:
+    """Does something overwrite an argument of the function, the first one, before it has another value?"""
     own = function.cls is not None and function.kind == "method"
-    name = next(iter(function.parameters[1 if own else 0 :]), None)
+    name = name or next(iter(function.parameters[1 if own else 0 :]), None)
     spared: Event | None = None  # what gives the name another value, under a condition
-    for event in events_of(function, context):
-        if event.name != name or event.kind not in ("bind", "overwrite", "replace", "reuse"):
+    events = events_of(function, context)
+    for index, event in enumerate(events):
+        if event.name != name or event.kind not in ("bind", *CHANGES):
             continue
+        if event.kind == "write" and not isinstance(event.node, cst.AugAssign):
+            if not any(e.name == name and e.kind != "bind" for e in events[index + 1 :]):
+                continue  # refused where it is written
         if event.kind == "bind":
             if event.certain or spared is not None:
                 return NEVER

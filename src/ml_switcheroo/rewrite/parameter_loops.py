@@ -66,6 +66,17 @@ class Loops(Visitor):
             elif isinstance(target.target, cst.Attribute) and target.target.attr.value == "data":
                 self.changed |= bound_names(target.target.value)
 
+    def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
+        if node.value is not None:
+            self.others |= bound_names(node.target)
+
+    def visit_NamedExpr(self, node: cst.NamedExpr) -> None:
+        self.others |= bound_names(node.target)
+
+    def visit_AsName(self, node: cst.AsName) -> None:
+        if isinstance(node.name, (cst.Name, cst.Tuple, cst.List)):
+            self.others |= bound_names(node.name)
+
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
         self.changed |= bound_names(node.target)
 
@@ -127,7 +138,7 @@ class Loops(Visitor):
             return None
         facts = self.known.engine.facts.get(stream.func, NOTHING)
         names = {getattr(v, "name", "") for v in facts}
-        if names & {"builtins.zip", "builtins.enumerate"}:
+        if len(names) == 1 and names <= {"builtins.zip", "builtins.enumerate"}:
             return next(iter(names)).split(".")[1]
         if names & {"builtins.list", "builtins.tuple"} and stream.args:
             return self._kind(stream.args[0].value, named)

@@ -9,7 +9,7 @@ import libcst as cst
 from ..analysis.nodes import Visitor
 from ..analysis.values import NOTHING, FunctionRef, Tensor
 from .flow import bound_names
-from .in_place_calls import without_data
+from .in_place_calls import before_comma, without_data
 
 if TYPE_CHECKING:
     from .variables import Variables
@@ -51,6 +51,22 @@ class Uses(Visitor):
         self.bound |= bound_names(node.target)
         return True
 
+    def visit_AnnAssign(self, node: cst.AnnAssign) -> bool:
+        if node.value is not None:
+            self.bound |= bound_names(node.target)
+            if isinstance(node.target, cst.Subscript):
+                self._changed(node.target.value)
+        return True
+
+    def visit_NamedExpr(self, node: cst.NamedExpr) -> bool:
+        self.bound |= bound_names(node.target)
+        return True
+
+    def visit_AsName(self, node: cst.AsName) -> bool:
+        if isinstance(node.name, (cst.Name, cst.Tuple, cst.List)):
+            self.bound |= bound_names(node.name)
+        return True
+
     def visit_Assign(self, node: cst.Assign) -> bool:
         target = node.targets[0].target
         if isinstance(node.value, cst.Name) and isinstance(target, cst.Attribute) and self.known.is_weight(target):
@@ -65,7 +81,7 @@ class Uses(Visitor):
         return True
 
     def visit_Expr(self, node: cst.Expr) -> bool:
-        self._in_place(node.value)
+        self._in_place(before_comma(node) or node.value)
         return True
 
     def visit_Attribute(self, node: cst.Attribute) -> bool:

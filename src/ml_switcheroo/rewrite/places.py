@@ -37,7 +37,7 @@ class Places(Indexing):
             return self.storable(without_data(original), updated)
         if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
             name = original.value
-            return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(name, v)
+            return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(original, v)
         if isinstance(original, cst.Name):
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
@@ -111,15 +111,24 @@ class Places(Indexing):
                     return True
         return False
 
-    def _fill(self, name: str, value: cst.BaseExpression) -> cst.Assign:
+    def _fill(self, node: cst.Name, value: cst.BaseExpression) -> cst.Assign:
         """A new value for an argument that is a variable, or an array where some caller has no variable."""
-        if not self.effects.handed.takes_arrays(self.function, name):
-            place = self.style_expression(self.style.variable_write, x=cst.Name(name))
+        if not self.effects.handed.takes_arrays(self.function, node.value):
+            place = self.style_expression(self.style.variable_write, x=cst.Name(node.value))
             return cst.Assign([as_target(place)], value)
-        return cst.Assign([cst.AssignTarget(cst.Name(name))], self.fill_call(name, value))
+        return cst.Assign([cst.AssignTarget(cst.Name(node.value))], self.fill_call(node, value))
 
-    def fill_call(self, name: str, value: cst.BaseExpression) -> cst.Call:
+    def fill_call(self, node: cst.Name, value: cst.BaseExpression) -> cst.BaseExpression:
         """A call that fills what a variable holds, and gives an array back where there is no variable."""
+        if not self.style.variable_fill:
+            self.context.report(
+                node,
+                "SW4003",
+                f"this fills the argument `{node.value}`, which a function of the target cannot",
+                "let the function return the new values, and assign its result",
+            )
+            return value
+        name = node.value
         helper = cst.Name(self.context.helper_name(self.style.variable_fill))
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         return cst.Call(helper, [cst.Arg(cst.Name(name), comma=comma), cst.Arg(bare(value))])

@@ -17,7 +17,7 @@ from .events import is_put
 from .freezing import Freezing
 from .fused import Fused
 from .in_place import InPlace
-from .in_place_calls import pure_name, without_data
+from .in_place_calls import before_comma, pure_name, without_data
 from .left_out import LeftOut
 from .modes import Modes
 from .parts import Parts
@@ -61,9 +61,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         return True
 
     def visit_Expr(self, node: cst.Expr) -> bool:
-        single = _before_comma(node)
+        single = before_comma(node)
         if single is not None:
-            return self.visit_Expr(cst.Expr(single))
+            self.singles[node] = cst.Expr(single)
+            return self.visit_Expr(self.singles[node])
         self.safe.add(node.value)
         self.alone.add(node.value)
         self.mark_fused(node)
@@ -116,6 +117,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         if original_node.value in self.selected and isinstance(updated_node.value, cst.Subscript):
             return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
         stored = self._store_one(original_node, updated_node) if len(original_node.targets) == 1 else None
+        if stored is None and not self.failed():
+            stored = self.store_renamed(original_node, updated_node)
         if stored is not None:
             return stored
         if self.says_nothing(original_node, updated_node):
@@ -154,9 +157,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         if isinstance(target, cst.Attribute) and isinstance(new_target, cst.Attribute):
             return self.store_attribute(original, updated, target, new_target)
         written = self.written_assign(original, updated)
-        if written is not None and not self.failed():
-            return written
-        return self.store_renamed(original, updated, target)
+        return written if written is not None and not self.failed() else None
 
     def _fills_itself(self, node: cst.Assign) -> bool:
         """`m.weight = nn.init.zeros_(m.weight)`: an initialiser gives back what it has filled."""
@@ -190,7 +191,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             stored = self.store_item(target, new_target, updated_node.value, type(original_node.operator).__name__)
             if stored is not None:
                 return stored
-        if isinstance(target, cst.Attribute) and target.attr.value == "data" and self._is_variable(target.value):
+        inside = target.value if isinstance(target, cst.Attribute) and target.attr.value == "data" else target
+        if isinstance(target, cst.Attribute) and (
+            target in self.variables or (inside is not target and self._is_variable(inside))
+        ):
             place = self.storable(target, new_target)
             if place is not None:
                 return self._augmented(updated_node, *place)
@@ -213,9 +217,9 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
-        call, new = _before_comma(original_node), _before_comma(updated_node)
-        if call is not None and new is not None:
-            return self.leave_Expr(cst.Expr(call), cst.Expr(new))
+        single = self.singles.get(original_node)
+        if single is not None and isinstance(updated_node.value, cst.Tuple):
+            return self.leave_Expr(single, cst.Expr(updated_node.value.elements[0].value))
         return self.repeated(original_node, self._statement(original_node, updated_node))
 
     def _statement(
@@ -258,11 +262,3 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
                 kept = self.constant_arguments(original_node.value, updated_node.value)
                 return updated_node if kept is updated_node.value else updated_node.with_changes(value=kept)
         return updated_node
-
-
-def _before_comma(node: cst.Expr) -> cst.Call | None:
-    """The call of `self.add_module("norm", norm),`: a comma too much makes a tuple of it that nobody takes."""
-    if not isinstance(node.value, cst.Tuple) or node.value.lpar or len(node.value.elements) != 1:
-        return None
-    value = node.value.elements[0].value
-    return value if isinstance(value, cst.Call) else None

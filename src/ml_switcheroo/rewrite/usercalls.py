@@ -443,6 +443,8 @@ class Calls(Registrations, ProjectCalls, Modes, Freezing, InMemory, Walk):
         if plain != api:
             result = self._as_before(original, plain, receiver, result)
         changes = self.inplace_receiver(original) is not None
+        if changes and not self.writes_through:
+            return self.kept_in_expression(original, receiver.original, receiver.node, result)
         return self.kept_in_memory(original, receiver.original, receiver.node, result) if changes else result
 
     def _as_before(

@@ -215,14 +215,19 @@ def digest_of(entry: Entry, search: Sequence[Path], folder: Path) -> str:
     converted = converted_of(entry, folder, "")
     if path is None or converted.script is None:
         return ""
-    closure = closure_of(path, search=search)
     parts = [entry.build, *entry.inputs, str(entry.train), json.dumps(versions())]
-    for name, text in sorted(closure.files().items()):
+    for name, text in _files(path, tuple(search)):
         new = converted.tree / name
         written = new.read_text(encoding="utf-8") if new.is_file() else ""
         parts += [str(name), text, written, *_helpers(converted.tree / entry.top / "_compat.py", written)]
     parts.append(converted.script.read_text(encoding="utf-8").replace(str(folder), ""))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def _files(path: Path, search: tuple[Path, ...]) -> list[tuple[Path, str]]:
+    """The model's file and those that it imports; several models may share it."""
+    return sorted(closure_of(path, search=search).files().items())
 
 
 def _helpers(compat: Path, text: str) -> list[str]:

@@ -200,7 +200,7 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
     A name that stands for a variable of a module in the target is changed for real.
     """
     write = events[index]
-    if not isinstance(write.node, cst.Expr):
+    if isinstance(write.node, cst.AugAssign):
         return _names_variable(function, events, index, context)
     if context.effects.handed.is_variable(function, write.name) or _held_at(function, events, index, context):
         return False
@@ -208,6 +208,8 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
     values = context.facts(name) if name is not None else NOTHING
     if any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values):
         return True
+    if not isinstance(write.node, cst.Expr):
+        return _names_variable(function, events, index, context)
     unsure = any(v == UNKNOWN or (isinstance(v, Tensor) and v.weak) for v in values)
     return unsure and not _read_after(events, index, write.name)
 

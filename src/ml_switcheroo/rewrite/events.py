@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import children, walk
-from ..analysis.values import Api, Const, Container, Layer, Tensor, Unknown
+from ..analysis.values import Api, Const, Container, Layer, Scalar, Tensor, Unknown
 from .in_place_calls import before_comma, pure_name
 
 if TYPE_CHECKING:
@@ -322,6 +322,11 @@ class Reader:
     def may_be_tensor(self, node: cst.BaseExpression) -> bool:
         return any(isinstance(v, (Tensor, Unknown)) for v in self.context.facts(node))
 
+    def may_be_number(self, node: cst.BaseExpression) -> bool:
+        """Was this a number of Python somewhere? `i = 0; order.append(i); i += 1` changes nothing that a list holds."""
+        values = self.context.facts(node)
+        return any(isinstance(v, Scalar) or (isinstance(v, Const) and v.value is not None) for v in values)
+
     def loads(self, node: cst.CSTNode) -> None:
         if isinstance(node, cst.Name):
             self.add("load", node.value, node)
@@ -408,7 +413,8 @@ class Reader:
     def held(self, node: cst.BaseExpression) -> frozenset[str]:
         """Names whose memory a value shares, or what it holds: `[x, y]`, `list(xs)`, `d.items()`."""
         if isinstance(node, cst.Name):
-            return frozenset({node.value}) if self.may_be_tensor(node) or self.is_container(node) else frozenset()
+            shares = (self.may_be_tensor(node) and not self.may_be_number(node)) or self.is_container(node)
+            return frozenset({node.value}) if shares else frozenset()
         if isinstance(node, (cst.List, cst.Tuple, cst.Set)):
             return frozenset(name for element in node.elements for name in self.held(element.value))
         if isinstance(node, cst.Dict):

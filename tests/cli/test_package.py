@@ -46,19 +46,22 @@ def test_unknown_names_are_attribute_errors() -> None:
 
 
 def test_version_starts_fast() -> None:
-    def best(*command: str) -> float:
-        # Processor time: what other processes do to the clock on the wall is not ours.
-        times = []
-        for _ in range(5):
-            environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-            process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, env=environment)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            assert process.returncode == 0
-            times.append(usage.ru_utime + usage.ru_stime)
-        return min(times)
+    """At most twice what the bare command-line library costs, in processor time and measured in turns.
 
-    assert best("-m", "ml_switcheroo", "--version") - best("-c", "pass") < 0.150
+    A bound in seconds would be one on the machine, and on what else it does.
+    """
+
+    def once(*command: str) -> float:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return usage.ru_utime + usage.ru_stime
+
+    turns = [(once("-m", "ml_switcheroo", "--version"), once("-c", "import typer.main")) for _ in range(5)]
+    ours, bare = (min(times) for times in zip(*turns, strict=True))
+    assert ours < 2 * bare
 
 
 def test_docs_are_in_step_with_the_table() -> None:

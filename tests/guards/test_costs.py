@@ -16,14 +16,19 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from ml_switcheroo import kb
 kb.load("torch", "jax")  # compiles rows that have changed: not what is measured
-times = []
+def work():  # what this machine, as busy as it is, takes for a known amount of work
+    start = time.process_time()
+    sum(i * i for i in range(100_000))
+    return time.process_time() - start
+times, known = [], []
 for _ in range(5):
+    known.append(work())
     kb.reload()
     start = time.process_time()  # other work on the machine does not count
     base = kb.load("torch", "jax")
     base.read("torch.nn.Conv2d"), base.write("Conv2d"), base.hub("Conv2d")
     times.append(time.process_time() - start)
-print(min(times), [m for m in ("yaml", "torch", "jax", "libcst") if m in sys.modules])
+print(min(times) / min(known), [m for m in ("yaml", "torch", "jax", "libcst") if m in sys.modules])
 """
 
 
@@ -39,7 +44,7 @@ def test_the_knowledge_base_loads_fast_and_without_a_yaml_parser(tmp_path: Path,
     command = [sys.executable, "-c", LOAD, str(SRC)]
     subprocess.run(command, check=True, capture_output=True, env=environment)  # compiles, if need be
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    seconds, _, loaded = done.stdout.strip().partition(" ")
+    ratio, _, loaded = done.stdout.strip().partition(" ")
     assert loaded == "[]"
-    assert float(seconds) < 0.030
+    assert float(ratio) < 5  # 1.5 to 2 when this was written, with 6 ms for the work
     assert (tmp_path / ".compiled").exists() == layered

@@ -55,6 +55,7 @@ FRAMEWORK_KEYS = frozenset(
         "settings",
         "libraries",
         "views",
+        "perhaps_itself",
         "imports",
         "helpers",
         "also",

@@ -48,7 +48,7 @@ def changed_within(
     events = events_of(function, context)
     for index, event in enumerate(events):
         if event.call is call:
-            return event, is_read_later(function, events, index), _seen_by_alias(events, index)
+            return event, is_read_later(function, events, index), _seen_by_alias(function, events, index, context)
     return Event("change", "", call, ()), True, None
 
 
@@ -99,14 +99,15 @@ def _chosen(function: FunctionInfo, choice: Choice) -> Finding:
     )
 
 
-def _aliases_at(events: list[Event], index: int) -> dict[str, set[str]]:
+def _aliases_at(events: list[Event], index: int, *, perhaps: bool = False) -> dict[str, set[str]]:
+    """Names that may share memory when an event happens, by name; `perhaps`: those of possible copies, too."""
     shared: dict[str, set[str]] = {}
-    for event in events[:index]:
+    for event in _before(events, index):
         if event.kind not in ("bind", "share"):
             continue
         name = event.name
         group: set[str] = set()
-        for source in event.sources - {name}:
+        for source in (event.sources | event.perhaps if perhaps else event.sources) - {name}:
             group |= {source} | shared.get(source, set())
         group.discard(name)
         always = event.path == events[index].path[: len(event.path)]  # in a branch, if any, that the write is in, too
@@ -120,12 +121,23 @@ def _aliases_at(events: list[Event], index: int) -> dict[str, set[str]]:
     return shared
 
 
+def _before(events: list[Event], index: int) -> list[Event]:
+    """What happens before an event; in a loop, the turn before it included."""
+    loops = events[index].loops
+    if not loops:
+        return events[:index]
+    turn = [i for i, event in enumerate(events) if loops[-1] in event.loops]
+    return events[: turn[-1] + 1] + events[turn[0] : index]
+
+
 def _check_write(function: FunctionInfo, events: list[Event], index: int, context: Context) -> Finding | None:
     write = events[index]
     if write.kind not in CHANGES or write.name in context.effects.handed.names.get(function, ()):
         return None
     if context.effects.handed.is_item(function, write.name):
         return None
+    if write.part:
+        return _seen_by_alias(function, events, index, context)
     if write.kind == "write" and not isinstance(write.node, cst.AugAssign) and _is_outer(function, write.name):
         return Finding(
             write.node,
@@ -141,8 +153,8 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             f"what is called here changes `{write.name}` in place, and `{write.name}` is read besides",
             f"assign the result to `{write.name}` too, or build the layer without inplace=True if that is meant",
         )
-    alias = _seen_by_alias(events, index)
-    if alias is not None:
+    alias = _seen_by_alias(function, events, index, context)
+    if alias is not None and alias.severity == "error":
         return alias
     aliases = sorted(_aliases_at(events, index).get(write.name, set()))
     own = {e.name for e in events[:index] if e.kind == "bind" and e.certain and e.name not in e.sources}
@@ -168,7 +180,7 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
             f"this changes `{write.name}` in place for whatever else holds it, which keeps its values in the target",
             "change it where it is held (`module.buffer.copy_(...)`), or return the new value",
         )
-    return None
+    return alias
 
 
 def _is_outer(function: FunctionInfo, name: str) -> bool:
@@ -181,17 +193,58 @@ def _is_outer(function: FunctionInfo, name: str) -> bool:
     )
 
 
-def _seen_by_alias(events: list[Event], index: int) -> Finding | None:
+def _seen_by_alias(function: FunctionInfo, events: list[Event], index: int, context: Context) -> Finding | None:
+    """Who else holds an array that is changed: a name that is read afterwards, or an attribute."""
     write = events[index]
-    for other in sorted(_aliases_at(events, index).get(write.name, set())):
-        if _read_after(events, index, other):
-            return Finding(
-                write.node,
-                "SW4002",
-                f"this changes `{write.name}` in place, and `{other}`, which may share its memory, is read afterwards",
-                f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`",
-            )
+    other = _shared_with(function, events, index, context)
+    if other and "." in other:
+        return Finding(
+            write.node,
+            "SW4002",
+            f"this changes `{write.name}` in place, and `{other}`, which may share its memory, would keep its old "
+            "values",
+            f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`, or assign it again",
+        )
+    if other:
+        return Finding(
+            write.node,
+            "SW4002",
+            f"this changes `{write.name}` in place, and `{other}`, which may share its memory, is read afterwards",
+            f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`",
+        )
+    if other := _shared_with(function, events, index, context, perhaps=True):
+        return Finding(
+            write.node,
+            "SW4002",
+            f"this changes `{write.name}` in place; where it is `{other}` itself and no copy (its dtype, device and "
+            f"layout may be the ones asked for already), `{other}` keeps its old values in the target",
+            f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`",
+            severity="warning",
+        )
     return None
+
+
+def _shared_with(
+    function: FunctionInfo, events: list[Event], index: int, context: Context, *, perhaps: bool = False
+) -> str | None:
+    """The first name that may share the memory of a write and is read afterwards, or an attribute that may."""
+    write = events[index]
+    states = frozenset[str]().union(*(event.states for event in events))
+    for other in sorted(_aliases_at(events, index, perhaps=perhaps).get(write.name, set())):
+        if "." in other:
+            if other not in states and _is_kept(events, index, other):
+                return other
+        elif write.name in states and context.effects.handed.is_variable(function, other):
+            continue
+        elif _read_after(events, index, other):
+            return other
+    return None
+
+
+def _is_kept(events: list[Event], index: int, path: str) -> bool:
+    """Does an attribute keep what it holds when a write is made, as far as the function goes on?"""
+    later = (e for e in events[index + 1 :] if e.name == path and e.kind == "bind" and e.certain)
+    return not any(path not in event.sources for event in later)
 
 
 def _is_held(function: FunctionInfo, events: list[Event], index: int, context: Context) -> bool:

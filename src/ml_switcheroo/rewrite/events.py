@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import children, walk
-from ..analysis.values import Api, Const, Container, Layer, Scalar, Tensor, Unknown
+from ..analysis.project import dotted
+from ..analysis.values import UNKNOWNS, Api, ClassRef, Const, Container, Layer, Scalar, Tensor, Unknown
 from .in_place_calls import before_comma, pure_name
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 # What no write in place changes.
 MEASURES = frozenset({"shape", "size", "ndim", "dim", "dtype", "device", "numel"})
 SETTINGS = frozenset({"requires_grad_", "share_memory_", "apply_"})  # methods of modules, too
-HOLDERS = {f"builtins.{name}" for name in ("list", "tuple", "zip", "enumerate", "reversed", "sorted")}
+HOLDERS = {f"builtins.{n}" for n in ("list", "tuple", "dict", "set", "zip", "enumerate", "reversed", "sorted")}
 BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.With, cst.Match)
 DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -33,6 +34,9 @@ class Event:
     within an expression) | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a call, and
     read in the same expression). `node` is the small statement. `tests` are those of the branches that it is in, with
     their outcomes. What a call does may depend on `settings` of the class (overwriting.py).
+
+    A name may be the path of an attribute, too (`self.last`). A `part` is what such a path or a collection holds:
+    whoever has the module or the collection sees that it is changed.
     """
 
     kind: str
@@ -47,6 +51,9 @@ class Event:
     call: cst.Call | None = None
     again: bool = False  # was the name read in the same statement, before the call that changes it?
     path: tuple[cst.CSTNode, ...] = ()  # the branches that it stands in
+    part: bool = False
+    states: frozenset[str] = frozenset()  # those of the sources that are variables of modules
+    perhaps: frozenset[str] = frozenset()  # more sources, of which this may be a copy: `x.float()`, `x.contiguous()`
 
 
 def _occurrences(node: cst.CSTNode, call: cst.Call, name: str) -> int:
@@ -120,7 +127,9 @@ class Reader:
         self.statement: cst.CSTNode | None = None  # the small statement that is being read
         self.begin = 0  # how many events came before it
         self.stored: set[cst.CSTNode] = set()  # in-place calls whose result its statement stores
+        self.states: set[str] = set()  # paths of attributes that are variables of modules
         self.views = frozenset(context.kb.source_framework.get("views") or ())
+        self.perhaps_itself = frozenset(context.kb.source_framework.get("perhaps_itself") or ())
 
     def add(
         self,
@@ -133,10 +142,28 @@ class Reader:
         settings: frozenset[Setting] = frozenset(),
         call: cst.Call | None = None,
         again: bool = False,
+        part: bool = False,
+        perhaps: frozenset[str] = frozenset(),
     ) -> None:
-        certain, loops, tests = not self.path, self.loops, self.tests
-        event = Event(kind, name, node, loops, sources, certain, tests, always, settings, call, again, self.path)
-        self.events.append(event)
+        self.events.append(
+            Event(
+                kind,
+                name,
+                node,
+                self.loops,
+                sources,
+                not self.path,
+                self.tests,
+                always,
+                settings,
+                call,
+                again,
+                self.path,
+                part or "." in name,
+                sources & self.states,
+                perhaps - sources,
+            )
+        )
 
     # ---- statements --------------------------------------------------------------------------------------------------
 
@@ -220,7 +247,7 @@ class Reader:
             self.chain(node.value)
             self.loads(node.value)
             if inplace:
-                self.add("write", inplace, node)
+                self.add("write", inplace, node, part=self.changes_part(node.value))
             for target in node.targets:
                 self.target(target.target, node.value, node)
         elif isinstance(node, cst.AnnAssign) and node.value is not None:
@@ -250,7 +277,7 @@ class Reader:
             self.chain(call)
             self.loads(node.value)
             if root:
-                self.add("write", root, node)
+                self.add("write", root, node, part=self.changes_part(call))
             self.puts(call)
         else:
             for child in children(node):
@@ -258,15 +285,18 @@ class Reader:
 
     def puts(self, call: cst.BaseExpression) -> None:
         """`xs.append(x)`: the list holds x."""
-        if (
-            isinstance(call, cst.Call)
-            and isinstance(call.func, cst.Attribute)
-            and isinstance(call.func.value, cst.Name)
-        ):
-            if call.func.attr.value in ("append", "insert", "extend", "add") and self.is_container(call.func.value):
+        if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and (holder := dotted(call.func.value)):
+            if self.may_put(call.func):
                 put = frozenset(name for argument in call.args for name in self.held(argument.value))
                 if put:
-                    self.add("share", call.func.value.value, call, put)
+                    self.add("share", holder, call, put)
+
+    def may_put(self, func: cst.Attribute) -> bool:
+        """`xs.append`, where xs is no container of modules; nothing else is known to have methods of these names."""
+        name = func.attr.value
+        if name in ("append", "insert", "extend") and self.context.facts(func.value) <= UNKNOWNS:
+            return True
+        return name in ("append", "insert", "extend", "add") and self.is_container(func.value)
 
     def target(
         self, target: cst.BaseExpression, value: cst.BaseExpression | None, node: cst.CSTNode, *, within: bool = False
@@ -277,10 +307,12 @@ class Reader:
             for index in target.slice:
                 self.loads(index)
             root = self.root(target.value)
-            if value is not None and isinstance(target.value, cst.Name) and self.is_container(target.value):
-                put = self.held(value)
+            if self.is_container(target.value) and (holder := dotted(target.value)):
+                put = self.held(value) if value is not None else frozenset()
                 if put:
-                    self.add("share", target.value.value, node, put)
+                    self.add("share", holder, node, put)
+                elif value is None and self.is_tensor(target) and not self.may_be_number(target):  # `xs[0] += 1`
+                    self.add("write", holder, node, part=True)
             if root and self.is_tensor(target.value) and (within or not is_put(node)):
                 self.events.pop(
                     next(
@@ -295,6 +327,11 @@ class Reader:
                 self.add("write", root, node)
         elif isinstance(target, cst.Attribute):
             self.loads(target.value)
+            path = dotted(target)
+            if path and value is not None:
+                self.add("bind", path, node, self.held(value), perhaps=self.perhaps(value))
+            elif path and self.is_tensor(target) and not self.may_be_number(target):  # `self.last += 1`
+                self.add("write", path, node)
         elif isinstance(target, (cst.Tuple, cst.List)):
             elements = list(target.elements)
             given: list[cst.BaseExpression | None] = [value] * len(elements)
@@ -303,12 +340,14 @@ class Reader:
                     given = [e.value for e in value.elements]
             for element, part in zip(elements, given, strict=True):
                 self.target(element.value, part, node, within=True)
+        elif value is not None:
+            self.bind(target, self.held(value), self.perhaps(value))
         else:
-            self.bind(target, self.held(value) if value is not None else frozenset())
+            self.bind(target, frozenset())
 
-    def bind(self, target: cst.BaseExpression, sources: frozenset[str]) -> None:
+    def bind(self, target: cst.BaseExpression, sources: frozenset[str], perhaps: frozenset[str] = frozenset()) -> None:
         if isinstance(target, cst.Name):
-            self.add("bind", target.value, target, sources)
+            self.add("bind", target.value, target, sources, perhaps=perhaps)
         elif isinstance(target, (cst.Tuple, cst.List)):
             for element in target.elements:
                 self.bind(element.value, sources)
@@ -339,7 +378,8 @@ class Reader:
             for child in children(node):
                 self.loads(child)
             again = any(e.kind == "load" and e.name == changed for e in self.events[self.begin : start])
-            self.add("change", changed, self.statement or node, call=node, again=again)
+            part = self.changes_part(node)
+            self.add("change", changed, self.statement or node, call=node, again=again, part=part)
         elif isinstance(node, cst.IfExp):
             self.loads(node.test)
             outside = self.tests
@@ -401,9 +441,28 @@ class Reader:
         sure = self.is_tensor(owner) or (name not in SETTINGS and self.may_be_tensor(owner))
         return self.root(owner) if sure else ""
 
+    def changes_part(self, call: cst.BaseExpression) -> bool:
+        """Is what an in-place call changes an element of a collection: `xs[0].mul_(2)`?"""
+        while isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute):
+            call = call.func.value
+        while isinstance(call, (cst.Subscript, cst.Attribute)):
+            if isinstance(call, cst.Subscript) and self.is_container(call.value):
+                return True
+            call = call.value
+        return False
+
     def root(self, node: cst.BaseExpression) -> str:
         found = self.sources(node)
         return next(iter(found)) if len(found) == 1 else ""
+
+    def is_state(self, node: cst.BaseExpression) -> bool:
+        """Is this a variable of a module?"""
+        return any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in self.context.facts(node))
+
+    def is_plain_class(self, node: cst.BaseExpression) -> bool:
+        """Is this a class of the project whose objects are no modules, and hold what they are made of?"""
+        values = self.context.facts(node)
+        return bool(values) and all(isinstance(v, ClassRef) and not v.cls.is_module for v in values)
 
     def is_container(self, node: cst.BaseExpression) -> bool:
         """Is this a list, tuple or dictionary of Python, and no container of modules?"""
@@ -422,14 +481,25 @@ class Reader:
         if isinstance(node, cst.IfExp):
             return self.held(node.body) | self.held(node.orelse)
         if isinstance(node, cst.Subscript) and self.is_container(node.value):
-            return self.held(node.value)
+            return frozenset() if self.may_be_number(node) else self.held(node.value)
         if isinstance(node, cst.Call):
             names = {v.name for v in self.context.facts(node.func) if isinstance(v, Api)}
-            if names & HOLDERS:
+            if names & HOLDERS or self.is_plain_class(node.func):
                 return frozenset(name for argument in node.args for name in self.held(argument.value))
             if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("items", "values", "get"):
                 return self.held(node.func.value) if self.is_container(node.func.value) else frozenset()
         return self.sources(node)
+
+    def perhaps(self, node: cst.BaseExpression) -> frozenset[str]:
+        """Names of tensors that the value of an expression is a copy of, or is itself."""
+        if isinstance(node, cst.IfExp):
+            return self.perhaps(node.body) | self.perhaps(node.orelse)
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return frozenset()
+        method, owner = node.func.attr.value, node.func.value
+        if method in self.perhaps_itself:
+            return self.sources(owner) if isinstance(owner, cst.Name) else self.perhaps(owner)
+        return self.perhaps(owner) if method in self.views else frozenset()
 
     def sources(self, node: cst.BaseExpression) -> frozenset[str]:
         """Names of tensors whose memory the value of an expression may share."""
@@ -441,9 +511,17 @@ class Reader:
                 and (self.is_tensor(e.slice.value) or isinstance(e.slice.value, cst.List))
                 for e in node.slice
             )
+            if self.is_container(node.value):
+                holder = dotted(node.value)
+                return frozenset({holder}) if holder and self.is_tensor(node) else frozenset()
             return frozenset() if copies else self.sources(node.value)
         if isinstance(node, cst.Attribute):
-            return self.sources(node.value) if node.attr.value in self.views else frozenset()
+            if node.attr.value in self.views:
+                return self.sources(node.value)
+            path = dotted(node) if self.is_tensor(node) else ""
+            if path and self.is_state(node):
+                self.states.add(path)
+            return frozenset({path}) if path else frozenset()
         if isinstance(node, cst.IfExp):
             return self.sources(node.body) | self.sources(node.orelse)
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):

@@ -183,8 +183,9 @@ class InPlace(Places):
             return value
         event, read, finding = changed_within(self.function, original, self.context)
         if finding is not None:
-            self.context.report(original, finding.code, finding.message, finding.hint)
-            return value
+            self.context.report(original, finding.code, finding.message, finding.hint, finding.severity)
+            if finding.severity == "error":
+                return value
         if not read and not event.again:
             return value
         if event.again or first is not seen:

@@ -151,7 +151,7 @@ def _of_function(function: FunctionInfo, context: Context, name: str | None = No
     spared: Event | None = None  # what gives the name another value, under a condition
     events = events_of(function, context)
     for index, event in enumerate(events):
-        if event.name != name or event.kind not in ("bind", *CHANGES):
+        if event.name != name or event.part or event.kind not in ("bind", *CHANGES):
             continue
         if event.kind == "write" and not isinstance(event.node, cst.AugAssign):
             if not any(e.name == name and e.kind != "bind" for e in events[index + 1 :]):

@@ -73,6 +73,10 @@ class FakeKb:
         return self.helpers.get(name)
 
     @property
+    def source_framework(self) -> dict[str, Any]:
+        return {"names": {"device": "device"}}
+
+    @property
     def target_framework(self) -> dict[str, Any]:
         return {"tensor": "target.Tensor"}
 

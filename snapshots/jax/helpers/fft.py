@@ -30,6 +30,15 @@ def stft(
     return (out / n_fft**0.5 if normalized else out).swapaxes(-1, -2)
 
 
+def stft_pairs(
+    x, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect", normalized=False,
+    onesided=None,
+) -> jax.Array:
+    """Real and imaginary parts, along a last axis, of the Fourier transforms of overlapping windows of x."""
+    out = stft(x, n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided)
+    return jnp.stack([out.real, out.imag], axis=-1)
+
+
 def istft(
     x, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False, onesided=None, length=None
 ) -> jax.Array:

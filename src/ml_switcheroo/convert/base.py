@@ -38,6 +38,11 @@ class KnowledgeBase(Protocol):
         ...
 
     @property
+    def source_framework(self) -> dict[str, Any]:
+        """What holds for the source as a whole; `names` are the kinds of what has such a name."""
+        ...
+
+    @property
     def target_framework(self) -> dict[str, Any]:
         """What holds for the target as a whole; `tensor` is the full name of its tensor class."""
         ...

@@ -218,12 +218,16 @@ def suits(kb: KnowledgeBase, node: cst.BaseExpression, values: Values, takes: fr
 
 
 def kinds_of(kb: KnowledgeBase, node: cst.BaseExpression, values: Values) -> set[str]:
-    """The kinds that an argument may have, from the analysis or, where that knows nothing, from its form."""
+    """The kinds that an argument may have, from the analysis or, where that knows nothing, from its form or name."""
     shown = kinds_of_syntax(node)
     if "unknown" not in shown:
         return shown
-    found = kinds_of_values(kb, values)
-    return found or {"unknown"}
+    found = kinds_of_values(kb, values) or {"unknown"}
+    if found <= {"unknown", "none"} and "unknown" in found:
+        name = node.value if isinstance(node, cst.Name) else node.attr.value if isinstance(node, cst.Attribute) else ""
+        kind = (kb.source_framework.get("names") or {}).get(name)
+        found = found - {"unknown"} | {kind} if kind is not None else found
+    return found
 
 
 _PLAIN = frozenset({"int", "float", "number", "bool", "none", "tuple", "list", "shape"})

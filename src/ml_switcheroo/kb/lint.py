@@ -44,6 +44,7 @@ FRAMEWORK_KEYS = frozenset(
         "areas",
         "areas_of_claimed_classes",
         "argument_aliases",
+        "names",
         "kinds",
         "own_backward",
         "loading_methods",

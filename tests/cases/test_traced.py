@@ -85,6 +85,24 @@ class Net(nn.Module):
         x[:, col_mask] -= 2
         return x
 """,
+    "masks": """
+class Net(nn.Module):
+    def unrelated(self, n):
+        mask = torch.ones((n, n), dtype=torch.bool)
+        mask.fill_diagonal_(0)
+        for i in range(n // 2):
+            mask[i, n // 2 + i] = 0
+        return mask
+
+    def forward(self, x, v):
+        n = x.shape[0]
+        close = x @ x.t()
+        same = torch.eye(n, dtype=torch.bool, device=x.device)
+        others = close[~same].view(n, -1)
+        mask = self.unrelated(n)
+        upper = close[torch.triu(torch.ones(n, n), 1).bool()]
+        return others.sum(1) * v.sum() + close[mask].sum() + upper.mean()
+""",
 }
 
 

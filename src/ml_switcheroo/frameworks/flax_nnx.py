@@ -23,6 +23,7 @@ STYLE = Style(
     data="nnx.data({x})",
     constant="Constant",
     concrete="is_concrete",
+    compiling="jax.ensure_compile_time_eval()",
     scratch="nnx.Cache",
     immutable=True,
     index_view="at",

@@ -36,6 +36,7 @@ class Style:
     data: str | None = None  # what is stored in a module as arrays or to be replaced by data, if that has to be said
     constant: str | None = None  # helper that wraps an array which is not part of the state
     concrete: str = ""  # helper that tells whether arrays have values; none where a model is never traced
+    compiling: str = ""  # a `with` block that computes arrays while a function is compiled, so that they have values
     scratch: str | None = None  # class of state that is written in forward passes and is not in checkpoints
     whole: str = ""  # the place to which new values of all elements of {x} are assigned, where that changes {x} itself
     put: str = ""  # helper(x, value): x with new values in its own memory

@@ -128,6 +128,11 @@ class Walk(cst.CSTTransformer):
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks of arrays that may have no values
         self.choices: dict[cst.CSTNode, Choice] = {}
         self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss (selected.py)
+        self.fixed: set[cst.CSTNode] = set()  # statements that are computed while a function is compiled (fixed.py)
+        self.fixed_parts: dict[cst.CSTNode, cst.CSTNode] = {}  # expressions that are, and their statements
+        self.made_blocks: set[cst.CSTNode] = set()
+        self.given_names: set[str] = set()  # local names that the passes made up
+        self.fixed_before: dict[cst.CSTNode, list[cst.BaseStatement]] = {}  # what computes them, by their statement
         self.bound_values: dict[cst.Assign, cst.BaseExpression] = {}  # `w = module.weight` -> its value in the target
         self.alone_value: dict[cst.CSTNode, cst.BaseExpression] = {}  # `x[i]` of `x[i] = v` -> v
         self.depths: list[int] = []  # function depth at each enclosing class

@@ -59,6 +59,9 @@ class Definitions(Walk):
             else:
                 continue
             self.untraced.setdefault(statement, []).append(finding)
+        if runs:
+            self.fixed.update(scanned.fixed)
+            self.fixed_parts.update(scanned.fixed_parts)
         if self.style.choose:
             self.choices.update(scanned.choices)
             self.selected.update(scanned.selected)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from itertools import count
+from typing import TYPE_CHECKING, ClassVar, TypeGuard, cast
 
 import libcst as cst
 
@@ -68,7 +69,63 @@ class StatementEdits(Walk):
             ]
             parts[-1] = parts[-1].with_changes(trailing_whitespace=updated_node.trailing_whitespace)
             return cst.FlattenSentinel(parts)
-        return updated_node
+        return self._with_fixed(original_node, updated_node)
+
+    # ---- arrays that are computed while a function is compiled -------------------------------------------------------
+
+    def on_leave(
+        self, original_node: cst.CSTNodeT, updated_node: cst.CSTNodeT
+    ) -> cst.CSTNodeT | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNodeT]:
+        left = super().on_leave(original_node, updated_node)
+        statement = self.fixed_parts.get(original_node)
+        if statement is None or not isinstance(left, cst.BaseExpression):
+            return left
+        name = self._unused("mask")
+        line = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], bare(left))])
+        self.fixed_before.setdefault(statement, []).append(line)
+        return cast("cst.CSTNodeT", cst.Name(name))
+
+    def _unused(self, name: str) -> str:
+        """A local name that nothing in this file has."""
+        taken = self.context.bound | self.given_names
+        found = next(f"{name}{i or ''}" for i in count() if f"{name}{i or ''}" not in taken)
+        self.given_names.add(found)
+        return found
+
+    def _with_fixed(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        """A statement in, or behind, a block that computes arrays while the function is compiled."""
+        lines = updated_node.leading_lines
+        plain = updated_node.with_changes(leading_lines=[])
+        before = self.fixed_before.get(original_node, [])
+        if original_node in self.fixed:
+            return self._compiling([*before, plain], lines)
+        return cst.FlattenSentinel([self._compiling(before, lines), plain]) if before else updated_node
+
+    def _joined(self, body: Sequence[cst.BaseStatement]) -> Sequence[cst.BaseStatement]:
+        """A body in which blocks that follow each other, and that compute what has values, are one."""
+        if not self.fixed and not self.fixed_parts:
+            return body
+        joined: list[cst.BaseStatement] = []
+        for statement in body:
+            last = joined[-1] if joined else None
+            if self._is_compiling(last) and self._is_compiling(statement) and not statement.leading_lines:
+                joined[-1] = self._compiling([*last.body.body, *statement.body.body], last.leading_lines)
+            else:
+                joined.append(statement)
+        return joined
+
+    def _is_compiling(self, node: cst.BaseStatement | None) -> TypeGuard[cst.With]:
+        """Is this a block that `_compiling` has made?"""
+        return isinstance(node, cst.With) and node in self.made_blocks
+
+    def _compiling(self, body: Sequence[cst.BaseStatement], lines: Sequence[cst.EmptyLine]) -> cst.With:
+        self.context.changed = True
+        item = cst.WithItem(self.style_expression(self.style.compiling))
+        block = cst.With([item], cst.IndentedBlock(body), leading_lines=lines)
+        self.made_blocks.add(block)
+        return block
 
     def _is_setting(self, statement: cst.BaseSmallStatement) -> bool:
         """Is it an assignment of a plain value to a setting of the framework that changes no numbers?"""
@@ -87,7 +144,7 @@ class StatementEdits(Walk):
     def leave_IndentedBlock(
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.IndentedBlock:
-        body, left = _closed_up(updated_node.body)
+        body, left = _closed_up(self._joined(updated_node.body))
         if body and _begins_empty(body[0]) and not _begins_empty(original_node.body[0]):  # what stood there went away
             lines = list(getattr(body[0], "leading_lines", ()))
             body = [body[0].with_changes(leading_lines=lines[_blank(lines) :]), *body[1:]]

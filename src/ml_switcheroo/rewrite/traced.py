@@ -33,6 +33,7 @@ from ..convert.bind import bind
 from ..convert.conditions import Facts, holds
 from .choices import Choice, find_choice, only_callee
 from .context import Finding
+from .fixed import Fixed, stands_in
 from .masks import mask_axis, masks
 from .reach import called, only_complains
 from .selected import find_selected
@@ -67,6 +68,7 @@ class Traced:
         self.settings = context.effects.settings
         self.origins: dict[FunctionInfo, dict[str, list[cst.BaseExpression]]] = {}
         self.blocking: dict[FunctionInfo, bool] = {}
+        self.fixed = Fixed(self.engine, self.kb)
         self.lenient = False  # in checks: what may be an array counts as one
         self.assuming = False  # in what checks call: so does what is only assumed to be an array
 
@@ -244,6 +246,8 @@ class _Scanner(Visitor):
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks -> the arrays that they look at
         self.choices: dict[cst.CSTNode, Choice] = {}  # branches that become a choice between two arrays
         self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss, which may take all of them
+        self.fixed: set[cst.CSTNode] = set()  # statements that make arrays which must have values
+        self.fixed_parts: dict[cst.CSTNode, cst.CSTNode] = {}  # expressions that do, and the statements they stand in
         self.called: list[FunctionInfo] = []
         self.stored: dict[cst.CSTNode, str] = {}  # what is written -> the augmented operator
         self.tested: set[cst.CSTNode] = set()
@@ -491,7 +495,7 @@ class _Scanner(Visitor):
             if parameter in concrete:
                 needed = holds(concrete[parameter], Facts(self.kb, bound)) is True
                 sure = base_type(bound.op.params[parameter].type) == "tensor" and self._may_be_array(value.original)
-                if needed and (sure or self._is_array(value.original)):
+                if needed and (sure or self._is_array(value.original)) and not self._fix(node):
                     number = base_type(bound.op.returns) in ("number", "list", "ndarray", "bool")
                     self._report(node, *((VALUE, VALUE_HINT) if number else (SIZE, SIZE_HINT)))
                     return
@@ -500,6 +504,21 @@ class _Scanner(Visitor):
             ):
                 self._report(node, SIZE, SIZE_HINT)
                 return
+
+    def _fix(self, node: cst.BaseExpression) -> bool:
+        """Let an array that is the same in every call be computed while the function is compiled, if it is one."""
+        line = self.statements[-1] if self.statements else None
+        if not self.traced.context.style.compiling or not isinstance(line, cst.SimpleStatementLine):
+            return False
+        makers = self.traced.fixed.makers(node, self.function)
+        if makers is None:
+            return False
+        if not isinstance(node, cst.Name):
+            if not stands_in(node, line):
+                return False
+            self.fixed_parts[node] = line
+        self.fixed.update(makers)
+        return True
 
     def _argument(self, argument: cst.Arg) -> CallArg:
         return CallArg(
@@ -544,7 +563,8 @@ class _Scanner(Visitor):
             elif isinstance(index, cst.Index):
                 values = self.engine.facts.get(index.value, NOTHING)
                 if array and masks(index.value, values) and not self._is_written(node):
-                    self._report(node, SIZE, SIZE_HINT)
+                    if not self._fix(index.value):
+                        self._report(node, SIZE, SIZE_HINT)
                     return
                 if any(isinstance(v, Container) for v in owners) and not array and self._is_array(index.value):
                     self._report(node, VALUE, VALUE_HINT)

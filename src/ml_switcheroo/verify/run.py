@@ -86,6 +86,8 @@ class Converted:
     seconds: float = 0.0
 
 
+CHECKPOINTS = ("checkpoint", "gradients", "trained")  # what the source writes with the names of its state
+
 EMPTY = (2).to_bytes(8, "little") + b"{}"
 """A safetensors file without tensors."""
 
@@ -109,6 +111,7 @@ class Run:
     inputs: Path
     result: LadderResult
     stateless: bool = False  # the source's model has no tensors to migrate
+    migrations: dict[tuple[str, str], str] = field(default_factory=dict)  # name, turn -> '' or what went wrong
 
     def rung(self, name: str) -> Rung:
         """What is known of a rung."""
@@ -217,21 +220,41 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def migrate(run: Run, name: str, turn: str = "work") -> str:
-    """Run the migration script on one of the source's checkpoints; '' or what went wrong."""
-    script = run.converted.script
+    """Run the migration script on one of the source's checkpoints; '' or what went wrong.
+
+    What the script needs to start takes longer than most checkpoints: it is run once, for all of them that there are.
+    """
     if run.stateless:
         migrated(run, name, turn).write_bytes(EMPTY)
         return ""
-    given = run.folder / f"source.{turn}" / f"{name}.pth"
-    if script is None:
-        return "there is no migration script"
-    if not given.is_file():
+    if run.converted.script is None:
+        return run.converted.failure or "there is no migration script"
+    if not _given(run, name, turn).is_file():
         return f"the source wrote no {name}"
-    start = time.perf_counter()
-    command = [sys.executable, str(script), str(given), str(migrated(run, name, turn))]
-    outcome = _process(command, run.folder, run.timeout)
-    run.result.seconds["migrate"] = round(run.result.seconds.get("migrate", 0.0) + time.perf_counter() - start, 2)
+    if (name, turn) not in run.migrations:
+        _migrate_all(run, [n for n in CHECKPOINTS if _given(run, n, turn).is_file()], turn)
+    outcome = run.migrations[name, turn]
     return f"migration script: {outcome}" if outcome else ""
+
+
+def _migrate_all(run: Run, names: list[str], turn: str) -> None:
+    folder = run.folder / f"migrate.{turn}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    start = time.perf_counter()
+    pairs = [part for name in names for part in (str(_given(run, name, turn)), str(migrated(run, name, turn)))]
+    program = Path(__file__).parent / "workers" / "migrate.py"  # by its path: it needs nothing of this package
+    command = [sys.executable, str(program), str(run.converted.script), *pairs]
+    crash = _process(command, folder, run.timeout)
+    run.result.seconds["migrate"] = round(run.result.seconds.get("migrate", 0.0) + time.perf_counter() - start, 2)
+    report = folder / "report.jsonl"
+    lines = report.read_text(encoding="utf-8").splitlines() if report.is_file() else []
+    outcomes = [json.loads(line) for line in lines] + [crash or "not reached"] * len(names)
+    run.migrations |= {(name, turn): outcome for name, outcome in zip(names, outcomes, strict=False)}
+
+
+def _given(run: Run, name: str, turn: str) -> Path:
+    return run.folder / f"source.{turn}" / f"{name}.pth"
 
 
 def migrated(run: Run, name: str, turn: str) -> Path:

@@ -46,6 +46,8 @@ class Style:
     index_write: tuple[tuple[str, str], ...] = ()  # augmented operator ("" for a plain store) -> method of the view;
     # without a view a helper(x, index, value)
     index_of: str = ""  # what gives back its index (`np.s_`), for indices that are arguments of helpers
+    index_list: str = ""  # an index that is a list {x}, where lists alone are none
+    index_arrays: str = ""  # the same for a list that may hold arrays
     index_read: str = ""  # helper(x, index): x[index] where arrays cannot be read by arrays
     choose: str = ""  # {x} where {test}, an array, is true, else {other}
     both: str = "({x}) & ({other})"  # truth values of two arrays joined

@@ -7,10 +7,10 @@ from functools import cached_property
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import Tensor
+from ..analysis.values import Const, Container, Scalar, Tensor, Unknown
 from ..convert.precedence import bare
 from .in_memory import InMemory
-from .masks import along, mask_axis
+from .masks import along, mask_axis, masks
 
 
 class Indexing(InMemory):
@@ -29,9 +29,47 @@ class Indexing(InMemory):
 
     def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
         """`x[mask]` and `x[places]` where the target's arrays cannot be read by masks or by arrays."""
-        if original_node in self.targets or not self.holds_array(original_node.value):
+        if not self.holds_array(original_node.value):
             return updated_node
-        return self.read_item(original_node, updated_node)
+        updated_node = self._without_list(original_node, updated_node)
+        return updated_node if original_node in self.targets else self.read_item(original_node, updated_node)
+
+    def _without_list(self, original: cst.Subscript, updated: cst.Subscript) -> cst.Subscript:
+        """`x[[0, 1]]` where a list alone is no index."""
+        old, new = original.slice[0].slice, updated.slice[0].slice
+        if not self.style.index_list or len(original.slice) > 1 or not isinstance(old, cst.Index):
+            return updated
+        lists = [v for v in self.facts(old.value) if isinstance(v, Container) and v.site.kind == "list"]
+        if not isinstance(old.value, (cst.List, cst.ListComp)) and (
+            not lists or len(lists) < len(self.facts(old.value))
+        ):
+            return updated
+        elements = frozenset(v for found in lists for v in found.site.elements.values)
+        if isinstance(old.value, cst.List):
+            elements |= {v for element in old.value.elements for v in self.facts(element.value)}
+        plain = bool(elements) and all(isinstance(v, (Const, Scalar)) for v in elements)
+        text = self.style.index_list if plain else self.style.index_arrays
+        assert isinstance(new, cst.Index)
+        self.context.changed = True
+        index = new.with_changes(value=self.style_expression(text, x=bare(new.value)))
+        return updated.with_changes(slice=[updated.slice[0].with_changes(slice=index)])
+
+    def may_repeat(self, subscript: cst.Subscript) -> bool:
+        """May an index name one place twice: is it an array of places, and no mask?"""
+        for element in subscript.slice:
+            index = element.slice
+            if not isinstance(index, cst.Index) or isinstance(index.value, cst.Ellipsis):
+                continue
+            if masks(index.value, self.facts(index.value)):
+                continue
+            values = self.facts(index.value)
+            if isinstance(index.value, cst.List):
+                places = [self.context.module.tree.code_for_node(e.value) for e in index.value.elements]
+                if len(set(places)) < len(places) or not all(place.isdigit() for place in places):
+                    return True
+            elif any(isinstance(v, (Tensor, Container, Unknown)) for v in values):
+                return True
+        return False
 
     def read_item(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
         """`x[i]` of an array as the target reads it."""

@@ -6,6 +6,7 @@ from typing import cast
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import Tensor
 from ..convert.precedence import TERM, bare, fit
 from .flow import Names, bound_names
@@ -28,7 +29,10 @@ class Parts(Masked, Places):
             return None
         methods = dict(self.style.index_write)
         method = methods.get(operator)
+        if operator and method is not None and self.may_repeat(target):
+            method = None  # the source changes each place once, however often it is named
         if method is None:  # x[i] //= v: compute the new value of that part, and store it
+            self._check_index(target)
             binary = getattr(cst, operator.removesuffix("Assign"), None)
             if binary is None:
                 return None
@@ -50,6 +54,19 @@ class Parts(Masked, Places):
             return rebuilt(masked)
         self.context.changed = True
         return rebuilt(self.with_part(base, new, value, method))
+
+    def _check_index(self, target: cst.Subscript) -> None:
+        """Reports an index that draws random numbers, where it is to be written twice."""
+        for part in (part for element in target.slice for part in walk(element)):
+            name = self.context.source_api(self.facts(part.func)) if isinstance(part, cst.Call) else None
+            hubs = [self.kb.hub(row.op) for row in self.kb.read(name)] if name is not None else []
+            if any(hub is not None and "rng" in hub.effects for hub in hubs):
+                self.context.report(
+                    target,
+                    "SW4003",
+                    "the place of this change is drawn at random, and would be drawn twice",
+                    "assign the index to a name first",
+                )
 
     def store_items(
         self, original: cst.Assign, updated: cst.Assign, target: cst.Tuple, new: cst.Tuple

@@ -253,7 +253,7 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
     A name that stands for a variable of a module in the target is changed for real.
     """
     write = events[index]
-    if isinstance(write.node, cst.AugAssign):
+    if isinstance(write.node, cst.AugAssign) and not isinstance(write.node.target, cst.Subscript):
         return _names_variable(function, events, index, context)
     if context.effects.handed.is_variable(function, write.name) or _held_at(function, events, index, context):
         return False

@@ -130,6 +130,7 @@ class Walk(cst.CSTTransformer):
         self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss (selected.py)
         self.fixed: set[cst.CSTNode] = set()  # statements that are computed while a function is compiled (fixed.py)
         self.fixed_parts: dict[cst.CSTNode, cst.CSTNode] = {}  # expressions that are, and their statements
+        self.small: cst.BaseSmallStatement | None = None  # the statement that stores something
         self.made_blocks: set[cst.CSTNode] = set()
         self.given_names: set[str] = set()  # local names that the passes made up
         self.fixed_before: dict[cst.CSTNode, list[cst.BaseStatement]] = {}  # what computes them, by their statement

@@ -8,7 +8,7 @@ from ..analysis.model import FunctionInfo
 from ..analysis.nodes import walk
 from ..analysis.values import FunctionRef, Tensor
 from ..convert.precedence import SUM, bare, fit, parenthesized
-from .aliases import changed_within, held_at, reads_later
+from .aliases import changed_within, reads_later
 from .flow import bound_names
 from .in_memory import as_target, bound_in
 from .in_place_calls import changed_argument, without_data
@@ -41,7 +41,6 @@ class InPlace(Places):
                 "collect the new values in a dict of your own, and load_state_dict() it",
             )
             return updated
-        receiver, new_receiver = self._holder(original, receiver, new_receiver)
         place = self.storable(receiver, new_receiver)
         if place is None:
             inner = self.inplace_receiver(receiver)
@@ -208,18 +207,6 @@ class InPlace(Places):
             "this changes an array in place within an expression, and whatever else holds it would keep its old values",
             "write the change as a statement of its own",
         )
-
-    def _holder(
-        self, original: cst.Expr, receiver: cst.BaseExpression, new: cst.BaseExpression
-    ) -> tuple[cst.BaseExpression, cst.BaseExpression]:
-        """`module.weight`, before and after, for the `w` of `w = module.weight; w.mul_(2)`."""
-        root = without_data(receiver)
-        function = self.function
-        if isinstance(root, cst.Name) and function is not None:
-            made = held_at(function, original, root.value, self.context)
-            if made is not None and made in self.bound_values:
-                return made.value, self.bound_values[made].deep_clone()
-        return receiver, new
 
     def _is_state(self, node: cst.BaseExpression) -> bool:
         """Is this `module.state_dict()`, or a name of it?"""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import libcst as cst
 
-from ..analysis.values import NOTHING, UNKNOWN, Const, Instance, Layer, Scalar, Tensor, Text
+from ..analysis.values import NOTHING, UNKNOWN, Const, Container, Instance, Layer, Scalar, Tensor, Text
 from ..convert.precedence import bare
 from ..convert.template import is_whole
+from .aliases import held_at
 from .in_memory import as_target
 from .in_place_calls import without_data
 from .indexing import Indexing
@@ -39,6 +40,9 @@ class Places(Indexing):
             name = original.value
             return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(original, v)
         if isinstance(original, cst.Name):
+            made = self._holder(original)
+            if made is not None:
+                return self.storable(made.value, self.bound_values[made].deep_clone())
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
             return self._attribute(original, updated)
@@ -49,8 +53,23 @@ class Places(Indexing):
                     return None
                 base, rebuilt = place
                 return updated.deep_clone(), lambda v: rebuilt(self.with_part(base, updated, v))
+            if any(isinstance(v, Container) and v.site.kind == "tuple" for v in self.facts(original.value)):
+                self.context.report(
+                    original,
+                    "SW4003",
+                    "this changes an array in place that a tuple holds, which takes no new elements",
+                    "keep the arrays in a list",
+                )
             return updated, lambda v: cst.Assign([as_target(updated.deep_clone())], v)
         return None
+
+    def _holder(self, name: cst.Name) -> cst.Assign | None:
+        """`w = module.weight`, for the `w` of a write that can go into the module: `w.mul_(2)`, `w[0] = 1`."""
+        held = any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in self.facts(name))
+        if not held or self.function is None or self.small is None:
+            return None
+        made = held_at(self.function, self.small, name.value, self.context)
+        return made if made in self.bound_values else None
 
     def _attribute(self, original: cst.Attribute, updated: cst.BaseExpression) -> Storable | None:
         """`self.weight`, `p.data`: whose it is decides how it is written."""

@@ -102,6 +102,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
     def leave_Assign(
         self, original_node: cst.Assign, updated_node: cst.Assign
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        self.small = original_node
         if self.is_unkept(original_node) or self.asks_in_vain(original_node):
             return cst.RemoveFromParent()
         if isinstance(original_node.value, cst.Attribute):
@@ -183,6 +184,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
     def leave_AugAssign(
         self, original_node: cst.AugAssign, updated_node: cst.AugAssign
     ) -> cst.BaseSmallStatement | cst.RemovalSentinel:
+        self.small = original_node
         if self.is_unkept(original_node):
             return cst.RemoveFromParent()
         updated_node = updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
@@ -217,9 +219,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
     def leave_Expr(
         self, original_node: cst.Expr, updated_node: cst.Expr
     ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
+        self.small = original_node
         single = self.singles.get(original_node)
         if single is not None and isinstance(updated_node.value, cst.Tuple):
-            return self.leave_Expr(single, cst.Expr(updated_node.value.elements[0].value))
+            original_node, updated_node = single, cst.Expr(updated_node.value.elements[0].value)
         return self.repeated(original_node, self._statement(original_node, updated_node))
 
     def _statement(

@@ -15,8 +15,9 @@ from ..analysis.nodes import walk
 from ..analysis.project import dotted
 from ..analysis.values import NOTHING, UNKNOWN, Tensor
 from .context import Finding
-from .events import Event
+from .events import Event, aliases_at
 from .flow import Names
+from .in_place_calls import without_data
 from .overwriting import choices, events_of
 
 if TYPE_CHECKING:
@@ -99,37 +100,6 @@ def _chosen(function: FunctionInfo, choice: Choice) -> Finding:
     )
 
 
-def _aliases_at(events: list[Event], index: int, *, perhaps: bool = False) -> dict[str, set[str]]:
-    """Names that may share memory when an event happens, by name; `perhaps`: those of possible copies, too."""
-    shared: dict[str, set[str]] = {}
-    for event in _before(events, index):
-        if event.kind not in ("bind", "share"):
-            continue
-        name = event.name
-        group: set[str] = set()
-        for source in (event.sources | event.perhaps if perhaps else event.sources) - {name}:
-            group |= {source} | shared.get(source, set())
-        group.discard(name)
-        always = event.path == events[index].path[: len(event.path)]  # in a branch, if any, that the write is in, too
-        if event.kind == "bind" and always and name not in event.sources:
-            for others in shared.values():
-                others.discard(name)
-            shared[name] = set()
-        shared.setdefault(name, set()).update(group)
-        for other in group:
-            shared.setdefault(other, set()).add(name)
-    return shared
-
-
-def _before(events: list[Event], index: int) -> list[Event]:
-    """What happens before an event; in a loop, the turn before it included."""
-    loops = events[index].loops
-    if not loops:
-        return events[:index]
-    turn = [i for i, event in enumerate(events) if loops[-1] in event.loops]
-    return events[: turn[-1] + 1] + events[turn[0] : index]
-
-
 def _check_write(function: FunctionInfo, events: list[Event], index: int, context: Context) -> Finding | None:
     write = events[index]
     if write.kind not in CHANGES or write.name in context.effects.handed.names.get(function, ()):
@@ -156,7 +126,7 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
     alias = _seen_by_alias(function, events, index, context)
     if alias is not None and alias.severity == "error":
         return alias
-    aliases = sorted(_aliases_at(events, index).get(write.name, set()))
+    aliases = sorted(aliases_at(events, index).get(write.name, set()))
     own = {e.name for e in events[:index] if e.kind == "bind" and e.certain and e.name not in e.sources}
     arguments = [name for name in function.parameters if name not in own and name not in returned]
     seen = next((name for name in (write.name, *aliases) if name in arguments), None)
@@ -230,9 +200,9 @@ def _shared_with(
     """The first name that may share the memory of a write and is read afterwards, or an attribute that may."""
     write = events[index]
     states = frozenset[str]().union(*(event.states for event in events))
-    for other in sorted(_aliases_at(events, index, perhaps=perhaps).get(write.name, set())):
+    for other in sorted(aliases_at(events, index, perhaps=perhaps).get(write.name, set())):
         if "." in other:
-            if other not in states and _is_kept(events, index, other):
+            if (other not in states or write.part) and _is_kept(events, index, other):
                 return other
         elif write.name in states and context.effects.handed.is_variable(function, other):
             continue
@@ -299,9 +269,10 @@ def _held_at(function: FunctionInfo, events: list[Event], index: int, context: C
         return None
     if not _follows(write.node, made, function.node):
         return None
-    if not all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in context.facts(made.value)):
+    root = without_data(made.value)
+    if not all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in context.facts(root)):
         return None
-    path = dotted(made.value)
+    path = dotted(root)
     changed = {event.name for event in events if event.kind == "bind" and event is not bound[0]}
     targets = (part.target for part in walk(function.node) if isinstance(part, cst.AssignTarget))
     changed |= {dotted(target) for target in targets} - {write.name, ""}

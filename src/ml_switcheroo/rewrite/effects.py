@@ -83,6 +83,7 @@ class Effects:
         # functions that write into their argument's memory, and calls that choose that they do (overwriting.py)
         self.overwriting: dict[FunctionInfo, Overwrites] = {}
         self.overwriting_beside: dict[tuple[FunctionInfo, str], bool] = {}
+        self.returned: dict[FunctionInfo, frozenset[str]] = {}  # parameters that functions may give back
         self.choices: dict[FunctionInfo, list[Choice]] | None = None
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 

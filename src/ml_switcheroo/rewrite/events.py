@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MEASURES = frozenset({"shape", "size", "ndim", "dim", "dtype", "device", "numel"})
 SETTINGS = frozenset({"requires_grad_", "share_memory_", "apply_"})  # methods of modules, too
 HOLDERS = {f"builtins.{n}" for n in ("list", "tuple", "dict", "set", "zip", "enumerate", "reversed", "sorted")}
+HOLDERS |= {"copy.copy", "itertools.chain"}
+HOLDING = frozenset({"items", "values", "get", "copy", "pop"})  # methods of collections
 BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.With, cst.Match)
 DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -30,10 +32,10 @@ DEFINITIONS = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 class Event:
     """What happens to a name.
 
-    `kind`: load | bind | share (of memory with `sources`: `xs.append(x)`) | write | change (by an in-place `call`
-    within an expression) | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a call, and
-    read in the same expression). `node` is the small statement. `tests` are those of the branches that it is in, with
-    their outcomes. What a call does may depend on `settings` of the class (overwriting.py).
+    `kind`: load | bind | share (of memory with `sources`: `xs.append(x)`) | return | write | change (by an in-place
+    `call` within an expression) | overwrite (by a call) | replace (by a call, and bound to its result) | reuse (by a
+    call, and read in the same expression). `node` is the small statement. `tests` are those of the branches that it is
+    in, with their outcomes. What a call does may depend on `settings` of the class (overwriting.py).
 
     A name may be the path of an attribute, too (`self.last`). A `part` is what such a path or a collection holds:
     whoever has the module or the collection sees that it is changed.
@@ -116,10 +118,12 @@ class Reader:
         context: Context,
         overwrites: Callable[[cst.Call], Overwrites],
         beside: Callable[[cst.Call, Context], list[cst.BaseExpression]],
+        passes: Callable[[cst.Call], list[cst.BaseExpression]],
     ) -> None:
         self.context = context
         self.overwrites = overwrites  # does a call begin by changing its argument in place?
         self.beside = beside  # the other arguments that it changes
+        self.passes = passes  # the arguments that it may give back
         self.events: list[Event] = []
         self.loops: tuple[cst.CSTNode, ...] = ()
         self.path: tuple[cst.CSTNode, ...] = ()
@@ -282,6 +286,9 @@ class Reader:
             if root:
                 self.add("write", root, node, part=self.changes_part(call))
             self.puts(call)
+        elif isinstance(node, cst.Return) and node.value is not None:
+            self.loads(node.value)
+            self.add("return", "", node, self.held(node.value))
         else:
             for child in children(node):
                 self.loads(child)
@@ -489,8 +496,20 @@ class Reader:
             names = {v.name for v in self.context.facts(node.func) if isinstance(v, Api)}
             if names & HOLDERS or self.is_plain_class(node.func):
                 return frozenset(name for argument in node.args for name in self.held(argument.value))
-            if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("items", "values", "get"):
+            if isinstance(node.func, cst.Attribute) and node.func.attr.value in (
+                "items",
+                "values",
+                "get",
+                "copy",
+                "pop",
+            ):
                 return self.held(node.func.value) if self.is_container(node.func.value) else frozenset()
+        if isinstance(node, (cst.ListComp, cst.GeneratorExp, cst.SetComp)):  # `[x for x in xs if x is not None]`
+            bound = {name.value for name in walk(node.for_in.target) if isinstance(name, cst.Name)}
+            found = self.held(node.elt)
+            return found - bound | self.held(node.for_in.iter) if found & bound else found
+        if isinstance(node, cst.BinaryOperation) and (self.is_list(node.left) or self.is_list(node.right)):
+            return self.held(node.left) | self.held(node.right)  # `[x] + xs`
         return self.sources(node)
 
     def perhaps(self, node: cst.BaseExpression) -> frozenset[str]:
@@ -503,6 +522,9 @@ class Reader:
         if method in self.perhaps_itself:
             return self.sources(owner) if isinstance(owner, cst.Name) else self.perhaps(owner)
         return self.perhaps(owner) if method in self.views else frozenset()
+
+    def is_list(self, node: cst.BaseExpression) -> bool:
+        return isinstance(node, (cst.List, cst.Tuple, cst.ListComp)) or self.is_container(node)
 
     def sources(self, node: cst.BaseExpression) -> frozenset[str]:
         """Names of tensors whose memory the value of an expression may share."""
@@ -521,12 +543,14 @@ class Reader:
         if isinstance(node, cst.Attribute):
             if node.attr.value in self.views:
                 return self.sources(node.value)
-            path = dotted(node) if self.is_tensor(node) else ""
+            path = dotted(node) if self.may_be_tensor(node) and not self.may_be_number(node) else ""
             if path and self.is_state(node):
                 self.states.add(path)
             return frozenset({path}) if path else frozenset()
         if isinstance(node, cst.IfExp):
             return self.sources(node.body) | self.sources(node.orelse)
+        if isinstance(node, cst.Call) and (passed := self.passes(node)):
+            return frozenset(name for argument in passed for name in self.held(argument))
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             name = node.func.attr.value
             plain = name.removesuffix(self.context.engine.inplace_suffix)
@@ -538,3 +562,34 @@ class Reader:
                     return self.sources(node.func.value)
                 return self.sources(node.args[0].value) if node.args else frozenset()
         return frozenset()
+
+
+def aliases_at(events: list[Event], index: int, *, perhaps: bool = False) -> dict[str, set[str]]:
+    """Names that may share memory when an event happens, by name; `perhaps`: those of possible copies, too."""
+    shared: dict[str, set[str]] = {}
+    for event in _before(events, index):
+        if event.kind not in ("bind", "share"):
+            continue
+        name = event.name
+        group: set[str] = set()
+        for source in (event.sources | event.perhaps if perhaps else event.sources) - {name}:
+            group |= {source} | shared.get(source, set())
+        group.discard(name)
+        always = event.path == events[index].path[: len(event.path)]  # in a branch, if any, that the write is in, too
+        if event.kind == "bind" and always and name not in event.sources:
+            for others in shared.values():
+                others.discard(name)
+            shared[name] = set()
+        shared.setdefault(name, set()).update(group)
+        for other in group:
+            shared.setdefault(other, set()).add(name)
+    return shared
+
+
+def _before(events: list[Event], index: int) -> list[Event]:
+    """What happens before an event; in a loop, the turn before it included."""
+    loops = events[index].loops
+    if not loops:
+        return events[:index]
+    turn = [i for i, event in enumerate(events) if loops[-1] in event.loops]
+    return events[: turn[-1] + 1] + events[turn[0] : index]

@@ -24,7 +24,7 @@ from ..analysis.values import (
     Layer,
     Partial,
 )
-from .events import Reader, changes_argument
+from .events import Reader, aliases_at, changes_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +66,12 @@ KNOWN_TRUE = (Api, ClassRef, Factory, FunctionRef, Instance, Layer, Partial)
 def events_of(function: FunctionInfo, context: Context) -> list[Event]:
     """What a function does to its names, calls that overwrite them included."""
     assert isinstance(function.node, cst.FunctionDef)
-    reader = Reader(context, lambda call: overwrites(call, function, context), overwritten_beside)
+    reader = Reader(
+        context,
+        lambda call: overwrites(call, function, context),
+        overwritten_beside,
+        lambda call: given_back(call, context),
+    )
     reader.block(function.node.body)
     return reader.events
 
@@ -91,7 +96,20 @@ def overwrites(call: cst.Call, function: FunctionInfo, context: Context) -> Over
 
 def overwritten_beside(call: cst.Call, context: Context) -> list[cst.BaseExpression]:
     """The arguments other than the first that a function of the project always writes into."""
-    found = []
+    return [
+        arg.value
+        for index, arg, function, name in _handed_over(call, context)
+        if (index or arg.keyword is not None) and _writes_into(function, name, context)
+    ]
+
+
+def given_back(call: cst.Call, context: Context) -> list[cst.BaseExpression]:
+    """The arguments that a function of the project may give back as they are, or in a collection."""
+    return [arg.value for _, arg, function, name in _handed_over(call, context) if name in _returned(function, context)]
+
+
+def _handed_over(call: cst.Call, context: Context) -> Iterator[tuple[int, cst.Arg, FunctionInfo, str]]:
+    """The arguments of a call, by the functions of the project that may run, and their parameters."""
     for value in context.facts(call.func):
         function, skipped = context.effects.runs(value), 0
         if isinstance(value, Instance) and value.cls.is_module:
@@ -104,12 +122,25 @@ def overwritten_beside(call: cst.Call, context: Context) -> list[cst.BaseExpress
         for index, arg in enumerate(call.args):
             if arg.star:
                 break
-            if index == 0 and arg.keyword is None:
-                continue
             name = arg.keyword.value if arg.keyword else parameters[index] if index < len(parameters) else None
-            if name in parameters and _writes_into(function, str(name), context):
-                found.append(arg.value)
-    return found
+            if name in parameters:
+                yield index, arg, function, str(name)
+
+
+def _returned(function: FunctionInfo, context: Context) -> frozenset[str]:
+    """The parameters whose memory the result of a function may share."""
+    known = context.effects.returned.get(function)
+    if known is None:
+        context.effects.returned[function] = frozenset()  # for functions that call themselves
+        events = events_of(function, context)
+        found: set[str] = set()
+        for index, event in enumerate(events):
+            if event.kind == "return" and event.sources:
+                shared = aliases_at(events, index)
+                found |= event.sources.union(*(shared.get(name, ()) for name in event.sources))
+                found -= {e.name for e in events[:index] if e.kind == "bind" and e.certain and e.name not in e.sources}
+        known = context.effects.returned[function] = frozenset(found & set(function.parameters))
+    return known
 
 
 def _writes_into(function: FunctionInfo, name: str, context: Context) -> bool:

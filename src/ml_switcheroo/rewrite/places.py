@@ -65,8 +65,8 @@ class Places(Indexing):
 
     def _holder(self, name: cst.Name) -> cst.Assign | None:
         """`w = module.weight`, for the `w` of a write that can go into the module: `w.mul_(2)`, `w[0] = 1`."""
-        held = any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in self.facts(name))
-        if not held or self.function is None or self.small is None:
+        names = (made.targets[0].target for made in self.bound_values)
+        if self.function is None or self.small is None or not any(name.deep_equals(other) for other in names):
             return None
         made = held_at(self.function, self.small, name.value, self.context)
         return made if made in self.bound_values else None
@@ -95,6 +95,14 @@ class Places(Indexing):
             node = updated.value if isinstance(updated, cst.Subscript) and is_whole(updated) else updated
             target = self.style_expression(self.style.variable_write, x=node.deep_clone())
             return updated, lambda v: cst.Assign([as_target(target)], v)
+        if self._is_computed(original):
+            self.context.report(
+                original,
+                "SW4003",
+                f"this changes in place what the property `{original.attr.value}` gives, which cannot be assigned",
+                "change what the property reads",
+            )
+            return None
         if original.attr.value in LAYER_STATE and self.facts(original.value) <= {UNKNOWN, Const(None)}:
             text = self.context.module.tree.code_for_node(original.value)
             self.context.report(
@@ -105,6 +113,12 @@ class Places(Indexing):
             )
             return None
         return updated, lambda v: cst.Assign([as_target(updated.deep_clone())], v)
+
+    def _is_computed(self, node: cst.Attribute) -> bool:
+        """Does a method of the project compute this attribute?"""
+        owners = [v for v in self.facts(node.value) if isinstance(v, Instance)]
+        methods = [self.engine.find_method(owner.cls, node.attr.value) for owner in owners]
+        return any(method is not None and method.kind == "property" for method in methods)
 
     def _is_variable(self, node: cst.BaseExpression) -> bool:
         """Does this attribute hold a variable of a module (parameter, buffer, weight of a layer)?"""

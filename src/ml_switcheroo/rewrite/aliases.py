@@ -16,7 +16,7 @@ from ..analysis.project import dotted
 from ..analysis.values import NOTHING, UNKNOWN, Tensor
 from .context import Finding
 from .events import Event, aliases_at
-from .flow import Names
+from .flow import Names, bound_names
 from .in_place_calls import without_data
 from .overwriting import choices, events_of
 
@@ -202,13 +202,27 @@ def _shared_with(
     states = frozenset[str]().union(*(event.states for event in events))
     for other in sorted(aliases_at(events, index, perhaps=perhaps).get(write.name, set())):
         if "." in other:
-            if (other not in states or write.part) and _is_kept(events, index, other):
+            root = other.partition(".")[0]
+            seen = _read_after(events, index, root) if _is_new(function, root) else _is_kept(events, index, other)
+            if (other not in states or write.part) and seen:
                 return other
         elif write.name in states and context.effects.handed.is_variable(function, other):
             continue
         elif _read_after(events, index, other):
             return other
     return None
+
+
+def _is_new(function: FunctionInfo, name: str) -> bool:
+    """Does a name stand for what calls have made, and nothing else? Only the function knows that object."""
+    if name in function.parameters or name not in function.variables:
+        return False
+    makers = [
+        part.value
+        for part in walk(function.node)
+        if isinstance(part, cst.Assign) and any(name in bound_names(target.target) for target in part.targets)
+    ]
+    return bool(makers) and all(isinstance(value, cst.Call) for value in makers)
 
 
 def _is_kept(events: list[Event], index: int, path: str) -> bool:

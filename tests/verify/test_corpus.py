@@ -28,7 +28,7 @@ CORPUS = corpus.Corpus.read()
 SEARCH = corpus.search_path(filter(None, os.environ.get("CORPUS_PACKAGES", "").split(os.pathsep)))
 RESULTS = corpus.HERE / "results" / "corpus.json"
 SAMPLE = corpus.chosen(CORPUS, None, "quarter")
-FAST = 45.0  # seconds
+FAST = 30.0  # seconds
 
 
 def test_the_data_file() -> None:

@@ -571,7 +571,9 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         self._tensor_evidence(hub, row, args)
         if hub.returns == "bool" and (constant := self._constant(row.op)) is not None:
             return frozenset({Const(constant)})
-        return self.mask_made(hub, args) or self.typed(hub.returns, node, args.get(0)) or UNKNOWNS
+        same = hub.returns.removeprefix("same(").rstrip(")")  # as which argument
+        first = args.get(list(hub.params).index(same), same) if same in hub.params else args.get(0)
+        return self.mask_made(hub, args) or self.typed(hub.returns, node, first) or UNKNOWNS
 
     def _constant(self, op: str) -> bool | None:
         """What a question of the source (`is another compiler at work?`) always gives in the target."""

@@ -18,7 +18,7 @@ from .events import MEASURES
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
     from ..analysis.model import FunctionInfo
-    from ..analysis.values import Values
+    from ..analysis.values import Value, Values
     from ..kb.loader import KnowledgeBase
 
 PLAIN = (Const, Scalar, Text)
@@ -133,20 +133,12 @@ class Fixed:
             return True  # `x.size(0)`
         if not callees or any(arg.star for arg in node.args):
             return False
-        for callee in callees:
-            if isinstance(callee, FunctionRef):
-                if not self._is_fixed_function(callee.function):
-                    return False
-            elif isinstance(callee, Api):
-                if self._draws(callee.name):
-                    return False
-            elif isinstance(callee, MethodRef) and any(isinstance(v, Tensor) for v in callee.receiver):
-                if self._draws(f"{self.engine.tensor_type}.{callee.name}"):
-                    return False
-                if not isinstance(node.func, cst.Attribute) or not self._is_fixed(node.func.value, function, found):
-                    return False
-            else:
-                return False
+        if not all(map(self._repeats, callees)):
+            return False
+        if any(isinstance(callee, MethodRef) for callee in callees) and not (
+            isinstance(node.func, cst.Attribute) and self._is_fixed(node.func.value, function, found)
+        ):
+            return False
         return all(self._is_fixed(arg.value, function, found) for arg in node.args)
 
     def _draws(self, name: str) -> bool:
@@ -192,19 +184,17 @@ class Fixed:
 
     def _may_call(self, call: cst.Call) -> bool:
         callees = self._values(call.func)
-        for callee in callees:
-            if isinstance(callee, FunctionRef):
-                if not self._is_fixed_function(callee.function):
-                    return False
-            elif isinstance(callee, Api):
-                if self._draws(callee.name):
-                    return False
-            elif isinstance(callee, MethodRef) and any(isinstance(v, Tensor) for v in callee.receiver):
-                if self._draws(f"{self.engine.tensor_type}.{callee.name}"):
-                    return False
-            else:
-                return False
-        return bool(callees)
+        return bool(callees) and all(map(self._repeats, callees))
+
+    def _repeats(self, callee: Value) -> bool:
+        """Does a callee compute the same whenever it is called with the same arguments?"""
+        if isinstance(callee, FunctionRef):
+            return self._is_fixed_function(callee.function)
+        if isinstance(callee, Api):
+            return not self._draws(callee.name)
+        if isinstance(callee, MethodRef) and any(isinstance(v, Tensor) for v in callee.receiver):
+            return not self._draws(f"{self.engine.tensor_type}.{callee.name}")
+        return False
 
 
 def stands_in(node: cst.CSTNode, statement: cst.CSTNode) -> bool:

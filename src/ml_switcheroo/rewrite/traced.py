@@ -513,7 +513,10 @@ class _Scanner(Visitor):
         makers = self.traced.fixed.makers(node, self.function)
         if makers is None:
             return False
-        if not isinstance(node, cst.Name):
+        small = line.body[0]
+        if isinstance(small, cst.Assign) and small.value is node and len(line.body) == 1:
+            self.fixed.add(line)
+        elif not isinstance(node, cst.Name):
             if not stands_in(node, line):
                 return False
             self.fixed_parts[node] = line

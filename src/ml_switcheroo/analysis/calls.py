@@ -53,6 +53,7 @@ _COMMON = """
 COMMON_METHODS = frozenset(_COMMON.split())
 CASTS = frozenset({"to", "float", "half", "double", "bfloat16", "type"})  # modules have these, too
 PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
+_WHOLE = frozenset({"bool_dtype", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 _OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
 
 
@@ -147,12 +148,18 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         return result
 
     def is_cast_of_tensor(self, name: str, call: cst.Call) -> bool:
-        """`mask.float() * x`, `y.to(x.dtype)`: modules have such methods, but nobody computes with what they give."""
+        """`mask.float() * x`, `y.to(x.dtype)`: modules have such methods, but nobody computes with what they give.
+
+        And no module is cast to whole numbers or truth values.
+        """
         if name not in CASTS or name not in self.tensor_methods:
             return False
         owner = call.func.value if isinstance(call.func, cst.Attribute) else None
         inner = owner.func.attr.value if isinstance(owner, cst.Call) and isinstance(owner.func, cst.Attribute) else ""
         if call in self.operands or inner in ARRAY_METHODS:
+            return True
+        named = {v.name for arg in call.args for v in self.facts.get(arg.value, NOTHING) if isinstance(v, Api)}
+        if any(row.op in _WHOLE for name in named for row in self.kb.read(name)):
             return True
         dtypes = [arg.value for arg in call.args if isinstance(arg.value, cst.Attribute) and not arg.star]
         return any(

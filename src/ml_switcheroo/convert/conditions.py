@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from ..analysis.values import is_mask
+from ..analysis.values import Api, is_mask
 from .kinds import kinds_of
 from .literals import literal, parse_value
 
@@ -146,6 +146,8 @@ def _argument(name: str, facts: Facts) -> Any:
         known, value = literal(bound.node)
         if not known:
             known, value = literal(bound.original)
+        if not known and len(bound.values) == 1 and isinstance(api := next(iter(bound.values)), Api):
+            return api.name  # a thing of a framework stands for its name: `torch.FloatTensor` as a dtype
         return value if known else UNKNOWN
     if facts.is_open(name):
         return UNKNOWN

@@ -20,6 +20,13 @@ from .flow import Names, bound_names
 from .in_place_calls import without_data
 from .overwriting import choices, events_of
 
+# A write into what `module.state_dict()` gives: code, message and hint.
+WRITES_STATE = (
+    "SW4003",
+    "this writes into a module through its state_dict(), which holds copies in the target",
+    "collect the new values in a dict of your own, and load_state_dict() it",
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -167,6 +174,8 @@ def _seen_by_alias(function: FunctionInfo, events: list[Event], index: int, cont
     """Who else holds an array that is changed: a name that is read afterwards, or an attribute."""
     write = events[index]
     other = _shared_with(function, events, index, context)
+    if other and other.endswith("()"):
+        return Finding(write.node, *WRITES_STATE)
     if other and "." in other:
         return Finding(
             write.node,

@@ -195,7 +195,7 @@ class Reader:
             self.header(node.iter)
             self.loops, outer = (*self.loops, node), self.loops
             self.path, around = (*self.path, node.body), self.path
-            self.bind(node.target, self.held(node.iter))
+            self.turn(node)
             self.block(node.body)
             self.path, self.loops = around, outer
         elif isinstance(node, cst.While):
@@ -226,6 +226,19 @@ class Reader:
             self.header(node.subject)
             for case in node.cases:
                 self.branch(case.body)
+
+    def turn(self, node: cst.For) -> None:
+        """Binds the names of a loop; keys and counts share no memory with anything."""
+        stream, held = node.iter, self.held(node.iter)
+        target: cst.BaseExpression = node.target
+        numbered = isinstance(stream, cst.Call) and (
+            Api("builtins.enumerate") in self.context.facts(stream.func)
+            or (isinstance(stream.func, cst.Attribute) and stream.func.attr.value == "items")
+        )
+        if numbered and isinstance(target, cst.Tuple) and len(target.elements) == 2:
+            self.bind(target.elements[0].value, frozenset())
+            target = target.elements[1].value
+        self.bind(target, held)
 
     def branch(self, body: cst.BaseSuite) -> None:
         self.path, around = (*self.path, body), self.path
@@ -561,7 +574,15 @@ class Reader:
                 if not is_function:
                     return self.sources(node.func.value)
                 return self.sources(node.args[0].value) if node.args else frozenset()
+            return self._of_state(node)
         return frozenset()
+
+    def _of_state(self, call: cst.Call) -> frozenset[str]:
+        """`model.state_dict()` holds what the module holds, as an attribute of it would."""
+        assert isinstance(call.func, cst.Attribute)
+        owner, kb = dotted(call.func.value), self.context.kb
+        ops = {row.op for row in kb.read(f"{self.context.engine.module_type}.{call.func.attr.value}")}
+        return frozenset({f"{owner}.{call.func.attr.value}()"}) if owner and "state_dict" in ops else frozenset()
 
 
 def aliases_at(events: list[Event], index: int, *, perhaps: bool = False) -> dict[str, set[str]]:

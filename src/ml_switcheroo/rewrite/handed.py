@@ -43,6 +43,7 @@ class Handed(Variables):
         self.fillers: dict[FunctionInfo, set[str]] = {}
         self._uses: dict[FunctionInfo, Uses] = {}
         self.read: set[cst.CSTNode] = set()  # names of variables in loops that change none, where the value is meant
+        self.saved: set[cst.CSTNode] = set()  # calls for the state of a module that must give its variables
         self.items: dict[FunctionInfo, set[str]] = {}  # variables that loops over a module's parameters change
         for function in engine.visits:
             if isinstance(function.node, cst.FunctionDef):
@@ -65,7 +66,9 @@ class Handed(Variables):
     def _look_at_loops(self, function: FunctionInfo, node: cst.FunctionDef) -> None:
         loops = Loops(self, node)
         items = loops.written()
-        self.read |= {name for name in loops.compared if name.value in loops.certain}
+        arrays = set(loops.saved) - items  # nothing changes them: copies will do
+        self.read |= {name for name in loops.compared if name.value in loops.certain - arrays}
+        self.saved |= {call for name in items for call in loops.saved.get(name, ())}
         if items:
             self.items[function] = items
             self.arguments |= loops.targets

@@ -8,7 +8,7 @@ from ..analysis.model import FunctionInfo
 from ..analysis.nodes import walk
 from ..analysis.values import FunctionRef, Tensor
 from ..convert.precedence import SUM, bare, fit, parenthesized
-from .aliases import changed_within, reads_later
+from .aliases import WRITES_STATE, changed_within, reads_later
 from .flow import bound_names
 from .in_memory import as_target, bound_in
 from .in_place_calls import changed_argument, without_data
@@ -34,12 +34,7 @@ class InPlace(Places):
             return self.written(receiver, new_receiver, bare(updated.value), moved=moved)
         part = without_data(receiver)
         if isinstance(part, cst.Subscript) and self._is_state(part.value):
-            self.context.report(
-                original,
-                "SW4003",
-                "this writes into a module through its state_dict(), which holds copies in the target",
-                "collect the new values in a dict of your own, and load_state_dict() it",
-            )
+            self.context.report(original, *WRITES_STATE)
             return updated
         place = self.storable(receiver, new_receiver)
         if place is None:
@@ -209,14 +204,7 @@ class InPlace(Places):
         )
 
     def _is_state(self, node: cst.BaseExpression) -> bool:
-        """Is this `module.state_dict()`, or a name of it?"""
-        if isinstance(node, cst.Name) and self.function is not None:
-            found = [
-                part.value
-                for part in walk(self.function.node)
-                if isinstance(part, cst.Assign) and any(node.value in bound_names(t.target) for t in part.targets)
-            ]
-            return any(isinstance(value, cst.Call) and self._is_state(value) for value in found)
+        """Is this `module.state_dict()`? Names of it are seen as aliases are (aliases.py)."""
         if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
             return False
         rows = self.kb.read(f"{self.engine.module_type}.{node.func.attr.value}")

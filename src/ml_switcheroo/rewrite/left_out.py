@@ -8,8 +8,9 @@ from ..analysis.nodes import walk
 from ..analysis.values import Tensor
 from .base import Walk
 
-# What uses the gradients of a backward pass, or may do so.
-GRADIENT_USERS = frozenset({"grad", "step", "zero_grad", "clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
+# What uses the gradients of a backward pass, or may do so: by these attributes, and by these names anywhere.
+GRADIENT_ATTRIBUTES = frozenset({"grad", "step", "zero_grad"})
+GRADIENT_USERS = frozenset({"clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
 
 
 class LeftOut(Walk):
@@ -81,8 +82,12 @@ class LeftOut(Walk):
     def uses_gradients(self) -> bool:
         """May something in this file use the gradients of a backward pass?"""
         if self.reads_gradients is None:
-            names = (node.attr if isinstance(node, cst.Attribute) else node for node in walk(self.context.module.tree))
-            self.reads_gradients = any(isinstance(name, cst.Name) and name.value in GRADIENT_USERS for name in names)
+            self.reads_gradients = any(
+                node.attr.value in GRADIENT_ATTRIBUTES
+                if isinstance(node, cst.Attribute)
+                else isinstance(node, cst.Name) and node.value in GRADIENT_USERS
+                for node in walk(self.context.module.tree)
+            )
         return self.reads_gradients
 
 

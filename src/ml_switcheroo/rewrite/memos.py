@@ -22,11 +22,12 @@ from .base import Walk
 from .statements import gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from ..analysis.engine import Engine
     from .context import Context
 
+_PLACES = frozenset({"device", "dtype"})
 _PURE_CALLS = frozenset({"str", "int", "float", "tuple", "len", "hash", "id"})
 
 
@@ -178,7 +179,7 @@ class _Finder:
             return False
         reads = [part for part in walk(following) if isinstance(part, cst.Subscript) and part.deep_equals(target)]
         name = owner.attr.value
-        if len(reads) != 1 or isinstance(following, (cst.For, cst.While)):
+        if len(reads) != 1 or isinstance(following, (cst.For, cst.While)) or not _is_told_by(test.left, value, method):
             return False
         self._understood(name, node, node, own)
         store = self.store(name)
@@ -354,6 +355,36 @@ def _declared(statement: cst.CSTNode) -> str | None:
     return None
 
 
+def _is_told_by(key: cst.BaseExpression, value: cst.BaseExpression, method: cst.FunctionDef) -> bool:
+    """Does a value depend on no other names of its method than its key tells? If not, what is kept may be old."""
+    parameters = method.params
+    local = {p.name.value for p in (*parameters.params[1:], *parameters.kwonly_params, *parameters.posonly_params)}
+    made: dict[str, set[str]] = {}
+    for part in walk(method):
+        if isinstance(part, (cst.Assign, cst.AnnAssign, cst.AugAssign)):
+            targets = part.targets if isinstance(part, cst.Assign) else (part,)
+            plain = [target.target for target in targets if isinstance(target.target, (cst.Name, cst.Tuple))]
+            for name in {name for target in plain for name in _names(target)}:
+                made.setdefault(name, set()).update(_names(part.value, whole=True) if part.value is not None else ())
+    local |= made.keys()
+    told = _names(key, whole=True)
+    for _ in made:
+        told |= {name for known in told for name in made.get(known, ())}
+    placed = {  # where an array lies and how exact it is says nothing of its values
+        part.value
+        for part in walk(value)
+        if isinstance(part, cst.Attribute) and part.attr.value in _PLACES and isinstance(part.value, cst.Name)
+    }
+    return _names(value, but=placed) & local <= told
+
+
+def _names(node: cst.CSTNode, *, whole: bool = False, but: Collection[cst.CSTNode] = ()) -> set[str]:
+    """The names that are read, as a whole only (not `x` in `x.shape`) or in any way."""
+    attributes = [part for part in walk(node) if isinstance(part, cst.Attribute)]
+    passed = {part.attr for part in attributes} | ({part.value for part in attributes} if whole else set()) | set(but)
+    return {part.value for part in walk(node) if isinstance(part, cst.Name) and part not in passed}
+
+
 def _key_lines(method: cst.FunctionDef, name: str, found: Memos) -> set[cst.CSTNode]:
     """The line that makes a key which nothing else reads: `key = str(device)`."""
     lines = {
@@ -372,7 +403,8 @@ def _key_lines(method: cst.FunctionDef, name: str, found: Memos) -> set[cst.CSTN
             return set()
     parts = {part for part in walk(method) if isinstance(part, cst.Name) and part.value == name}
     known = {part for statement in (*found.gone, *found.values, line) for part in walk(statement)}
-    return lines if parts <= known else set()
+    written = {part for value in found.values.values() for part in walk(value)}
+    return lines if parts <= known - written else set()
 
 
 def _is_idle(method: cst.FunctionDef, found: Memos) -> bool:

@@ -18,6 +18,8 @@ from .parameter_uses import Uses
 if TYPE_CHECKING:
     from .variables import Variables
 
+# What a dictionary is gone through by -> as which of the kinds below.
+_VIEWS = {"values": "items", "items": "pairs"}
 # What gives the variables of a module one after another -> where they stand in what the loop gets.
 _STREAMS = {"parameters": None, "buffers": None, "named_parameters": 1, "named_buffers": 1}
 
@@ -35,6 +37,7 @@ class Loops(Visitor):
         self.compared: set[cst.Name] = set()  # what stands in comparisons, which variables themselves do not know
         self.targets: set[cst.Name] = set()  # of comprehensions, which have facts as uses do
         self.listed: dict[str, list[cst.Attribute]] = {}  # `for p in (self.a, self.b)`: what p stands for
+        self.saved: dict[str, list[cst.Call]] = {}  # `for v in m.state_dict().values()`: the calls that v comes from
         self.assigned: dict[str, list[cst.BaseExpression]] = {}
         node.body.visit(self)
 
@@ -113,11 +116,13 @@ class Loops(Visitor):
             self.others |= bound_names(target)
         elif kind == "items" and isinstance(target, cst.Name):
             self.items.add(target.value)
+            self._save(target, stream)
             if isinstance(stream, (cst.Tuple, cst.List)):
                 listed = self.listed.setdefault(target.value, [])
                 listed += [e.value for e in stream.elements if isinstance(e.value, cst.Attribute)]
         elif kind == "pairs" and len(parts) == 2 and isinstance(parts[1], cst.Name):
             self.items.add(parts[1].value)
+            self._save(parts[1], stream)
             self.others |= bound_names(parts[0])
         elif kind == "zip" and isinstance(stream, cst.Call) and len(parts) == len(streams := _placed(stream)):
             for part, argument in zip(parts, streams, strict=True):
@@ -127,6 +132,27 @@ class Loops(Visitor):
             self._bind(parts[1], stream.args[0].value)
         else:
             self.others |= bound_names(target)
+
+    def _save(self, target: cst.Name, stream: cst.BaseExpression) -> None:
+        if (call := self._state(stream)) is not None:
+            self.saved.setdefault(target.value, []).append(call)
+
+    def _state(self, stream: cst.BaseExpression) -> cst.Call | None:
+        """`module.state_dict()` in `module.state_dict().items()`, also in a list of it."""
+        if not isinstance(stream, cst.Call):
+            return None
+        if not isinstance(stream.func, cst.Attribute):
+            return self._state(stream.args[0].value) if len(stream.args) == 1 else None
+        call = stream.func.value
+        if stream.func.attr.value not in _VIEWS or not isinstance(call, cst.Call):
+            return None
+        return call if isinstance(call.func, cst.Attribute) and self._op(call.func) == "state_dict" else None
+
+    def _op(self, method: cst.Attribute) -> str:
+        """The hub's name of a method of modules."""
+        rows = self.known.kb.read(f"{self.known.engine.module_type}.{method.attr.value}")
+        own = any(isinstance(v, FunctionRef) for v in self.known.engine.facts.get(method, NOTHING))
+        return rows[0].op if rows and not own else ""
 
     def _kind(self, stream: cst.BaseExpression, named: bool = False) -> str | None:
         if isinstance(stream, cst.Name):
@@ -143,10 +169,11 @@ class Loops(Visitor):
         if names & {"builtins.list", "builtins.tuple"} and stream.args:
             return self._kind(stream.args[0].value, named)
         if isinstance(stream.func, cst.Attribute):
-            engine = self.known.engine
-            rows = self.known.kb.read(f"{engine.module_type}.{stream.func.attr.value}")
-            if rows and rows[0].op in _STREAMS and not any(isinstance(v, FunctionRef) for v in facts):
-                return "items" if _STREAMS[rows[0].op] is None else "pairs"
+            if self._state(stream) is not None:
+                return _VIEWS[stream.func.attr.value]
+            op = self._op(stream.func)
+            if op in _STREAMS:
+                return "items" if _STREAMS[op] is None else "pairs"
         return None
 
 

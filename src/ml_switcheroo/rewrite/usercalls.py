@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import libcst as cst
@@ -242,6 +243,8 @@ class Calls(Registrations, ProjectCalls, Modes, Freezing, InMemory, Walk):
         if isinstance(call, Misfit):
             result = self._refusal(name) or call
         else:
+            if original in self.effects.handed.saved and (variables := self.kb.hub("state_variables")) is not None:
+                call = replace(call, op=variables)
             site = next((v.site for v in self.facts(original) if isinstance(v, Container)), None)
             needs_helper = site is not None and site in self.effects.rich_sites and call.op.kind == "layer"
             result = (
@@ -412,7 +415,7 @@ class Calls(Registrations, ProjectCalls, Modes, Freezing, InMemory, Walk):
         kept = self.context.findings[before:]
         del self.context.findings[before:]
         code = self.context.module.tree.code_for_node
-        if code(result) == code(updated):
+        if code(result) == code(updated) and not any(finding.severity == "error" for finding in kept):
             return updated
         if any(isinstance(v, Instance) for v in owners):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
-from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site, modules_of
+from .model import MAPPINGS, MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site, modules_of
 from .texts import glob
 from .values import (
     BOOL,
@@ -83,7 +83,7 @@ class Attributes(EngineBase):
             if name in value.site.named and value.site.kind in (*MODULE_CONTAINERS, "tuple"):
                 return self.read(value.site.named[name])
             # A computed child name ("unit*") must not hide the methods of the container, such as add_module.
-            method = hasattr(list, name) or self._is_of_modules(name)
+            method = hasattr(dict if value.site.kind in MAPPINGS else list, name) or self._is_of_modules(name)
             if value.site.kind in ("Sequential", "ModuleDict") and not method:
                 found = NOTHING
                 for pattern, cell in list(value.site.patterns.items()):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .base import Arguments, EngineBase
-from .model import Cell, Site
+from .model import MAPPINGS, Cell, Site
 from .values import NOTHING, UNKNOWNS, Const, Container, Instance, Scalar, Text, Value, Values
 
 if TYPE_CHECKING:
     import libcst as cst
 
 NAMED = frozenset({"Sequential", "ModuleDict", "ParameterDict"})
-MAPPINGS = frozenset({"dict", "ModuleDict", "ParameterDict"})
 
 
 class ContainerCalls(EngineBase):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import libcst as cst
 
+MAPPINGS = frozenset({"dict", "ModuleDict", "ParameterDict"})
 MODULE_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 

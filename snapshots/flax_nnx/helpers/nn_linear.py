@@ -81,6 +81,10 @@ class EmbeddingBag(nnx.Module):
         if padding_idx is not None:
             self.embedding[...] = self.embedding[...].at[padding_idx].set(0)
 
+    @property
+    def weight(self):
+        return self.embedding
+
     def __call__(self, input, offsets=None, per_sample_weights=None):
         return embedding_bag(
             input, self.embedding[...], offsets, self.mode, per_sample_weights, self.include_last_offset,

@@ -4,13 +4,24 @@ import jax.numpy as jnp
 from flax import nnx
 
 
+def weight_name(module):
+    """What the layer calls what torch calls `weight`; None where it has no such thing."""
+    native = any(base.__module__.startswith("flax.nnx.nn.") for base in type(module).__mro__)
+    names = ("kernel", "embedding", "scale", "weight") if native else ("weight",)
+    return next((name for name in names if hasattr(module, name)), None)
+
+
+def has_weight(module):
+    """Whether this is a layer with what torch calls `weight`, if only None."""
+    return weight_name(module) is not None
+
+
 def weight_of(module):
     """The variable that torch calls `weight`, whatever kind of layer this is."""
-    for name in ("kernel", "embedding", "scale", "weight"):
-        found = getattr(module, name, None)
-        if found is not None:
-            return found
-    raise AttributeError(f"{type(module).__name__} has no weight")
+    name = weight_name(module)
+    if name is None:
+        raise AttributeError(f"{type(module).__name__} has no weight")
+    return getattr(module, name)
 
 
 class TransposedWeight(nnx.Module):

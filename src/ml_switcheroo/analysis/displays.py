@@ -39,6 +39,7 @@ class Displays(Narrowing, EngineBase):
         for index, element in enumerate(node.elements):
             if isinstance(element, cst.StarredElement):
                 inner = self.elements(self.evaluate(element.value), element.value)
+                self.loops.add(element.value)
                 self.write(site.elements, inner)
                 cells = None
                 continue

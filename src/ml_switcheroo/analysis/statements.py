@@ -342,6 +342,8 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
                 self.write(owner.site.named.setdefault(name, Cell()), values)
 
     def _unpack(self, target: cst.Tuple | cst.List, values: Values) -> None:
+        self.record(target, values)
+        self.loops.add(target)
         count = len(target.elements)
         starred = any(isinstance(e, cst.StarredElement) for e in target.elements)
         for index, element in enumerate(target.elements):

@@ -382,6 +382,14 @@ class Walk(cst.CSTTransformer):
     def _mark_types(self, node: cst.BaseExpression) -> None:
         raise NotImplementedError
 
+    def layer_attribute(
+        self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
+    ) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def read_by_name(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression | None:
+        raise NotImplementedError
+
     def reference(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
         raise NotImplementedError
 

@@ -374,7 +374,7 @@ class Effects:
                 for value in site.elements.values:
                     if self._returns_several(value):
                         self.rich_sites.add(site)
-        for node, values in facts.items():
+        for node in facts:
             if isinstance(node, cst.Subscript):
                 self._mark(facts.get(node.value, NOTHING), subscript=True)
             elif isinstance(node, (cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp)):
@@ -382,8 +382,6 @@ class Effects:
                 while part is not None:
                     self._mark(facts.get(part.iter, NOTHING))
                     part = part.inner_for_in
-            elif isinstance(node, cst.StarredElement):
-                self._mark(values)
         for iterated in self.engine.loops:
             self._mark(facts.get(iterated, NOTHING))
         for function in self.engine.visits:

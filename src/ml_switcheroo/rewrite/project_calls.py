@@ -8,17 +8,14 @@ import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS
 from ..analysis.values import (
-    NOTHING,
     Api,
     ClassRef,
-    Const,
     Container,
     Factory,
     Instance,
     Layer,
     MethodRef,
     Partial,
-    Scalar,
     Value,
     Values,
 )
@@ -65,15 +62,9 @@ class ProjectCalls(Walk):
                     f"this calls one of {names}, ..., whose arguments the target names and orders differently",
                     "call the functions by name in the branches of an if",
                 )
-        if any(isinstance(v, Api) and v.name == "builtins.hasattr" for v in values) and len(original.args) == 2:
-            owner = self.context.source_api(self.facts(original.args[0].value))
-            name = next(iter(self.facts(original.args[1].value)), None)
-            if owner is not None and isinstance(name, Const):  # what the framework offers is known from its snapshot
-                self.context.changed = True
-                return cst.Name(str(self.kb.is_known_api(f"{owner}.{name.value}")))
-        special = self._getattr_on_framework(original, updated, values)
-        if special is not None:
-            return special
+        named = self.read_by_name(original, updated, values)
+        if named is not None:
+            return named
         if any(self.effects.value_takes_stream(v) for v in values) or original in self.engine.factories:
             if not any(map(self._makes_module, values)) and any(map(self._takes_none, values)):
                 return self._with_stream_if_taken(original, updated)
@@ -176,51 +167,6 @@ class ProjectCalls(Walk):
         rows = self.kb.read(name)
         hub = self.kb.hub(rows[0].op) if rows else None
         return hub is not None and hub.kind == "function"
-
-    def _getattr_on_framework(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression | None:
-        if not any(isinstance(v, Api) and v.name == "builtins.getattr" for v in values) or not original.args:
-            return None
-        place = original.args[0].value
-        while isinstance(place, cst.Call) and place.args:  # getattr(getattr(framework, "part"), "name")
-            place = place.args[0].value
-        owner = self.context.source_api(self.facts(original.args[0].value))
-        if owner is None or not self.is_direct(place):
-            return None
-        names = self.facts(original.args[1].value) if len(original.args) > 1 else NOTHING
-        known = sorted({v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)})
-        others = [v for v in names if not isinstance(v, Const)]
-        if not known or any(v != Scalar("str") for v in others):
-            self.context.report(
-                original,
-                "SW5003",
-                "which name of the framework this reads is decided when it runs",
-                "use a dictionary of the classes that may be asked for",
-            )
-            return original
-        if original in self.on_path and all(self.is_framework_module(f"{owner}.{name}") for name in known):
-            return updated
-        elements = []
-        for name in known:
-            api = self.kb.canonical(f"{owner}.{name}")
-            before = len(self.context.findings)
-            marker = cst.Name("value")
-            node = self.reference(marker, marker, api)
-            if len(self.context.findings) > before:
-                del self.context.findings[before:]
-                self.context.report(original, "SW1001", f"{api} is not known")
-                return original
-            elements.append(cst.DictElement(cst.SimpleString(repr(name).replace("'", '"')), node))
-        if others:  # an annotation says that the caller chooses
-            self.context.report(
-                original,
-                "SW5003",
-                f"which name this reads is decided when it runs: only {', '.join(known)} can be found here",
-                "add to the dictionary what else may be asked for: another name is a KeyError",
-                severity="warning",
-            )
-        elif len(elements) == 1:
-            return elements[0].value
-        return cst.Subscript(cst.Dict(elements), [cst.SubscriptElement(cst.Index(updated.args[1].value))])
 
     def with_stream(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
         """The call with the random stream of this place as a keyword."""

@@ -396,7 +396,7 @@ class References(Modes, Fused, Freezing, Walk):
         if self._only_arrays_have(owners, attr):
             return self._property(original_node, updated_node, owners, attr)
         if any(isinstance(v, Layer) for v in owners):
-            return self._layer_attribute(original_node, updated_node, owners, attr)
+            return self.layer_attribute(original_node, updated_node, owners, attr)
         if any(isinstance(v, (Instance, ClassRef)) for v in owners):
             return self._member(original_node, updated_node, owners, attr, values or frozenset())
         if any(isinstance(v, Tensor) for v in owners):
@@ -500,7 +500,7 @@ class References(Modes, Fused, Freezing, Walk):
         layers = [v.cls.layer for v in owners if isinstance(v, Instance) and v.cls.layer]
         stored = frozenset(v for owner in owners if isinstance(owner, Instance) for v in self._stored(owner, attr))
         if not stored and layers and original not in self.safe_stores:
-            return self._layer_attribute(original, updated, frozenset(Layer(op) for op in layers), attr)
+            return self.layer_attribute(original, updated, frozenset(Layer(op) for op in layers), attr)
         if original in self.plain or original in self.peeked or original in self.safe_stores:
             return updated
         roles = {v.role for v in stored if isinstance(v, Tensor)}
@@ -568,7 +568,7 @@ class References(Modes, Fused, Freezing, Walk):
             found |= cls.constants
         return found
 
-    def _layer_attribute(
+    def layer_attribute(
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
     ) -> cst.BaseExpression:
         """An attribute of a framework's layer: weights have other names (and orders of axes) in the target."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.calls import base_type
+from ..analysis.model import MAPPINGS
 from ..analysis.nodes import Visitor
 from ..analysis.project import dotted
 from ..analysis.values import (
@@ -144,7 +145,7 @@ class Traced:
             return self.is_array(node.elt, function)
         values = self.engine.facts.get(node, NOTHING)
         for value in values:
-            if isinstance(value, Container):
+            if isinstance(value, Container) and value.site.kind not in MAPPINGS:
                 elements = value.site.elements.values
                 if any(isinstance(v, Tensor) and not v.weak for v in elements) and not elements & UNKNOWNS:
                     return True

@@ -33,6 +33,7 @@ from .freezing import Freezing
 from .in_memory import InMemory
 from .in_place_calls import changed_argument, pure_name, same_place, without_data
 from .modes import Modes
+from .named_reads import NamedReads
 from .project_calls import ProjectCalls
 from .registrations import Registrations
 
@@ -59,7 +60,7 @@ MODULE_ONLY = frozenset(_ONLY.split())
 MODULE_LISTS = frozenset({"modules", "children", "buffers"})  # called without arguments
 
 
-class Calls(Registrations, ProjectCalls, Modes, Freezing, InMemory, Walk):
+class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:

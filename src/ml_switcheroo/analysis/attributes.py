@@ -123,8 +123,7 @@ class Attributes(EngineBase):
         """A property that gives the direct parts of a module by name."""
         if not modules_of(frozenset({value})) or (isinstance(value, Instance) and name in value.cls.attributes):
             return None
-        hubs = [self.kb.hub(row.op) for row in self.kb.read(f"{self.module_type}.{name}")]
-        if not any(hub is not None and hub.kind == "property" and hub.returns == "dict[module]" for hub in hubs):
+        if not self.names_parts(name):
             return None
         site = self.site(node, "dict")
         own = value.cls.self_site if isinstance(value, Instance) else None
@@ -136,6 +135,11 @@ class Attributes(EngineBase):
         for part in modules_of(self.parts_of(value)):
             self.write(site.elements, frozenset({part}))
         return frozenset({Container(site)})
+
+    def names_parts(self, name: str) -> bool:
+        """Does this attribute of modules give their direct parts by name?"""
+        hubs = [self.kb.hub(row.op) for row in self.kb.read(f"{self.module_type}.{name}")]
+        return any(hub is not None and hub.kind == "property" and hub.returns == "dict[module]" for hub in hubs)
 
     def parts_of(self, value: Value) -> Values:
         """What a module or container of the project is known to be made of."""

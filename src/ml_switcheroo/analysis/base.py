@@ -188,6 +188,9 @@ class EngineBase:
     def _tuple(self, node: cst.CSTNode, parts: list[Values]) -> Values:
         raise NotImplementedError
 
+    def names_parts(self, name: str) -> bool:
+        raise NotImplementedError
+
     def parts_of(self, value: Value) -> Values:
         raise NotImplementedError
 

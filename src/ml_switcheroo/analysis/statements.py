@@ -292,6 +292,8 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
                         if part is not None:
                             self.evaluate(part)
             self.record(target, values)
+            if isinstance(target.value, cst.Attribute) and self.names_parts(target.value.attr.value):
+                self.store_computed_attribute(self.evaluate(target.value.value), keys, values)
             for owner in owners:
                 if isinstance(owner, Container):
                     self.store_element(owner, keys, values)

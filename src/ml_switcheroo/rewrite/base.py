@@ -382,6 +382,9 @@ class Walk(cst.CSTTransformer):
     def _mark_types(self, node: cst.BaseExpression) -> None:
         raise NotImplementedError
 
+    def is_parts(self, node: cst.BaseExpression) -> bool:
+        raise NotImplementedError
+
     def layer_attribute(
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
     ) -> cst.BaseExpression:

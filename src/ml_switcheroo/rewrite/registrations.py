@@ -35,12 +35,12 @@ class Registrations(Walk):
         if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
             attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
             return cst.Assign([cst.AssignTarget(attribute)], bare(value))
-        return cst.Expr(_set(owner, name, value))
+        return cst.Expr(set_attribute(owner, name, value))
 
     def registration_call(self, call: cst.Call, op: str) -> cst.Call | None:
         """A registration inside of an expression (`register = lambda name, x: self.register_buffer(name, x)`)."""
         parts = self._registered_value(call, op)
-        return None if parts is None else _set(*parts)
+        return None if parts is None else set_attribute(*parts)
 
     def _registered_value(
         self, call: cst.Call, op: str
@@ -103,7 +103,8 @@ def _is_none(node: cst.BaseExpression) -> bool:
     return isinstance(node, cst.Name) and node.value == "None"
 
 
-def _set(owner: cst.BaseExpression, name: cst.BaseExpression, value: cst.BaseExpression) -> cst.Call:
+def set_attribute(owner: cst.BaseExpression, name: cst.BaseExpression, value: cst.BaseExpression) -> cst.Call:
+    """`setattr(owner, name, value)`."""
     comma = cst.Comma(whitespace_after=SPACE)
     return cst.Call(
         cst.Name("setattr"), [cst.Arg(owner, comma=comma), cst.Arg(name, comma=comma), cst.Arg(bare(value))]

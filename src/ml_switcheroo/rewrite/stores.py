@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import UNKNOWN, Const, Tensor
+from ..analysis.values import UNKNOWN, Const, Container, Tensor
 from ..convert.precedence import SUM, TERM, bare, fit
 from .attributes import AttributeStores
 from .base import Walk, is_empty_context
@@ -21,7 +21,7 @@ from .in_place_calls import before_comma, pure_name, without_data
 from .left_out import LeftOut
 from .modes import Modes
 from .parts import Parts
-from .registrations import Registrations
+from .registrations import Registrations, set_attribute
 from .seeds import Seeds
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         elif isinstance(target, cst.Attribute):
             self.safe_stores.add(target)
             self.plain.add(target)
+        elif isinstance(target, cst.Subscript) and self.is_parts(target.value):
+            self.callees.add(target.value)
         elif isinstance(target, (cst.Tuple, cst.List)):
             for element in target.elements:
                 self._mark_target(element.value)
@@ -145,6 +147,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             parts = self.store_items(original, updated, target, new_target)
             if parts is not None:
                 return parts
+        if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript) and self.is_parts(target.value):
+            return self._store_module(new_target, updated.value)
         put = is_put(original)
         if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript) and not put:
             self.alone_value[target] = original.value
@@ -159,6 +163,41 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             return self.store_attribute(original, updated, target, new_target)
         written = self.written_assign(original, updated)
         return written if written is not None and not self.failed() else None
+
+    def is_parts(self, node: cst.BaseExpression) -> bool:
+        """`self._modules`: the parts of a module by name."""
+        return (
+            isinstance(node, cst.Attribute)
+            and self.engine.names_parts(node.attr.value)
+            and any(isinstance(v, Container) for v in self.facts(node))
+        )
+
+    def visit_Del(self, node: cst.Del) -> bool:
+        if isinstance(node.target, cst.Subscript) and self.is_parts(node.target.value):
+            self.callees.add(node.target.value)
+        return super().visit_Del(node) is not False
+
+    def leave_Del(self, original_node: cst.Del, updated_node: cst.Del) -> cst.BaseSmallStatement:
+        place, target = original_node.target, updated_node.target
+        if not isinstance(place, cst.Subscript) or not self.is_parts(place.value):
+            return updated_node
+        assert isinstance(target, cst.Subscript) and isinstance(target.value, cst.Attribute)
+        index = target.slice[0].slice
+        assert isinstance(index, cst.Index)
+        self.context.changed = True
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        owner = cst.Arg(target.value.value, comma=comma)
+        return cst.Expr(cst.Call(cst.Name("delattr"), [owner, cst.Arg(index.value)]))
+
+    def _store_module(self, target: cst.Subscript, value: cst.BaseExpression) -> cst.BaseSmallStatement:
+        """`self._modules[name] = layer` sets an attribute."""
+        place, index = target.value, target.slice[0].slice
+        assert isinstance(place, cst.Attribute) and isinstance(index, cst.Index)
+        self.context.changed = True
+        name = index.value.evaluated_value if isinstance(index.value, cst.SimpleString) else None
+        if isinstance(name, str) and name.isidentifier():
+            return cst.Assign([cst.AssignTarget(cst.Attribute(place.value, cst.Name(name)))], value)
+        return cst.Expr(set_attribute(place.value, index.value, value))
 
     def _fills_itself(self, node: cst.Assign) -> bool:
         """`m.weight = nn.init.zeros_(m.weight)`: an initialiser gives back what it has filled."""

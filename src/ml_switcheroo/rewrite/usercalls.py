@@ -60,6 +60,9 @@ MODULE_ONLY = frozenset(_ONLY.split())
 MODULE_LISTS = frozenset({"modules", "children", "buffers"})  # called without arguments
 
 
+_CHANGES_PARTS = frozenset({"pop", "popitem", "clear", "update", "setdefault", "move_to_end"})
+
+
 class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, Walk):
     """Replaces calls."""
 
@@ -320,6 +323,14 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         new_func = updated.func
         assert isinstance(new_func, cst.Attribute)
         self.receivers[original] = new_func.value
+        if name in _CHANGES_PARTS and self.is_parts(func.value):
+            self.context.report(
+                original,
+                "SW5001",
+                f"{name}() changes the parts of a module by their dictionary, which the target does not have",
+                "assign the attribute, or delete it with delattr()",
+            )
+            return updated
         if any(isinstance(v, Super) for v in owners):
             return self._super_call(original, updated, name, owners)
         if any(isinstance(v, Instance) and v.cls.differentiable for v in owners):

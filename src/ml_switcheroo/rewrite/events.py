@@ -267,7 +267,8 @@ class Reader:
                 self.add("write", inplace, node, part=self.changes_part(node.value))
             for target in node.targets:
                 self.target(target.target, node.value, node)
-            names = [target.target.value for target in node.targets if isinstance(target.target, cst.Name)]
+            plain = [target.target for target in node.targets if isinstance(target.target, (cst.Name, cst.Attribute))]
+            names = [name for target in plain if (name := dotted(target))]
             if len(names) > 1 and self.may_be_tensor(node.value) and not self.may_be_number(node.value):  # `a = b = x`
                 self.add("share", names[0], node, frozenset(names[1:]))
         elif isinstance(node, cst.AnnAssign) and node.value is not None:

@@ -119,7 +119,8 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             return clipped
         if original_node.value in self.selected and isinstance(updated_node.value, cst.Subscript):
             return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
-        stored = self._store_one(original_node, updated_node) if len(original_node.targets) == 1 else None
+        single = len(original_node.targets) == 1
+        stored = (self._store_one if single else self._store_each)(original_node, updated_node)
         if stored is None and not self.failed():
             stored = self.store_renamed(original_node, updated_node)
         if stored is not None:
@@ -130,6 +131,33 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
+
+    def _store_each(
+        self, original: cst.Assign, updated: cst.Assign
+    ) -> cst.FlattenSentinel[cst.BaseSmallStatement] | None:
+        """`a[0, 1] = a[1, 0] = value`: a statement for each target where one of them is a part of an array."""
+        targets = [part.target for part in original.targets]
+        if self.writes_through or not any(isinstance(t, cst.Subscript) and self._is_array(t.value) for t in targets):
+            return None
+        value: cst.BaseExpression = updated.value
+        statements: list[cst.BaseSmallStatement] = []
+        pairs = sorted(zip(targets, updated.targets, strict=True), key=lambda pair: not isinstance(pair[0], cst.Name))
+        if not isinstance(value, (cst.Name, cst.BaseNumber)) and not isinstance(pairs[0][0], cst.Name):
+            name = cst.Name(self.context.free_name("value"))
+            statements.append(cst.Assign([cst.AssignTarget(name)], value))
+            value = name
+        for target, new_target in pairs:
+            one = updated.with_changes(targets=[new_target], value=value)
+            stored = self._store_one(cst.Assign([cst.AssignTarget(target)], original.value), one)
+            statements += list(stored) if isinstance(stored, cst.FlattenSentinel) else []
+            if not isinstance(stored, cst.FlattenSentinel):
+                statements.append(stored if isinstance(stored, cst.BaseSmallStatement) else one)
+            if isinstance(target, cst.Name):
+                value = cst.Name(target.value)
+        return cst.FlattenSentinel(statements)
+
+    def _is_array(self, node: cst.BaseExpression) -> bool:
+        return any(isinstance(v, Tensor) for v in self.facts(node))
 
     def _store_one(
         self, original: cst.Assign, updated: cst.Assign

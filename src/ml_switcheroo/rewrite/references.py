@@ -26,6 +26,7 @@ from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit, without_row
 from .base import Walk
+from .dtypes import Dtypes
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .modes import Modes
@@ -54,7 +55,7 @@ def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence
     return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
-class References(Modes, Fused, Freezing, Walk):
+class References(Modes, Fused, Freezing, Dtypes, Walk):
     """Replaces what is read without being called."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -165,6 +166,8 @@ class References(Modes, Fused, Freezing, Walk):
     def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
         """`"silu" in dir(torch.nn.functional)`: what the framework offers is known from its snapshot."""
         part = original_node.comparisons[0]
+        if isinstance(part.operator, (cst.Is, cst.IsNot)) and len(original_node.comparisons) == 1:
+            return self.by_value(original_node, updated_node)
         call = part.comparator
         if len(original_node.comparisons) > 1 or not isinstance(part.operator, (cst.In, cst.NotIn)):
             return updated_node

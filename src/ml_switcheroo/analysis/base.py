@@ -92,6 +92,7 @@ class EngineBase:
         self.forwarding: set[ClassInfo] = set()  # classes whose forward is an attribute that is called just now
         self.bare: dict[str, Cell] = {}  # what is assigned to attributes of modules without a class of their own
         self.operands: set[cst.CSTNode] = set()  # what is computed with, which no module is
+        self.type_tests: set[tuple[cst.CSTNode, cst.BaseExpression]] = set()  # `type(m) == T`: m and T
         self.loops: set[cst.CSTNode] = set()  # what is gone through by `for`, `*` and unpacking
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
         self.replaced: set[cst.CSTNode] = set()  # `try` whose handler imports the framework's own version (imports.py)

@@ -12,6 +12,7 @@ from .base import EngineBase
 from .displays import Displays
 from .model import Cell
 from .narrowing import Narrowing
+from .nodes import type_test
 from .project import dotted
 from .texts import is_text, join_text, percent
 from .values import (
@@ -226,6 +227,8 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
     def _comparison(self, node: cst.Comparison) -> Values:
         if not any(isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)) for part in node.comparisons):
             self.operands.update((node.left, *(part.comparator for part in node.comparisons)))
+        if (asked := type_test(node)) is not None:
+            self.type_tests.add(asked[:2])
         sides = self.evaluate(node.left)
         identity = False
         if sides == NONE:  # an argument of which nothing is known but its default

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from .base import EngineBase
+from .nodes import type_test
 from .project import dotted
 from .values import (
     NOTHING,
@@ -40,7 +41,7 @@ class Narrowing(EngineBase):
         elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
             self._narrow_comparison(test, outcome)
         elif isinstance(test, cst.Call) and dotted(test.func) == "isinstance" and len(test.args) == 2:
-            self._narrow_isinstance(test, outcome)
+            self._narrow_isinstance(test.args[0].value, test.args[1].value, outcome)
         elif isinstance(test, (cst.Name, cst.Attribute)):
             self._filter(test, lambda value: _may_be(value, outcome))
 
@@ -101,6 +102,9 @@ class Narrowing(EngineBase):
                     self.env[path] = frozenset({Const(None)})
             else:
                 self._filter(test.left, lambda value: value != Const(None))
+        elif (asked := type_test(test)) is not None:
+            if asked[2] == outcome:  # where it is not this type, it may still be one that inherits from it
+                self._narrow_isinstance(asked[0], asked[1], True)
         elif isinstance(operator, (cst.Equal, cst.NotEqual)):
             wanted = self.evaluate(right)
             if len(wanted) == 1 and isinstance(next(iter(wanted)), Const):
@@ -125,8 +129,7 @@ class Narrowing(EngineBase):
             vague = any(not isinstance(value, Const) for value in known)
             self.env[path] = frozenset(texts) if vague else known & texts
 
-    def _narrow_isinstance(self, test: cst.Call, outcome: bool) -> None:
-        subject, types = test.args[0].value, test.args[1].value
+    def _narrow_isinstance(self, subject: cst.BaseExpression, types: cst.BaseExpression, outcome: bool) -> None:
         wanted: list[Value] = []
         names: set[str] = set()
         for part in _alternatives(types):
@@ -160,7 +163,7 @@ class Narrowing(EngineBase):
             vague = {v for v in known if isinstance(v, Unknown) or v == Layer("Module") or v == Layer("")}
             if vague or not known:
                 better = frozenset(v for v in (self._instance_of(w) for w in wanted) if v is not None) | frozenset(
-                    _python_value(self, n, test) for n in names
+                    _python_value(self, n, types) for n in names
                 )
                 if better:
                     self.env[path] = (known - vague) | better

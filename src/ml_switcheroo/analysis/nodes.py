@@ -84,3 +84,21 @@ def _handlers(
         return None if method is getattr(cst.CSTVisitor, name, None) else method
 
     return own(f"visit_{node.__name__}"), own(f"leave_{node.__name__}")
+
+
+def type_test(node: cst.Comparison) -> tuple[cst.BaseExpression, cst.BaseExpression, bool] | None:
+    """`type(m) == T`, `m.__class__ not in (T, U)`: what is tested, for which types, and whether it is to be one."""
+    if len(node.comparisons) != 1:
+        return None
+    left, part = node.left, node.comparisons[0]
+    if isinstance(left, cst.Call) and isinstance(left.func, cst.Name) and left.func.value == "type":
+        subject = left.args[0].value if len(left.args) == 1 else None
+    else:
+        subject = left.value if isinstance(left, cst.Attribute) and left.attr.value == "__class__" else None
+    if subject is None or not isinstance(part.operator, (*_SAME, *_OTHER)):
+        return None
+    return subject, part.comparator, isinstance(part.operator, _SAME)
+
+
+_SAME = (cst.Is, cst.Equal, cst.In)
+_OTHER = (cst.IsNot, cst.NotEqual, cst.NotIn)

@@ -350,17 +350,22 @@ class Effects:
                         cls.constants.add(name)
 
     def _asked_for_modules(self) -> set[str]:
-        """Ops of layers that reach `isinstance(x, nn.Module)`: a plain function in their place would not be one."""
-        found: set[str] = set()
+        """Ops of layers that something asks for by their types: a plain function in their place would not be one.
+
+        Those that reach `isinstance(x, nn.Module)` or `type(x) == T`, and those that are named there.
+        """
+        facts = self.engine.facts
+        tests = list(self.engine.type_tests)
         for function in self.engine.visits:
             for call, callees in function.calls.items():
-                if len(call.args) != 2 or not any(
-                    isinstance(v, Api) and v.name == "builtins.isinstance" for v in callees
-                ):
-                    continue
-                for value in self.engine.facts.get(call.args[0].value, NOTHING):
-                    if isinstance(value, Layer):
-                        found.add(value.op)
+                if len(call.args) == 2 and any(isinstance(v, Api) and v.name == "builtins.isinstance" for v in callees):
+                    tests.append((call.args[0].value, call.args[1].value))
+        found = {v.op for subject, _ in tests for v in facts.get(subject, NOTHING) if isinstance(v, Layer)}
+        for _, types in tests:
+            parts = [e.value for e in types.elements] if isinstance(types, (cst.Tuple, cst.List)) else [types]
+            values = {value for part in parts for value in facts.get(part, NOTHING)}
+            values |= {v for c in values if isinstance(c, Container) for v in c.site.elements.values}
+            found |= {row.op for v in values if isinstance(v, Api) for row in self.kb.read(v.name)}
         return found
 
     # ---- containers --------------------------------------------------------------------------------------------------

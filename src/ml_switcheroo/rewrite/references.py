@@ -30,6 +30,7 @@ from .dtypes import Dtypes
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .modes import Modes
+from .type_tests import TypeTests
 from .variables import layer_ops
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence
     return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
-class References(Modes, Fused, Freezing, Dtypes, Walk):
+class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
     """Replaces what is read without being called."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -141,6 +142,7 @@ class References(Modes, Fused, Freezing, Dtypes, Walk):
         return True
 
     def visit_Comparison(self, node: cst.Comparison) -> bool:
+        self.mark_type_test(node)
         for part in node.comparisons:
             if isinstance(part.operator, (cst.Is, cst.IsNot)):
                 self.plain.add(node.left)
@@ -165,6 +167,9 @@ class References(Modes, Fused, Freezing, Dtypes, Walk):
 
     def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
         """`"silu" in dir(torch.nn.functional)`: what the framework offers is known from its snapshot."""
+        tested = self.type_tested(original_node, updated_node)
+        if tested is not None:
+            return tested
         part = original_node.comparisons[0]
         if isinstance(part.operator, (cst.Is, cst.IsNot)) and len(original_node.comparisons) == 1:
             return self.by_value(original_node, updated_node)

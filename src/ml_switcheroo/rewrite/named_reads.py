@@ -77,7 +77,7 @@ class NamedReads(Walk):
     # ---- getattr -----------------------------------------------------------------------------------------------------
 
     def _of_layer(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression | None:
-        """`getattr(layer, "weight")` is `layer.weight`; with another value for layers without one, it is refused."""
+        """`getattr(layer, "weight")` is `layer.weight`; with a value for layers without one, it is refused."""
         owner, name = original.args[0].value, self._name(original)
         owners = self.facts(owner)
         if not name.isidentifier() or not (self._layer_names(owners, name) or name == WEIGHT):
@@ -92,6 +92,7 @@ class NamedReads(Walk):
                     "SW1002",
                     f"which layer this is decides how its {name} is stored, and the class is not known",
                     f"test with isinstance(), and read layer.{name}",
+                    severity="error" if len(original.args) > 2 else "warning",  # a layer without one says so itself
                 )
             return updated
         read = cst.Attribute(owner, cst.Name(name))

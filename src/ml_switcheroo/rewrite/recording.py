@@ -164,6 +164,8 @@ class Recording(Walk):
 
     def _holds_arrays(self, node: cst.BaseExpression) -> bool | None:
         """True for an array, False for what has none in it, None for what may have."""
+        if isinstance(node, (cst.List, cst.Tuple, cst.Dict)) and not node.elements:
+            return False  # what is put in later is a constant already
         values = self.facts(node)
         if any(isinstance(v, Tensor) and v.role == "value" for v in values):
             plain = all(isinstance(v, (Tensor, Scalar)) or v == Const(None) for v in values)

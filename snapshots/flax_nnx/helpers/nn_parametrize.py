@@ -28,6 +28,10 @@ class ComputedWeight(nnx.Module):
     def ndim(self):
         return self.original.ndim
 
+    @property
+    def size(self):
+        return self.original.size
+
 
 class NormalizedWeight(ComputedWeight):
     """g times the direction of v: one length for each position along an axis, or a single one (axis None)."""

@@ -51,6 +51,10 @@ class TransposedWeight(nnx.Module):
     def ndim(self):
         return 2
 
+    @property
+    def size(self):
+        return self.weight.size
+
 
 class KernelView:
     """A layer's kernel as torch orders its axes, (outputs, inputs, ...); what is written goes to the layer."""
@@ -78,6 +82,10 @@ class KernelView:
     @property
     def ndim(self):
         return self.kernel.ndim
+
+    @property
+    def size(self):
+        return self.kernel.size
 
 
 def weight_view(module):

@@ -195,8 +195,8 @@ def _seen_by_alias(function: FunctionInfo, events: list[Event], index: int, cont
         return Finding(
             write.node,
             "SW4002",
-            f"this changes `{write.name}` in place; where it is `{other}` itself and no copy (its dtype, device and "
-            f"layout may be the ones asked for already), `{other}` keeps its old values in the target",
+            f"this changes `{write.name}` in place; where it is `{other}` itself and no copy (a conversion may have "
+            f"nothing to do, a loop no turn), `{other}` keeps its old values in the target",
             f"copy the tensor first (`.clone()`) if the change is not meant for `{other}`",
             severity="warning",
         )

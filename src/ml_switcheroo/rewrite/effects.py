@@ -83,7 +83,8 @@ class Effects:
         # functions that write into their argument's memory, and calls that choose that they do (overwriting.py)
         self.overwriting: dict[FunctionInfo, Overwrites] = {}
         self.overwriting_beside: dict[tuple[FunctionInfo, str], bool] = {}
-        self.returned: dict[FunctionInfo, frozenset[str]] = {}  # parameters that functions may give back
+        # parameters that functions may give back, and those that they give back where a loop has no turn
+        self.returned: dict[FunctionInfo, tuple[frozenset[str], frozenset[str]]] = {}
         self.choices: dict[FunctionInfo, list[Choice]] | None = None
         self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
 

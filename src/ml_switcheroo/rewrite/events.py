@@ -118,12 +118,12 @@ class Reader:
         context: Context,
         overwrites: Callable[[cst.Call], Overwrites],
         beside: Callable[[cst.Call, Context], list[cst.BaseExpression]],
-        passes: Callable[[cst.Call], list[cst.BaseExpression]],
+        passes: Callable[[cst.Call, bool], list[cst.BaseExpression]],
     ) -> None:
         self.context = context
         self.overwrites = overwrites  # does a call begin by changing its argument in place?
         self.beside = beside  # the other arguments that it changes
-        self.passes = passes  # the arguments that it may give back
+        self.passes = passes  # the arguments that it may give back, or gives back rarely
         self.events: list[Event] = []
         self.loops: tuple[cst.CSTNode, ...] = ()
         self.path: tuple[cst.CSTNode, ...] = ()
@@ -530,6 +530,8 @@ class Reader:
         """Names of tensors that the value of an expression is a copy of, or is itself."""
         if isinstance(node, cst.IfExp):
             return self.perhaps(node.body) | self.perhaps(node.orelse)
+        if isinstance(node, cst.Call) and (passed := self.passes(node, True)):
+            return frozenset(name for argument in passed for name in self.held(argument))
         if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
             return frozenset()
         method, owner = node.func.attr.value, node.func.value
@@ -563,7 +565,7 @@ class Reader:
             return frozenset({path}) if path else frozenset()
         if isinstance(node, cst.IfExp):
             return self.sources(node.body) | self.sources(node.orelse)
-        if isinstance(node, cst.Call) and (passed := self.passes(node)):
+        if isinstance(node, cst.Call) and (passed := self.passes(node, False)):
             return frozenset(name for argument in passed for name in self.held(argument))
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             name = node.func.attr.value

@@ -70,7 +70,7 @@ def events_of(function: FunctionInfo, context: Context) -> list[Event]:
         context,
         lambda call: overwrites(call, function, context),
         overwritten_beside,
-        lambda call: given_back(call, context),
+        lambda call, rarely: given_back(call, context, rarely=rarely),
     )
     reader.block(function.node.body)
     return reader.events
@@ -103,9 +103,13 @@ def overwritten_beside(call: cst.Call, context: Context) -> list[cst.BaseExpress
     ]
 
 
-def given_back(call: cst.Call, context: Context) -> list[cst.BaseExpression]:
-    """The arguments that a function of the project may give back as they are, or in a collection."""
-    return [arg.value for _, arg, function, name in _handed_over(call, context) if name in _returned(function, context)]
+def given_back(call: cst.Call, context: Context, *, rarely: bool) -> list[cst.BaseExpression]:
+    """The arguments that a function of the project may give back as they are, or in a collection.
+
+    `rarely`: those that it gives back only if a loop has no turn.
+    """
+    handed = _handed_over(call, context)
+    return [arg.value for _, arg, function, name in handed if name in _returned(function, context)[int(rarely)]]
 
 
 def _handed_over(call: cst.Call, context: Context) -> Iterator[tuple[int, cst.Arg, FunctionInfo, str]]:
@@ -127,19 +131,24 @@ def _handed_over(call: cst.Call, context: Context) -> Iterator[tuple[int, cst.Ar
                 yield index, arg, function, str(name)
 
 
-def _returned(function: FunctionInfo, context: Context) -> frozenset[str]:
-    """The parameters whose memory the result of a function may share."""
+def _returned(function: FunctionInfo, context: Context) -> tuple[frozenset[str], frozenset[str]]:
+    """The parameters whose memory the result of a function may share, and those that loops without a turn leave."""
     known = context.effects.returned.get(function)
     if known is None:
-        context.effects.returned[function] = frozenset()  # for functions that call themselves
+        context.effects.returned[function] = frozenset(), frozenset()  # for functions that call themselves
         events = events_of(function, context)
-        found: set[str] = set()
+        often: set[str] = set()
+        rarely: set[str] = set()
         for index, event in enumerate(events):
             if event.kind == "return" and event.sources:
                 shared = aliases_at(events, index)
-                found |= event.sources.union(*(shared.get(name, ()) for name in event.sources))
-                found -= {e.name for e in events[:index] if e.kind == "bind" and e.certain and e.name not in e.sources}
-        known = context.effects.returned[function] = frozenset(found & set(function.parameters))
+                found = event.sources.union(*(shared.get(name, ()) for name in event.sources)) & {*function.parameters}
+                bound = [e for e in events[:index] if e.kind == "bind" and e.name not in e.sources]
+                kept = found - {e.name for e in bound if e.certain}
+                left = {e.name for e in bound if len(e.loops) == len(e.path)}  # in loops, and in no branch
+                often |= kept - left
+                rarely |= kept & left
+        known = context.effects.returned[function] = frozenset(often), frozenset(rarely - often)
     return known
 
 

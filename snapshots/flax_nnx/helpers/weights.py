@@ -16,10 +16,12 @@ def has_weight(module):
     return weight_name(module) is not None
 
 
-def weight_of(module):
-    """The variable that torch calls `weight`, whatever kind of layer this is."""
+def weight_of(module, *default):
+    """The variable that torch calls `weight`, whatever kind of layer this is; without one the default, if given."""
     name = weight_name(module)
     if name is None:
+        if default:
+            return default[0]
         raise AttributeError(f"{type(module).__name__} has no weight")
     return getattr(module, name)
 

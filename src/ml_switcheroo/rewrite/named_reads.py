@@ -87,6 +87,9 @@ class NamedReads(Walk):
             return None
         if names is None or len(original.args) > 2:
             if self.kb.helper("weight_of") is not None:
+                if name == WEIGHT and original in self.plain:  # `getattr(norm, "weight", None) is not None`
+                    args = [part for i, part in enumerate(updated.args) if i != 1]
+                    return cst.Call(cst.Name(self.context.helper_name("weight_of")), args)
                 self.context.report(
                     original,
                     "SW1002",

@@ -44,6 +44,10 @@ class TransposedWeight(nnx.Module):
     def ndim(self):
         return 2
 
+    @property
+    def size(self):
+        return self.weight.size
+
 
 def is_jax_function(value):
     """Whether this is a function of JAX, or a partial one."""

@@ -163,6 +163,10 @@ class TransposedWeight(nnx.Module):
     def ndim(self):
         return 2
 
+    @property
+    def size(self):
+        return self.weight.size
+
 
 def gather_along(x: jax.Array, dim: int, index: jax.Array) -> jax.Array:
     """Elements of x along dim at the places that index names; the other places are those of index."""

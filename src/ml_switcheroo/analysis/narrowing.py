@@ -214,7 +214,7 @@ class Narrowing(EngineBase):
 
 
 def _alternatives(node: cst.BaseExpression) -> list[cst.BaseExpression]:
-    if isinstance(node, cst.Tuple):
+    if isinstance(node, (cst.Tuple, cst.List, cst.Set)):
         return [e.value for e in node.elements]
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
         return [*_alternatives(node.left), *_alternatives(node.right)]

@@ -382,6 +382,9 @@ class Walk(cst.CSTTransformer):
     def _mark_types(self, node: cst.BaseExpression) -> None:
         raise NotImplementedError
 
+    def check_named_types(self, node: cst.BaseExpression, types: cst.BaseExpression) -> None:
+        raise NotImplementedError
+
     def is_parts(self, node: cst.BaseExpression) -> bool:
         raise NotImplementedError
 

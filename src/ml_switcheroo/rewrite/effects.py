@@ -363,7 +363,7 @@ class Effects:
                     tests.append((call.args[0].value, call.args[1].value))
         found = {v.op for subject, _ in tests for v in facts.get(subject, NOTHING) if isinstance(v, Layer)}
         for _, types in tests:
-            parts = [e.value for e in types.elements] if isinstance(types, (cst.Tuple, cst.List)) else [types]
+            parts = [e.value for e in types.elements] if isinstance(types, (cst.Tuple, cst.List, cst.Set)) else [types]
             values = {value for part in parts for value in facts.get(part, NOTHING)}
             values |= {v for c in values if isinstance(c, Container) for v in c.site.elements.values}
             found |= {row.op for v in values if isinstance(v, Api) for row in self.kb.read(v.name)}

@@ -73,7 +73,7 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
         elif isinstance(node, cst.BinaryOperation):
             self._mark_types(node.left)
             self._mark_types(node.right)
-        elif isinstance(node, cst.List):
+        elif isinstance(node, (cst.List, cst.Set)):
             for element in node.elements:
                 self._mark_types(element.value)
         elif isinstance(node, cst.Subscript):

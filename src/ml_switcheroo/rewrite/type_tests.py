@@ -13,6 +13,8 @@ from ..analysis.values import Api, Container
 from ..convert.precedence import bare
 from .base import Walk
 
+_DISPLAYS = (cst.Tuple, cst.List, cst.Set)
+
 
 class TypeTests(Walk):
     """Writes such tests with isinstance where the types are the framework's."""
@@ -31,16 +33,24 @@ class TypeTests(Walk):
             return None
         self.context.changed = True
         subject, types, holds = translated
-        if isinstance(types, cst.List):
-            types = cst.Tuple(types.elements)
+        part = original.comparisons[0]
+        if isinstance(types, (cst.List, cst.Set)):
+            elements = list(types.elements)
+            if len(elements) == 1 and not isinstance(elements[0], cst.StarredElement):
+                types = elements[0].value
+            else:
+                types = cst.Tuple(elements)
+        elif isinstance(part.operator, (cst.In, cst.NotIn)) and not isinstance(types, cst.Tuple):
+            types = cst.Call(cst.Name("tuple"), [cst.Arg(types)])  # isinstance takes no list and no set
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         test = cst.Call(cst.Name("isinstance"), [cst.Arg(bare(subject), comma=comma), cst.Arg(types)])
         self._check_subclasses(original, asked[1])
+        self.check_named_types(original, asked[1])
         return self.fitted(original, test if holds else cst.UnaryOperation(cst.Not(), test))
 
     def _asked(self, types: cst.BaseExpression) -> list[str]:
         """The names of the framework's types among those that are asked for."""
-        parts = [element.value for element in types.elements] if isinstance(types, (cst.Tuple, cst.List)) else [types]
+        parts = [element.value for element in types.elements] if isinstance(types, _DISPLAYS) else [types]
         values = {v for part in parts for v in self.facts(part)}
         values |= {v for c in values if isinstance(c, Container) for v in c.site.elements.values}
         return sorted(v.name for v in values if isinstance(v, Api) and self.context.is_source(v.name))
@@ -59,5 +69,20 @@ class TypeTests(Walk):
                 "SW5003",
                 f"the target asks with isinstance() here, which holds for {', '.join(heirs[:3])}, too",
                 "leave that class out by a test of its own, if it is not meant",
+                severity="warning",
+            )
+
+    def check_named_types(self, node: cst.BaseExpression, types: cst.BaseExpression) -> None:
+        """`isinstance(m, NORMS)`: a tuple that is named elsewhere may hold classes that layers are not made from."""
+        if isinstance(types, _DISPLAYS) or not any(isinstance(v, Container) for v in self.facts(types)):
+            return
+        ops = {row.op for name in self._asked(types) for row in self.kb.read(name)}
+        rows = [row for op in sorted(ops) if (row := self.kb.write(op)) is not None]
+        if doubtful := [row.op for row in rows if row.helper is not None and row.isinstance is not None]:
+            self.context.report(
+                node,
+                "SW5003",
+                f"the classes for {', '.join(doubtful[:3])} that are named elsewhere may not be those of the layers",
+                "write the classes where they are asked for",
                 severity="warning",
             )

@@ -96,6 +96,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             if len(node.args) == 2:
                 self.plain.add(node.args[0].value)
                 self._mark_types(node.args[1].value)
+                self.check_named_types(node, node.args[1].value)
         elif any(self._initialises(name) for name in names) or "builtins.hasattr" in names:
             for argument in node.args[:1]:
                 self.plain |= {argument.value, without_data(argument.value)}

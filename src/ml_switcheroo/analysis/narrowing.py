@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from .base import EngineBase
-from .nodes import type_test
+from .nodes import alternatives, type_test
 from .project import dotted
 from .values import (
     NOTHING,
@@ -132,7 +132,7 @@ class Narrowing(EngineBase):
     def _narrow_isinstance(self, subject: cst.BaseExpression, types: cst.BaseExpression, outcome: bool) -> None:
         wanted: list[Value] = []
         names: set[str] = set()
-        for part in _alternatives(types):
+        for part in alternatives(types):
             if isinstance(part, cst.Name) and part.value in PYTHON_TYPES:
                 names.add(part.value)
                 continue
@@ -211,14 +211,6 @@ class Narrowing(EngineBase):
             if isinstance(value, Instance)
             else (isinstance(value, Container) and value.site.kind == op)
         )
-
-
-def _alternatives(node: cst.BaseExpression) -> list[cst.BaseExpression]:
-    if isinstance(node, (cst.Tuple, cst.List, cst.Set)):
-        return [e.value for e in node.elements]
-    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
-        return [*_alternatives(node.left), *_alternatives(node.right)]
-    return [node]
 
 
 def _may_be(value: Value, outcome: bool) -> bool:

@@ -100,5 +100,14 @@ def type_test(node: cst.Comparison) -> tuple[cst.BaseExpression, cst.BaseExpress
     return subject, part.comparator, isinstance(part.operator, _SAME)
 
 
+def alternatives(types: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The parts of `(T, U)`, `{T, U}` and `T | U`."""
+    if isinstance(types, (cst.Tuple, cst.List, cst.Set)):
+        return [element.value for element in types.elements]
+    if isinstance(types, cst.BinaryOperation) and isinstance(types.operator, cst.BitOr):
+        return [*alternatives(types.left), *alternatives(types.right)]
+    return [types]
+
+
 _SAME = (cst.Is, cst.Equal, cst.In)
 _OTHER = (cst.IsNot, cst.NotEqual, cst.NotIn)

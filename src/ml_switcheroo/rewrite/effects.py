@@ -27,6 +27,7 @@ from ..analysis.values import (
     Value,
     Values,
 )
+from .asked_types import AskedTypes
 from .handed import Handed
 from .placeholders import all_stores, placeholders, shared_places
 from .procedures import procedures
@@ -86,7 +87,7 @@ class Effects:
         # parameters that functions may give back, and those that they give back where a loop has no turn
         self.returned: dict[FunctionInfo, tuple[frozenset[str], frozenset[str]]] = {}
         self.choices: dict[FunctionInfo, list[Choice]] | None = None
-        self.as_modules = self._asked_for_modules()  # layers that must stay objects, since something asks what they are
+        self.asked_types = AskedTypes(engine)
 
     def _factories(self) -> None:
         """Unknown callables whose results end up where only modules can be."""
@@ -349,25 +350,6 @@ class Effects:
                     )
                     if plain and cls.writers.get(name) == {"__init__"}:
                         cls.constants.add(name)
-
-    def _asked_for_modules(self) -> set[str]:
-        """Ops of layers that something asks for by their types: a plain function in their place would not be one.
-
-        Those that reach `isinstance(x, nn.Module)` or `type(x) == T`, and those that are named there.
-        """
-        facts = self.engine.facts
-        tests = list(self.engine.type_tests)
-        for function in self.engine.visits:
-            for call, callees in function.calls.items():
-                if len(call.args) == 2 and any(isinstance(v, Api) and v.name == "builtins.isinstance" for v in callees):
-                    tests.append((call.args[0].value, call.args[1].value))
-        found = {v.op for subject, _ in tests for v in facts.get(subject, NOTHING) if isinstance(v, Layer)}
-        for _, types in tests:
-            parts = [e.value for e in types.elements] if isinstance(types, (cst.Tuple, cst.List, cst.Set)) else [types]
-            values = {value for part in parts for value in facts.get(part, NOTHING)}
-            values |= {v for c in values if isinstance(c, Container) for v in c.site.elements.values}
-            found |= {row.op for v in values if isinstance(v, Api) for row in self.kb.read(v.name)}
-        return found
 
     # ---- containers --------------------------------------------------------------------------------------------------
 

@@ -18,10 +18,18 @@ class NamedReads(Walk):
         asked = {v.name for v in values if isinstance(v, Api)}
         if len(original.args) < 2 or any(argument.star or argument.keyword is not None for argument in original.args):
             return None
+        if not asked & {"builtins.hasattr", "builtins.getattr"}:
+            return None
+        if renamed := self._called_otherwise(original):
+            self.context.report(
+                original,
+                "SW1002",
+                f"{' and '.join(renamed)} may have another name in the target's layer, and which is read is not known",
+                "write out the turns of the loop that gives the names",
+            )
+            return original
         if "builtins.hasattr" in asked:
             return self._has(original, updated)
-        if "builtins.getattr" not in asked:
-            return None
         return self._of_framework(original, updated) or self._of_layer(original, updated)
 
     def _name(self, call: cst.Call) -> str:
@@ -29,6 +37,17 @@ class NamedReads(Walk):
         names = self.facts(call.args[1].value)
         name = next(iter(names)) if len(names) == 1 else None
         return name.value if isinstance(name, Const) and isinstance(name.value, str) else ""
+
+    def _called_otherwise(self, call: cst.Call) -> list[str]:
+        """Which of several names that may be asked for the target's layers call otherwise."""
+        owners, names = self.facts(call.args[0].value), self.facts(call.args[1].value)
+        texts = {v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)}
+        if len(texts) < 2 or not self._may_be_layer(owners):
+            return []
+        layers = {v.op for v in owners if isinstance(v, Layer)}
+        rows = [self.kb.write(op) for op in (layers if layers and "Module" not in layers else self.kb.ops())]
+        known = [{**row.attributes, **row.weights} for row in rows if row is not None]
+        return sorted(texts & {name for places in known for name, place in places.items() if place != name})
 
     # ---- hasattr -----------------------------------------------------------------------------------------------------
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.nodes import type_test
-from ..analysis.values import Api, Container
+from ..analysis.values import Container
 from ..convert.precedence import bare
 from .base import Walk
-
-_DISPLAYS = (cst.Tuple, cst.List, cst.Set)
 
 
 class TypeTests(Walk):
@@ -40,7 +38,7 @@ class TypeTests(Walk):
                 types = elements[0].value
             else:
                 types = cst.Tuple(elements)
-        elif isinstance(part.operator, (cst.In, cst.NotIn)) and not isinstance(types, cst.Tuple):
+        elif isinstance(part.operator, (cst.In, cst.NotIn)) and not self._is_tuple(asked[1]):
             types = cst.Call(cst.Name("tuple"), [cst.Arg(types)])  # isinstance takes no list and no set
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         test = cst.Call(cst.Name("isinstance"), [cst.Arg(bare(subject), comma=comma), cst.Arg(types)])
@@ -48,20 +46,37 @@ class TypeTests(Walk):
         self.check_named_types(original, asked[1])
         return self.fitted(original, test if holds else cst.UnaryOperation(cst.Not(), test))
 
-    def _asked(self, types: cst.BaseExpression) -> list[str]:
-        """The names of the framework's types among those that are asked for."""
-        parts = [element.value for element in types.elements] if isinstance(types, _DISPLAYS) else [types]
-        values = {v for part in parts for v in self.facts(part)}
-        values |= {v for c in values if isinstance(c, Container) for v in c.site.elements.values}
-        return sorted(v.name for v in values if isinstance(v, Api) and self.context.is_source(v.name))
+    def visit_Tuple(self, node: cst.Tuple) -> bool:
+        if node in self.effects.asked_types.displays:
+            self._mark_types(node)
+        return True
+
+    def visit_Set(self, node: cst.Set) -> bool:
+        if node in self.effects.asked_types.displays:
+            self._mark_types(node)
+        return True
+
+    def visit_List(self, node: cst.List) -> bool:
+        if node in self.effects.asked_types.displays:
+            self._mark_types(node)
+        return True
+
+    def _is_tuple(self, types: cst.BaseExpression) -> bool:
+        known = self.facts(types)
+        return isinstance(types, cst.Tuple) or (
+            bool(known) and all(isinstance(v, Container) and v.site.kind == "tuple" for v in known)
+        )
 
     def _asks_framework(self, types: cst.BaseExpression) -> bool:
-        hubs = [self.kb.hub(row.op) for name in self._asked(types) for row in self.kb.read(name)]
+        hubs = map(self.kb.hub, self._ops(types))
         return any(hub is not None and hub.kind in ("layer", "type") for hub in hubs)
+
+    def _ops(self, types: cst.BaseExpression) -> set[str]:
+        return self.effects.asked_types.ops(types)
 
     def _check_subclasses(self, node: cst.Comparison, types: cst.BaseExpression) -> None:
         """Is there a class of the project that isinstance would find besides?"""
-        ops = {row.op for name in self._asked(types) for row in self.kb.read(name)}
+        ops = self._ops(types)
         heirs = sorted(cls.name for cls in self.engine.classes.values() if {cls.layer, cls.container} & ops)
         if heirs:
             self.context.report(
@@ -73,16 +88,15 @@ class TypeTests(Walk):
             )
 
     def check_named_types(self, node: cst.BaseExpression, types: cst.BaseExpression) -> None:
-        """`isinstance(m, NORMS)`: a tuple that is named elsewhere may hold classes that layers are not made from."""
-        if isinstance(types, _DISPLAYS) or not any(isinstance(v, Container) for v in self.facts(types)):
+        """`isinstance(m, NORMS)`: a tuple whose classes are called as well holds what makes a layer, not its class."""
+        if not self.effects.asked_types.elsewhere(types):
             return
-        ops = {row.op for name in self._asked(types) for row in self.kb.read(name)}
-        rows = [row for op in sorted(ops) if (row := self.kb.write(op)) is not None]
+        rows = [row for op in sorted(self._ops(types)) if (row := self.kb.write(op)) is not None]
         if doubtful := [row.op for row in rows if row.helper is not None and row.isinstance is not None]:
             self.context.report(
                 node,
                 "SW5003",
-                f"the classes for {', '.join(doubtful[:3])} that are named elsewhere may not be those of the layers",
-                "write the classes where they are asked for",
+                f"these types are called elsewhere as well, and what makes {', '.join(doubtful[:3])} is no type",
+                "name the types in the test itself",
                 severity="warning",
             )

@@ -255,7 +255,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             result = (
                 emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
             )
-            stays = call.op.name in self.effects.as_modules or original in self.effects.objects
+            stays = call.op.name in self.effects.asked_types.layers or original in self.effects.objects
             if stays and call.op.kind == "layer" and isinstance(result, Emission) and not _makes(result.node):
                 helper = emit_helper_call(self.kb, call, self.place())
                 result = result if isinstance(helper, Misfit) else helper

@@ -138,6 +138,12 @@ def _api_kind(kb: KnowledgeBase, name: str) -> str:
     return {"float": "dtype", "int": "dtype", "bool": "dtype"}.get(name.removeprefix("builtins."), "unknown")
 
 
+def is_floating(kb: KnowledgeBase, values: Values) -> bool:
+    """Is this certainly a dtype of floating numbers?"""
+    ops = [{row.op for row in kb.read(v.name)} if isinstance(v, Api) else {""} for v in values]
+    return bool(ops) and all(found and all(op.startswith(("float", "bfloat")) for op in found) for found in ops)
+
+
 _CONSTANT_KINDS: dict[type, str] = {
     bool: "bool",
     int: "int",

@@ -16,7 +16,8 @@ class Recipe:
     """How to make an array.
 
     `values`: normal (no two elements are equal), positive, unit (between 0 and 1), special (zeros, ties, infinities,
-    NaN among normal ones) or whole (whole numbers from `low` up to, not including, `high`).
+    NaN among normal ones), definite (matrices that are symmetric and positive definite) or whole (whole numbers from
+    `low` up to, not including, `high`).
     """
 
     shape: tuple[int, ...]
@@ -50,6 +51,8 @@ class Recipe:
         size = int(np.prod(self.shape))
         steps = (np.arange(size) + 0.5 + rng.uniform(-0.3, 0.3, size)) / max(size, 1)
         spread = rng.permutation(steps).reshape(self.shape)  # in (0, 1), no two alike
+        if self.values == "definite" and len(self.shape) > 1 and self.shape[-1] == self.shape[-2]:
+            return spread @ spread.swapaxes(-1, -2) / self.shape[-1] + np.eye(self.shape[-1])
         if self.values == "unit":
             return 0.02 + 0.96 * spread
         return 0.1 + 2.9 * spread if self.values == "positive" else 4.0 * spread - 1.97

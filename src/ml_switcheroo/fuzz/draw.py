@@ -28,6 +28,8 @@ class Drawn:
     style: int = PLAIN  # which arguments stand in their places, and which behind their names
     exact: bool = False  # do these arguments leave nothing to chance?
     smooth: bool = True  # may gradients be compared?
+    fixed: frozenset[str] = frozenset()  # arguments that the row says
+    part: str = ""  # the field of the result that is compared
 
     def example(self, speller: Speller, op: HubOp) -> Example | None:
         """The call as text; None if it cannot be written in this spelling."""
@@ -43,9 +45,16 @@ class Drawn:
                 example = speller.function(op, self.spelling, self.given, choose)
         except UnspellableError:
             return None
-        example.random = "rng" in op.effects and not self.exact
+        if self.part:
+            example.call += f".{self.part}"
+        example.random = draws_numbers(op) and not self.exact
         example.smooth = example.smooth and self.smooth
         return example
+
+
+def draws_numbers(op: HubOp) -> bool:
+    """Are two results only the same by their distribution?"""
+    return "rng" in op.effects or (op.kind != "layer" and "init" in op.effects)
 
 
 def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]:
@@ -63,12 +72,13 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
         spelling = data.draw(st.sampled_from(spellings))
         layer = op.kind == "layer"
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
-        arguments = data.draw(
-            calls(op.params, first, layer=layer, large="rng" in op.effects and not layer, joint=joint)
-        )
+        arguments = data.draw(calls(op.params, first, layer=layer, large=not layer and draws_numbers(op), joint=joint))
         called = data.draw(inputs(op, arguments, joint)) if layer else None
         style = data.draw(st.integers(0, 999))
-        return Drawn(spelling, arguments, called, style, "_exact" in joint, joint.get("_gradients") != "none")
+        smooth = joint.get("_gradients") != "none"
+        fixed = frozenset(name for name, text in joint.items() if text.startswith("="))
+        part = joint.get("_part", "")
+        return Drawn(spelling, arguments, called, style, "_exact" in joint, smooth, fixed, part)
 
     # The second of two draws: the first is the simplest, and further ones would be variants of those before.
     once = settings(

@@ -41,7 +41,7 @@ def shrink(
 def simpler(op: HubOp, drawn: Drawn) -> Iterator[Drawn]:
     """Calls with one thing less in them, the boldest first."""
     for name, param in op.params.items():
-        if name in drawn.given and param.default is not None:
+        if name in drawn.given and name not in drawn.fixed and param.default is not None:
             yield replace(drawn, given={n: v for n, v in drawn.given.items() if n != name})
     for change in (_plain_values, _single, _without_first_axis, *(_smaller(size) for size in range(8, 1, -1))):
         changed = replace(

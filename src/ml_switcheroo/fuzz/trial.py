@@ -71,7 +71,7 @@ class Trial:
         todo = [i for i, outcome in enumerate(outcomes) if outcome.status == "unused"][:wanted]
         if not todo:
             return outcomes
-        migrate = self._migration(text) if op.kind == "layer" and op.weights else None
+        migrate = self._migration(text) if op.kind == "layer" and (op.weights or op.parts) else None
         for i in list(todo) if migrate else ():
             assert migrate is not None
             if not Path(jobs[i]["weights"]).is_file():
@@ -108,7 +108,7 @@ class Trial:
         }
         if example.layer:
             for part in ("weights", "after", "moved", "migrated"):
-                job[part] = str(self.folder / f"{name}.{part}.safetensors") if op.weights else ""
+                job[part] = str(self.folder / f"{name}.{part}.safetensors") if op.weights or op.parts else ""
                 Path(job[part] or self.folder / "none").unlink(missing_ok=True)  # of the operation before
             job["gradients"] = job["gradients"] and not (job["train"] and example.random)
         return job

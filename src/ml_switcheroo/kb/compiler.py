@@ -15,7 +15,7 @@ from .sources import Row, Sources, Spoke
 from .types import TypeTextError, parse_type, split_default
 
 DRAW_WORDS = frozenset(
-    {"_shape", "_values", "_dtype", "_exact", "_gradients"}
+    {"_shape", "_values", "_dtype", "_exact", "_gradients", "_part"}
 )  # what holds for all arrays of a drawn call
 KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace"})
 EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills", "uninitialised"})
@@ -44,7 +44,7 @@ ROW_KEYS = frozenset(
 )
 SAYING = frozenset({"api", "write", "helper", "refuse", "plugin", "isinstance", "attributes", "weights"})
 FORM_KEYS = frozenset({"when", "args", *LADDER})
-WHEN_FUNCTIONS = frozenset({"given", "literal", "kind", "items", "len", "truth"})
+WHEN_FUNCTIONS = frozenset({"given", "literal", "kind", "items", "len", "truth", "floating"})
 
 
 class RowError(Exception):

@@ -92,8 +92,14 @@ class Prover:
 
     def _compare(self, op: HubOp, proof: Proof) -> None:
         source = draws(op, self.speller, self.seed, self.examples * DRAWS)
-        while proof.examples < self.examples and (batch := list(islice(source, 2 * self.examples))):
-            outcomes = self._attempt(op, batch, self.examples - proof.examples)
+        tried = 0
+        while (missing := self.examples - proof.examples) > 0:
+            share = max(proof.examples / tried, 1 / DRAWS) if tried else 0.8  # of the draws that can be compared
+            batch = list(islice(source, round(missing / share) + 1))
+            if not batch:
+                return
+            tried += len(batch)
+            outcomes = self._attempt(op, batch, missing)
             for drawn, outcome in zip(batch, outcomes, strict=True):
                 self._count(op, drawn, outcome, proof)
                 if outcome.status == "failing" and not self._is_known(outcome, proof):

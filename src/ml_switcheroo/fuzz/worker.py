@@ -20,7 +20,7 @@ from . import spokes
 from .arrays import Recipe, from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -52,22 +52,41 @@ def _answer(runner: Any, request: dict[str, Any], answers: TextIO) -> dict[str, 
         return {"failed": one_line(error)}
     found: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
-    for index, job in enumerate(request["jobs"]):
-        answers.write("\n")  # a sign of life
-        answers.flush()
-        try:
-            given = {name: from_json(value) for name, value in job["arguments"].items()}
-            outcome = runner.run(names[job["name"]], given, job)
-        except Exception as error:
+    for index, outcome in enumerate(_outcomes(runner, names, request["jobs"], answers)):
+        if isinstance(outcome, Exception):
             lacks = getattr(runner, "LACKS", None)  # what the framework says of dtypes that it has no kernel for
-            lacking = lacks is not None and lacks.search(str(error)) is not None
-            found.append({"ok": False, "reason": one_line(error), "lacking": lacking})
+            lacking = lacks is not None and lacks.search(str(outcome)) is not None
+            found.append({"ok": False, "reason": one_line(outcome), "lacking": lacking})
             continue
         told = {"plain": outcome.pop("plain", {}), "dtypes": outcome.pop("dtypes", {})}
         found.append({"ok": True, "wide": getattr(runner, "WIDE", False), **told})
         arrays |= {f"{index}|{kind}|{name}": a for kind, group in outcome.items() for name, a in group.items()}
     np.savez(request["out"], **arrays)
     return {"results": found}
+
+
+def _outcomes(
+    runner: Any, names: dict[str, Any], jobs: list[dict[str, Any]], answers: TextIO
+) -> Iterator[dict[str, Any] | Exception]:
+    """What comes of each job, or the exception that it ends in."""
+
+    def alive() -> None:
+        answers.write("\n")
+        answers.flush()
+
+    calls = [
+        (names[job["name"]], {name: from_json(value) for name, value in job["arguments"].items()}, job) for job in jobs
+    ]
+    if hasattr(runner, "run_all"):
+        alive()
+        yield from runner.run_all(calls, alive)
+        return
+    for call in calls:
+        alive()
+        try:
+            yield runner.run(*call)
+        except Exception as error:
+            yield error
 
 
 def one_line(error: BaseException) -> str:

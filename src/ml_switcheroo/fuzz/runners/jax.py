@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -22,71 +23,118 @@ CONCRETE = (
 )
 
 
-def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
-    """Call a function or a module; outputs, and the gradients of its floating inputs and parameters.
+EQUATIONS = 1500  # of one program: compiling takes longer than in proportion beyond
 
-    All of it is one compiled program where that is possible: compiling it once is several times faster than
-    compiling each of its operations. What needs concrete values runs as it is.
+
+def run_all(jobs: list[tuple[Any, dict[str, Any], dict[str, Any]]], alive: Any) -> list[dict[str, Any] | Exception]:
+    """Call functions and modules; for each its outputs, and the gradients of its floating inputs and parameters.
+
+    As many calls as possible are one compiled program: compiling it once is several times faster than compiling each of
+    them, or each of its operations. What needs concrete values runs as it is. `alive` is called now and then.
     """
-    arguments = {name: map_arrays(value, _array) for name, value in given.items()}
-    model = None
-    if isinstance(function, type):
-        model = function(rngs=nnx.Rngs(0))
-        if job["migrated"]:
-            load(model, Path(job["migrated"]))
-        model.train() if job["train"] else model.eval()
-    draws = model is None and "rngs" in inspect.signature(function).parameters
-    call = _Call(function if model is None else model, arguments, draws=draws, gradients=job["gradients"])
-    if job["random"] and model is None:
-        _check_repeatable(function, arguments, call.found)
-    outcome: dict[str, Any] = {
-        "outputs": {name: _numpy(value) for name, value in call.found.items()},
-        "plain": call.plain,
-        "dtypes": {name: str(value.dtype) for name, value in call.found.items()},
-    }
-    if model is not None and job["train"]:
-        outcome["after"] = {name: _numpy(array) for name, array in call.after.items()}
-    if job["gradients"]:
-        outcome["gradients"] = {name: _numpy(g) for name, g in call.gradients.items()}
-        outcome["moved"] = {".".join(map(str, path)): _numpy(g[...]) for path, g in nnx.to_flat_state(call.moved)}
-    return outcome
+    calls = [_attempt(_Call, *job) for job in jobs]
+    program: list[_Call] = []
+    for call in [call for call in calls if isinstance(call, _Call) and call.equations]:
+        if program and sum(c.equations for c in program) + call.equations > EQUATIONS:
+            _run_program(program)
+            alive()
+            program = []
+        program.append(call)
+    _run_program(program)
+    return [_attempt(call.outcome) if isinstance(call, _Call) else call for call in calls]
+
+
+def _attempt(function: Any, *given: Any) -> Any:
+    try:
+        return function(*given)
+    except Exception as error:
+        return error
+
+
+def _run_program(calls: list[_Call]) -> None:
+    """All of them at once; if that fails, each of them runs alone when its outcome is asked for."""
+    try:
+        found = jax.jit(lambda given: [call.whole(*one) for call, one in zip(calls, given, strict=True)])(
+            [call.given for call in calls]
+        )
+    except Exception:
+        return
+    for call, result in zip(calls, found, strict=True):
+        call.result = result
 
 
 class _Call:
-    """What came of a call: arrays and plain values by their places, gradients, and the state of a module after it."""
+    """A call: traced when it is made, executed when its result is asked for, unless a program has done it."""
 
-    def __init__(self, function: Any, arguments: dict[str, Any], *, draws: bool, gradients: bool) -> None:
+    def __init__(self, function: Any, given: dict[str, Any], job: dict[str, Any]) -> None:
+        self.job, self.function = job, function
+        self.arguments = {name: map_arrays(value, _array) for name, value in given.items()}
         self.plain: dict[str, Any] = {}
-        is_module = isinstance(function, nnx.Module)
-        graph, trained, rest = nnx.split(function if is_module else nnx.Module(), nnx.Param, ...)
-        arrays, _ = leaves(arguments, _is_array)
-        floats = {n: a for n, a in arrays.items() if gradients and jnp.issubdtype(a.dtype, jnp.floating)}
+        self.result: Any = None
+        self.model = self._model(function) if isinstance(function, type) else None
+        draws = self.model is None and "rngs" in inspect.signature(function).parameters
+        graph, trained, rest = nnx.split(self.model or nnx.Module(), nnx.Param, ...)
+        arrays, _ = leaves(self.arguments, _is_array)
+        floats = {n: a for n, a in arrays.items() if job["gradients"] and jnp.issubdtype(a.dtype, jnp.floating)}
 
         def call(floats: Any, trained: Any, arrays: Any, rest: Any) -> Any:
             # Variables are written where they are made: within the gradient, as `trained` is.
             model = nnx.merge(graph, trained, jax.tree.map(lambda leaf: leaf, rest))
             streams = {"rngs": nnx.Rngs(0)} if draws else {}
-            result = (model if is_module else function)(**_replace(arguments, arrays | floats, ""), **streams)
+            called = function if self.model is None else model
+            result = called(**_replace(self.arguments, arrays | floats, ""), **streams)
             found, self.plain = leaves(result, _is_array)
             found = {name: jnp.asarray(value) for name, value in found.items()}
             return _loss(found), (found, {name: v[...] for name, v in state_of(model).items()})
 
         def whole(*given: Any) -> Any:
-            if gradients:
+            if job["gradients"]:
                 return jax.grad(call, argnums=(0, 1), has_aux=True)(*given)
             return ({}, nnx.State({})), call(*given)[1]
 
-        given = (floats, trained, {n: a for n, a in arrays.items() if n not in floats}, rest)
+        self.given = (floats, trained, {n: a for n, a in arrays.items() if n not in floats}, rest)
+        self.whole: Any = jax.jit(whole)
         try:
-            (self.gradients, self.moved), (self.found, self.after) = jax.jit(whole)(*given)
+            self.equations = _size(self.whole.trace(*self.given).jaxpr.jaxpr) + 1
         except CONCRETE:
-            (self.gradients, self.moved), (self.found, self.after) = whole(*given)
+            self.whole, self.equations = whole, 0
+
+    def _model(self, made: Any) -> Any:
+        model = made(rngs=nnx.Rngs(0))
+        if self.job["migrated"]:
+            load(model, Path(self.job["migrated"]))
+        model.train() if self.job["train"] else model.eval()
+        return model
+
+    def outcome(self) -> dict[str, Any]:
+        """Arrays and plain values by their places, gradients, and the state of a module after the call."""
+        if self.result is None:
+            self.result = self.whole(*self.given)
+        (gradients, moved), (found, after) = self.result
+        if self.job["random"] and self.model is None:
+            _check_repeatable(self, found)
+        outcome: dict[str, Any] = {
+            "outputs": {name: _numpy(value) for name, value in found.items()},
+            "plain": self.plain,
+            "dtypes": {name: str(value.dtype) for name, value in found.items()},
+        }
+        if self.model is not None and self.job["train"]:
+            outcome["after"] = {name: _numpy(array) for name, array in after.items()}
+        if self.job["gradients"]:
+            outcome["gradients"] = {name: _numpy(g) for name, g in gradients.items()}
+            outcome["moved"] = {".".join(map(str, path)): _numpy(g[...]) for path, g in nnx.to_flat_state(moved)}
+        return outcome
 
 
-def _check_repeatable(function: Any, arguments: dict[str, Any], found: dict[str, Any]) -> None:
+def _size(jaxpr: Any) -> int:
+    """How many equations a program has, with those of the programs in it."""
+    return sum(1 + sum(_size(inner) for inner in jax.extend.core.jaxprs_in_params(one.params)) for one in jaxpr.eqns)
+
+
+def _check_repeatable(call: _Call, found: dict[str, Any]) -> None:
     """The same key, the same numbers (rounded as another program with no gradients may round them)."""
-    if "rngs" in inspect.signature(function).parameters:
-        again = _Call(function, arguments, draws=True, gradients=False).found
+    if "rngs" in inspect.signature(call.function).parameters:
+        again = call.whole(*call.given)[1][0]
         if any(not jnp.allclose(again[name], value, 1e-3, 1e-5, equal_nan=True) for name, value in found.items()):
             raise ValueError("two calls with the same key differ")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..kb.model import HubOp
 
 OBJECTS = frozenset({"optimizer", "schedule", "distribution"})  # results that are compared by what is done with them
+STALE = 30  # so many draws without a new one: there are no more
 PLAIN = -1  # the style in which every argument stands in its place
 
 
@@ -59,7 +61,7 @@ def draws_numbers(op: HubOp) -> bool:
 
 def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]:
     """At most so many different calls."""
-    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import HealthCheck, Phase, given, reject, settings
     from hypothesis import seed as seeded
     from hypothesis import strategies as st
 
@@ -68,7 +70,9 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
     found: list[Drawn] = []
 
     def one(data: st.DataObject) -> Drawn:
-        data.draw(st.integers(0, 1 << 30))  # the second draw begins with another choice than the first: let it be this
+        # The first turn is always the simplest call: it ends here, after a choice that tells the next turn from it.
+        if data.draw(st.integers(0, 1 << 30)) == 0 and not next(turns):
+            reject()
         spelling = data.draw(st.sampled_from(spellings))
         layer = op.kind == "layer"
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
@@ -80,22 +84,27 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
         part = joint.get("_part", "")
         return Drawn(spelling, arguments, called, style, "_exact" in joint, smooth, fixed, part)
 
-    # The second of two draws: the first is the simplest, and further ones would be variants of those before.
+    # One call a seed: further ones would be variants of those before.
     once = settings(
-        max_examples=2, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+        max_examples=1, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
     # Hypothesis reads the source of what it is given for every seed: this is short.
     collect = once(given(st.data())(lambda data: found.append(one(data))))
 
     seen: set[str] = set()
+    last = 0  # when something new was drawn
     for number in range(count):
+        if number > last + STALE:
+            return
         found.clear()
+        turns = itertools.count()
         seeded(seed * 100_000 + number)(collect)()
         for drawn in found:
             example = drawn.example(speller, op)
             key = example and f"{example.layer} {example.call} {example.arguments}"
             if key and key not in seen:
                 seen.add(key)
+                last = number
                 yield drawn
 
 

@@ -148,7 +148,8 @@ def _other_law(a: Any, b: Any) -> str:
         means = a.mean(), b.mean()
     if a.dtype.kind == "f":  # a value that many draws have is not rounded alike on both sides
         unit = SINGLE * max(float(np.abs(a[np.isfinite(a)]).max(initial=0.0)), 1e-30)
-        a, b = np.round(a / unit), np.round(b / unit)
+        with np.errstate(all="ignore"):
+            a, b = np.round(a / unit), np.round(b / unit)
     places = np.concatenate([a, b])
     apart = [np.searchsorted(np.sort(v), places, "right") / v.size for v in (a, b)]
     distance = float(np.abs(apart[0] - apart[1]).max())

@@ -93,13 +93,13 @@ class Prover:
     def _compare(self, op: HubOp, proof: Proof) -> None:
         source = draws(op, self.speller, self.seed, self.examples * DRAWS)
         tried = 0
-        while (missing := self.examples - proof.examples) > 0:
+        while (missing := self.examples - proof.examples) > 0 or self._unseen(proof):
             share = max(proof.examples / tried, 1 / DRAWS) if tried else 0.8  # of the draws that can be compared
-            batch = list(islice(source, round(missing / share) + 1))
+            batch = list(islice(source, round(missing / share) + 1 if missing > 0 else self.examples))
             if not batch:
                 return
             tried += len(batch)
-            outcomes = self._attempt(op, batch, missing)
+            outcomes = self._attempt(op, batch, missing if missing > 0 else None)
             for drawn, outcome in zip(batch, outcomes, strict=True):
                 self._count(op, drawn, outcome, proof)
                 if outcome.status == "failing" and not self._is_known(outcome, proof):
@@ -108,6 +108,10 @@ class Prover:
                     proof.status, proof.reason = "failing", outcome.reason
                     proof.call = example.paste() if example else ""
                     return
+
+    def _unseen(self, proof: Proof) -> bool:
+        """Are there known differences that no call has shown so far?"""
+        return any(one.calls and one.why not in proof.differences for one in self.known.get(proof.op, ()))
 
     def _is_known(self, outcome: Outcome, proof: Proof) -> bool:
         why = next((one.why for one in self.known.get(proof.op, ()) if one.explains(outcome.reason)), None)

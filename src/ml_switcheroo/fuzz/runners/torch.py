@@ -14,6 +14,17 @@ torch.set_num_threads(1)
 
 def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     """Call a function or a module; outputs, and the gradients of its floating inputs."""
+    try:
+        return _run(function, given, job)
+    finally:  # of what is chosen for the whole program the next call must not know
+        torch.set_autocast_enabled("cpu", False)
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(False)
+        torch.autograd.set_detect_anomaly(False)
+
+
+def _run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     arguments = {name: map_arrays(value, _tensor) for name, value in given.items()}
     floats = _floats(arguments) if job["gradients"] else {}
     for tensor in floats.values():

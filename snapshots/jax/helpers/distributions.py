@@ -43,6 +43,10 @@ class Distribution(nnx.Pytree):
     has_rsample = True  # do gradients flow through draws?
     event_ndim = 0  # axes of one draw
 
+    def __setattr__(self, name, value):
+        """Parameters are parts of the pytree, while they are traced, too."""
+        super().__setattr__(name, nnx.data(value) if isinstance(value, jax.Array) else value)
+
     @property
     def batch_shape(self) -> tuple[int, ...]:
         return self.mean.shape[: self.mean.ndim - self.event_ndim]

@@ -37,6 +37,8 @@ class Recipe:
         if self.dtype.startswith(("int", "uint")):
             low = max(self.low, 0) if self.dtype.startswith("uint") else self.low
             return np.asarray(rng.integers(low, max(self.high, low + 1), self.shape)).astype(self.dtype)
+        if self.values == "whole":
+            return np.asarray(rng.integers(self.low, max(self.high, self.low + 1), self.shape)).astype(self.dtype)
         made = self._spread(rng)
         if self.dtype.startswith("complex"):
             made = made + 1j * self._spread(rng)

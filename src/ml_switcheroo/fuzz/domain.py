@@ -31,6 +31,8 @@ LARGE = ((40, 50), (3000,), (20, 10, 12))
 SIZES = (2, 3, 4, 3, 5, 1)
 VALUES = ("normal", "normal", "normal", "positive", "unit", "special")
 MISSING = object()
+SEEDS = 100_000  # more than a call has: another call's arrays are drawn from further seeds
+OBJECTS = frozenset({"optimizer", "schedule", "distribution"})  # results that are compared by what is done with them
 UNDRAWABLE = frozenset(
     ["module", "callable", "class", "device", "generator", "keywords", "dict", "optimizer", "schedule",
      "distribution", "parameters", "iterator", "ndarray", "memory_format", "bytes", "slice"]
@@ -46,6 +48,14 @@ class Dtype:
     """A dtype as an argument."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """An object as an argument: the operation that makes it, and with what."""
+
+    op: str
+    given: dict[str, Any]
 
 
 @dataclass
@@ -97,12 +107,14 @@ def calls(
     layer: bool = False,
     large: bool = False,
     joint: Mapping[str, str] | None = None,
+    hub: Callable[[str], HubOp | None] | None = None,
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments by parameter name; parameters that have a default are left out at times.
 
     `layer`: they build a layer. `known`: what a layer was built with, where these are the arguments of its call.
     `large`: with thousands of elements, for what is compared by its distribution.
     `joint`: an entry of `draw` in the row, which says more than the types do.
+    `hub`: where the operations are that make objects (`dist: "one of Normal Beta"`).
     """
     joint = joint or {}
     types = {name: parse_type(param.type) for name, param in params.items()}
@@ -112,7 +124,7 @@ def calls(
         if param.default is None and name not in fixed:
             _check(name, types[name])
 
-    return _whole(params, types, fixed, first, known, joint, layer=layer, large=large)
+    return _whole(params, types, fixed, first, known, joint, hub, layer=layer, large=large)
 
 
 @st.composite
@@ -124,6 +136,7 @@ def _whole(
     first: str | None,
     known: Mapping[str, Any] | None,
     joint: Mapping[str, str],
+    hub: Callable[[str], HubOp | None] | None,
     *,
     layer: bool,
     large: bool,
@@ -157,12 +170,23 @@ def _whole(
             value = fixed[name]
         else:
             value = _draw(scene, name, types[name], param.default, leading=name == first or not given)
+        if param.type in OBJECTS and isinstance(value, str) and hub is not None and (maker := hub(value)) is not None:
+            entry = draw(st.sampled_from(maker.draw)) if maker.draw else {}
+            inner = draw(calls(maker.params, joint=entry, hub=hub))
+            value = Made(value, {n: reseeded(v, (len(given) + 1) * SEEDS) for n, v in inner.items()})
         if value is not MISSING:
             given[name] = value
             scene.known.setdefault(name, value)
     if any(isinstance(value, Dtype) and "float" not in value.name for value in given.values()):
         given = {name: _ordinary(value) for name, value in given.items()}
     return given
+
+
+def reseeded(value: Any, offset: int) -> Any:
+    """Other numbers than those of the call around it."""
+    if isinstance(value, Made):
+        return Made(value.op, {name: reseeded(inner, offset) for name, inner in value.given.items()})
+    return replace(value, seed=value.seed + offset) if isinstance(value, Recipe) else value
 
 
 def _word(text: str) -> Any:
@@ -245,9 +269,10 @@ def _tensor(scene: Scene, kind: Type, leading: bool) -> Recipe:
     elif not letters and not leading:
         shape = draw(st.sampled_from((shape, shape, shape, shape[1:], tuple(1 for _ in shape), (), shape[-1:])))
     low, high = _bounds(kind, -4, 5)
-    if kind.bounds:
+    whole = kind.shape == "float" and bool(kind.bounds)
+    if kind.bounds and not whole:
         dtype = "int64" if not dtype.startswith(("int", "uint", "bool")) else dtype
-    return Recipe(shape, dtype, scene.values, scene.seed(), int(low), int(high))
+    return Recipe(shape, dtype, "whole" if whole else scene.values, scene.seed(), int(low), int(high))
 
 
 def _bounds(kind: Type, low: float, high: float) -> tuple[float, float]:

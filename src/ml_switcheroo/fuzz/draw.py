@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .domain import UndrawableError, calls, inputs
+from .domain import OBJECTS, SEEDS, Made, UndrawableError, calls, inputs, reseeded
 from .spelling import Example, Speller, Spelling, UnspellableError
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from ..kb.model import HubOp
 
-OBJECTS = frozenset({"optimizer", "schedule", "distribution"})  # results that are compared by what is done with them
 STALE = 30  # so many draws without a new one: there are no more
 PLAIN = -1  # the style in which every argument stands in its place
 
@@ -32,10 +31,12 @@ class Drawn:
     smooth: bool = True  # may gradients be compared?
     fixed: frozenset[str] = frozenset()  # arguments that the row says
     part: str = ""  # the field of the result that is compared
+    then: HubOp | None = None  # what is called with the object that the operation makes
 
     def example(self, speller: Speller, op: HubOp) -> Example | None:
         """The call as text; None if it cannot be written in this spelling."""
         rng = random.Random(self.style)
+        op = self.then or op
 
         def choose(below: int) -> int:
             return below - 1 if self.style == PLAIN else rng.randrange(below)
@@ -76,13 +77,22 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
         spelling = data.draw(st.sampled_from(spellings))
         layer = op.kind == "layer"
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
-        arguments = data.draw(calls(op.params, first, layer=layer, large=not layer and draws_numbers(op), joint=joint))
+        hub = speller.kb.hub
+        large = not layer and draws_numbers(op)
+        arguments = data.draw(calls(op.params, first, layer=layer, large=large, joint=joint, hub=hub))
         called = data.draw(inputs(op, arguments, joint)) if layer else None
         style = data.draw(st.integers(0, 999))
         smooth = joint.get("_gradients") != "none"
+        then = hub(joint["_then"]) if "_then" in joint else None
+        if then is not None:  # a method of the object: its other arguments are drawn as `_value` says
+            made, *rest = then.params
+            others = {name: then.params[name] for name in rest if then.params[name].default is None}
+            more = data.draw(calls(others, joint=joint | dict.fromkeys(others, joint.get("_value", ""))))
+            arguments = {made: Made(op.name, arguments), **{n: reseeded(v, SEEDS) for n, v in more.items()}}
+            spelling = speller.spellings(then.name)[0]
         fixed = frozenset(name for name, text in joint.items() if text.startswith("="))
         part = joint.get("_part", "")
-        return Drawn(spelling, arguments, called, style, "_exact" in joint, smooth, fixed, part)
+        return Drawn(spelling, arguments, called, style, "_exact" in joint, smooth, fixed, part, then)
 
     # One call a seed: further ones would be variants of those before.
     once = settings(
@@ -110,7 +120,7 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
 
 def check(op: HubOp) -> None:
     """Raises UndrawableError where a parameter is of a kind that cannot be drawn, or a result cannot be compared."""
-    if op.returns in OBJECTS:
+    if op.returns in OBJECTS and not all("_then" in joint for joint in op.draw or ({},)):
         raise UndrawableError(f"its result is a {op.returns}, which is no array")
     for joint in op.draw or ({},):
         calls(op.params, joint=joint)

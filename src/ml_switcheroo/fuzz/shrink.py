@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .arrays import Recipe
+from .domain import Made
 from .draw import PLAIN, Drawn
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def shrink(
 
 def simpler(op: HubOp, drawn: Drawn) -> Iterator[Drawn]:
     """Calls with one thing less in them, the boldest first."""
+    op = drawn.then or op
     for name, param in op.params.items():
         if name in drawn.given and name not in drawn.fixed and param.default is not None:
             yield replace(drawn, given={n: v for n, v in drawn.given.items() if n != name})
@@ -64,6 +66,8 @@ def _each(arguments: Mapping[str, Any], change: Callable[[Recipe], Recipe]) -> d
     def of(value: Any) -> Any:
         if isinstance(value, Recipe):
             return change(value)
+        if isinstance(value, Made):
+            return replace(value, given=_each(value.given, change))
         return [of(item) for item in value] if isinstance(value, list) else value
 
     return {name: of(value) for name, value in arguments.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .arrays import Recipe
-from .domain import Dtype
+from .domain import OBJECTS, Dtype, Made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,11 +108,11 @@ class Speller:
     def _names(self, example: Example) -> list[str]:
         return [self.base] if example.layer else []
 
-    def function(self, op: HubOp, spelling: Spelling, given: dict[str, Any], choose: Any) -> Example:
-        """A function that calls the op. `choose(n)` draws a number below n."""
+    def function(self, op: HubOp, spelling: Spelling, given: dict[str, Any], choose: Any, prefix: str = "") -> Example:
+        """A function that calls the op. `choose(n)` draws a number below n; `prefix`: of the names of its arrays."""
         arrays: dict[str, Any] = {}
         api, method = spelling.row.api, spelling.row.api.startswith(f"{self.tensor}.")
-        values = {name: self._value(name, value, arrays) for name, value in given.items()}
+        values = {name: self._value(prefix + name, value, arrays) for name, value in given.items()}
         first = next(iter(op.params), None)
         before: tuple[str, ...] = ()
         if method:
@@ -122,6 +122,9 @@ class Speller:
             call = f"{receiver}.{api.rpartition('.')[2]}{spelling.suffix}"
             if op.kind == "inplace" or spelling.suffix:
                 before = (f"{receiver} = {receiver}.{self.copy}()",)
+        elif self._is_class(api.rpartition(".")[0]):
+            method = True
+            call = f"{values.pop(str(first))}.{api.rpartition('.')[2]}"
         else:
             call = api
         if op.kind not in ("property", "constant"):
@@ -132,6 +135,11 @@ class Speller:
             before, call = (*before, call), receiver if method else str(values.get(str(first)))
         smooth = not (spelling.suffix and op.returns == "tensor[bool]")  # what such a gradient should be nobody says
         return Example(call, arrays, annotations=self._annotations(arrays), before=before, smooth=smooth)
+
+    def _is_class(self, api: str) -> bool:
+        """Is this a class of objects other than arrays?"""
+        hubs = [self.kb.hub(row.op) for row in self.kb.read(api)]
+        return any(hub is not None and hub.returns in OBJECTS for hub in hubs)
 
     def layer(
         self, op: HubOp, spelling: Spelling, given: dict[str, Any], inputs: dict[str, Any], choose: Any
@@ -163,6 +171,13 @@ class Speller:
             return name
         if isinstance(value, Dtype):
             return self.dtype(value.name)
+        if isinstance(value, Made):
+            op, spellings = self.kb.hub(value.op), self.spellings(value.op)
+            if op is None or not spellings:
+                raise UnspellableError(f"{value.op} has no name")
+            made = self.function(op, spellings[0], value.given, lambda below: below - 1, f"{name}_")
+            arrays.update(made.arguments)
+            return made.call
         if isinstance(value, list) and any(isinstance(item, Recipe) for item in value):
             return f"[{', '.join(self._value(f'{name}{i}', item, arrays) for i, item in enumerate(value))}]"
         return repr(value)

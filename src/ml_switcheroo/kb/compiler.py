@@ -15,7 +15,7 @@ from .sources import Row, Sources, Spoke
 from .types import TypeTextError, parse_type, split_default
 
 DRAW_WORDS = frozenset(
-    {"_shape", "_values", "_dtype", "_exact", "_gradients", "_part"}
+    {"_shape", "_values", "_dtype", "_exact", "_gradients", "_part", "_then", "_value"}
 )  # what holds for all arrays of a drawn call
 KINDS = frozenset({"function", "layer", "property", "constant", "type", "inplace"})
 EFFECTS = frozenset({"rng", "init", "mode", "state", "mutates", "fills", "uninitialised"})

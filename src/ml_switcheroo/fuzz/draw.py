@@ -88,7 +88,7 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
             made, *rest = then.params
             others = {name: then.params[name] for name in rest if then.params[name].default is None}
             more = data.draw(calls(others, joint=joint | dict.fromkeys(others, joint.get("_value", ""))))
-            arguments = {made: Made(op.name, arguments), **{n: reseeded(v, SEEDS) for n, v in more.items()}}
+            arguments = {made: Made(op.name, arguments), **{n: reseeded(v, 10 * SEEDS) for n, v in more.items()}}
             spelling = speller.spellings(then.name)[0]
         fixed = frozenset(name for name, text in joint.items() if text.startswith("="))
         part = joint.get("_part", "")

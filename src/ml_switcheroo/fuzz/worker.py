@@ -77,9 +77,9 @@ def _outcomes(
     calls = [
         (names[job["name"]], {name: from_json(value) for name, value in job["arguments"].items()}, job) for job in jobs
     ]
-    if hasattr(runner, "run_all"):
+    if hasattr(runner, "run_many"):
         alive()
-        yield from runner.run_all(calls, alive)
+        yield from runner.run_many(calls, alive)
         return
     for call in calls:
         alive()

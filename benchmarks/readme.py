@@ -1,10 +1,10 @@
-"""Fills the measured parts of README.md: the before/after example and the proof table.
+"""Fills the measured parts of README.md: the before/after example and the tables of proofs.
 
     python benchmarks/readme.py          rewrite them
     python benchmarks/readme.py --check  say whether they are up to date
 
-The example is cut from examples/gpt.py and its conversion; the table from benchmarks/results/corpus.json, which
-`python benchmarks/corpus.py --save` writes.
+The example is cut from examples/gpt.py and its conversion; the tables from benchmarks/results/corpus.json and ci.json,
+which `python benchmarks/corpus.py --save` and `python benchmarks/ci.py --save` write.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.ci import table
 from ml_switcheroo import convert
 
-ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = "examples/gpt.py"
 START, END = "class CausalSelfAttention", "\n\n\nclass MLP"
 
@@ -63,9 +66,22 @@ def proof() -> str:
     return "\n".join([*lines, "", silent, "", source])
 
 
+def mappings() -> str:
+    """What the fuzzer proved, by direction."""
+    path = ROOT / "benchmarks" / "results" / "ci.json"
+    if not path.exists():
+        return "No run over all operations is recorded yet: `python benchmarks/ci.py --save`."
+    data = json.loads(path.read_text(encoding="utf-8"))
+    versions: dict[str, str] = {}
+    for row in data["directions"].values():
+        versions |= row["versions"]
+    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"{table(data)}\n\n`python benchmarks/ci.py --save`, {data['date']}, commit {data['commit']}, {named}"
+
+
 def filled(readme: str) -> str:
     """The README with its measured parts made anew."""
-    for name, text in (("before-after", example()), ("proof-table", proof())):
+    for name, text in (("before-after", example()), ("proof-table", proof()), ("ci-table", mappings())):
         start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
         head, rest = readme.split(start)
         readme = head + start + "\n" + text + "\n" + end + rest.split(end)[1]

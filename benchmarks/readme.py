@@ -15,12 +15,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.ci import table
+
 from ml_switcheroo import convert
 
+ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "examples/gpt.py"
 START, END = "class CausalSelfAttention", "\n\n\nclass MLP"
 

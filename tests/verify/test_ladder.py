@@ -100,6 +100,7 @@ def test_a_hang_is_a_result(tmp_path: Path, kept: Path) -> None:
     result = climb(tmp_path, ("import jax\n", "import time\ntime.sleep(60)\nimport jax\n"), kept=kept, timeout=20)
     assert result.missed is not None
     assert (result.missed.name, result.missed.reason) == ("imports", "took longer than 20 s")
+    assert not result.silently_wrong  # nothing was found out
 
 
 def test_a_failing_migration_script_misses_the_weights_rung(tmp_path: Path, kept: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RUNGS = ("converts", "imports", "builds", "weights", "forward", "jit", "gradients", "training")
 TIMEOUT = 300.0
+OUT_OF_TIME = "took longer than"  # how such a reason begins
 
 
 @dataclass
@@ -54,8 +55,9 @@ class LadderResult:
 
     @property
     def silently_wrong(self) -> bool:
-        """The conversion reported no error at all, and yet a rung is missed."""
-        return not self.ok and not self.diagnostics
+        """The conversion reported no error at all, and yet a rung is missed (and not for want of time)."""
+        missed = self.missed
+        return missed is not None and not self.diagnostics and OUT_OF_TIME not in missed.reason
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a report."""
@@ -199,7 +201,7 @@ def _process(command: list[str], folder: Path, timeout: float, *, optimised: boo
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             _kill(process)
-            return f"took longer than {timeout:g} s"
+            return f"{OUT_OF_TIME} {timeout:g} s"
         except BaseException:
             _kill(process)
             raise

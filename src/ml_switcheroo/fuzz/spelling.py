@@ -39,6 +39,7 @@ class Example:
     before: tuple[str, ...] = ()  # statements before the result
     smooth: bool = True  # may gradients be taken?
     random: bool = False  # is something drawn when it runs?
+    module: str = ""  # where the operation is found
 
     @property
     def recipes(self) -> list[Recipe]:
@@ -102,11 +103,9 @@ class Speller:
     def imports(self, examples: Sequence[Example]) -> list[str]:
         """Import statements for the names in the examples."""
         roots = {self.tensor.split(".")[0], self.base.split(".")[0]} - {"None"}
-        modules = {name.rpartition(".")[0] for e in examples for name in self._names(e)}
+        modules = {self.base.rpartition(".")[0] for e in examples if e.layer}
+        modules |= {e.module for e in examples if e.module.split(".")[0] not in roots} - {""}
         return [f"import {name}" for name in sorted(roots | modules - {self.tensor})]
-
-    def _names(self, example: Example) -> list[str]:
-        return [self.base] if example.layer else []
 
     def function(self, op: HubOp, spelling: Spelling, given: dict[str, Any], choose: Any, prefix: str = "") -> Example:
         """A function that calls the op. `choose(n)` draws a number below n; `prefix`: of the names of its arrays."""
@@ -160,7 +159,8 @@ class Speller:
                 positional = False
             else:
                 parts.append(called[name] if positional else f"{name}={called[name]}")
-        return Example(f"self.layer({', '.join(parts)})", arrays, made, self._annotations(arrays))
+        call, module = f"self.layer({', '.join(parts)})", spelling.row.api.rpartition(".")[0]
+        return Example(call, arrays, made, self._annotations(arrays), module=module)
 
     def _annotations(self, arrays: dict[str, Any]) -> dict[str, str]:
         return dict.fromkeys(arrays, self.tensor)

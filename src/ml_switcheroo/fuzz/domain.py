@@ -31,6 +31,7 @@ LARGE = ((40, 50), (3000,), (20, 10, 12))
 SIZES = (2, 3, 4, 3, 5, 1)
 VALUES = ("normal", "normal", "normal", "positive", "unit", "special")
 MISSING = object()
+WRITTEN = "source "  # how an entry of `draw` begins that is an argument as the source writes it
 SEEDS = 100_000  # more than a call has: another call's arrays are drawn from further seeds
 OBJECTS = frozenset({"optimizer", "schedule", "distribution"})  # results that are compared by what is done with them
 UNDRAWABLE = frozenset(
@@ -56,6 +57,13 @@ class Made:
 
     op: str
     given: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An argument as the source writes it, such as a function."""
+
+    text: str
 
 
 @dataclass
@@ -118,7 +126,8 @@ def calls(
     """
     joint = joint or {}
     types = {name: parse_type(param.type) for name, param in params.items()}
-    fixed = {n: ast.literal_eval(t[1:].strip()) for n, t in joint.items() if t.startswith("=")}
+    fixed: dict[str, Any] = {n: ast.literal_eval(t[1:].strip()) for n, t in joint.items() if t.startswith("=")}
+    fixed |= {n: Source(t.removeprefix(WRITTEN)) for n, t in joint.items() if t.startswith(WRITTEN)}
     types |= {n: parse_type(t) for n, t in joint.items() if n in params and n not in fixed}
     for name, param in params.items():
         if param.default is None and name not in fixed:

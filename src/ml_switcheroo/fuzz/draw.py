@@ -7,13 +7,14 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .domain import OBJECTS, SEEDS, Made, UndrawableError, calls, inputs, reseeded
+from .domain import OBJECTS, SEEDS, WRITTEN, Made, UndrawableError, calls, inputs, reseeded
 from .spelling import Example, Speller, Spelling, UnspellableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..kb.model import HubOp
+    from .arrays import Recipe
 
 STALE = 30  # so many draws without a new one: there are no more
 PLAIN = -1  # the style in which every argument stands in its place
@@ -30,7 +31,8 @@ class Drawn:
     exact: bool = False  # do these arguments leave nothing to chance?
     smooth: bool = True  # may gradients be compared?
     fixed: frozenset[str] = frozenset()  # arguments that the row says
-    part: str = ""  # the field of the result that is compared
+    part: str = ""  # what follows the call: the field of the result that is compared, or a call of the result
+    value: Recipe | None = None  # the array `value` that is named there
     then: HubOp | None = None  # what is called with the object that the operation makes
 
     def example(self, speller: Speller, op: HubOp) -> Example | None:
@@ -48,8 +50,10 @@ class Drawn:
                 example = speller.function(op, self.spelling, self.given, choose)
         except UnspellableError:
             return None
-        if self.part:
-            example.call += f".{self.part}"
+        example.call += self.part
+        if self.value is not None:
+            example.arguments["value"] = self.value
+            example.annotations["value"] = speller.tensor
         example.random = draws_numbers(op) and not self.exact
         example.smooth = example.smooth and self.smooth
         return example
@@ -65,6 +69,8 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
     from hypothesis import HealthCheck, Phase, given, reject, settings
     from hypothesis import seed as seeded
     from hypothesis import strategies as st
+
+    from ..kb.model import Param
 
     spellings = speller.spellings(op.name)
     first = next(iter(op.params), None)
@@ -90,9 +96,15 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
             more = data.draw(calls(others, joint=joint | dict.fromkeys(others, joint.get("_value", ""))))
             arguments = {made: Made(op.name, arguments), **{n: reseeded(v, 10 * SEEDS) for n, v in more.items()}}
             spelling = speller.spellings(then.name)[0]
-        fixed = frozenset(name for name, text in joint.items() if text.startswith("="))
-        part = joint.get("_part", "")
-        return Drawn(spelling, arguments, called, style, "_exact" in joint, smooth, fixed, part, then)
+        fixed = frozenset(name for name, text in joint.items() if text.startswith(("=", WRITTEN)))
+        value = None
+        if then is None and "_value" in joint:
+            value = data.draw(calls({"value": Param("value", "tensor")}, joint=joint | {"value": joint["_value"]}))[
+                "value"
+            ]
+        return Drawn(
+            spelling, arguments, called, style, "_exact" in joint, smooth, fixed, joint.get("_part", ""), value, then
+        )
 
     # One call a seed: further ones would be variants of those before.
     once = settings(

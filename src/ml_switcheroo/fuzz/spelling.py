@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .arrays import Recipe
-from .domain import OBJECTS, Dtype, Made
+from .domain import OBJECTS, Dtype, Made, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,6 +171,8 @@ class Speller:
             return name
         if isinstance(value, Dtype):
             return self.dtype(value.name)
+        if isinstance(value, Source):
+            return value.text
         if isinstance(value, Made):
             op, spellings = self.kb.hub(value.op), self.spellings(value.op)
             if op is None or not spellings:

@@ -154,7 +154,7 @@ def _check_draw(data: dict[str, Any], params: dict[str, tuple[str, str | None]])
                 raise RowError(f"draw: unknown parameter {name!r}{near(name, known)}; known: {words}", "draw")
             if text.startswith("="):
                 _check_literal(text[1:].strip(), "draw", name)
-            elif name not in DRAW_WORDS:
+            elif name not in DRAW_WORDS and not text.startswith("source "):
                 _check_type(text, "draw", name)
 
 

@@ -1,4 +1,4 @@
-"""Tensor classes called with one size or with values."""
+"""Tensor classes called with one size or with values; ranges of whole numbers."""
 
 import math
 from typing import Any
@@ -30,3 +30,10 @@ def inclusive_range(start: float, end: float, step: float = 1, dtype: jnp.dtype 
     """Numbers from start to end, both included, in steps."""
     count = math.floor((end - start) / step) + 1
     return (start + step * jnp.arange(count)).astype(dtype or jnp.float32)
+
+
+def whole_linspace(start: float, end: float, steps: int, dtype: Any) -> jax.Array:
+    """Evenly spaced whole numbers, cut towards zero; the second half is counted from the end, as torch does."""
+    start, end = int(start), int(end)
+    step, place = (end - start) / max(steps - 1, 1), jnp.arange(steps)
+    return jnp.where(place < max(steps // 2, 1), start + step * place, end - step * (steps - 1 - place)).astype(dtype)

@@ -141,7 +141,9 @@ def _api_kind(kb: KnowledgeBase, name: str) -> str:
 def is_floating(kb: KnowledgeBase, values: Values) -> bool:
     """Is this certainly a dtype of floating or complex numbers?"""
     ops = [{row.op for row in kb.read(v.name)} if isinstance(v, Api) else {""} for v in values]
-    return bool(ops) and all(found and all(op.startswith(("float", "bfloat", "complex")) for op in found) for found in ops)
+    return bool(ops) and all(
+        found and all(op.startswith(("float", "bfloat", "complex")) for op in found) for found in ops
+    )
 
 
 _CONSTANT_KINDS: dict[type, str] = {

@@ -113,3 +113,40 @@ def least_squares(x: jax.Array, b: jax.Array, rcond: float | None = None) -> Lea
     rows = b.ndim < x.ndim
     y = jnp.linalg.pinv(x, rtol=rcond) @ (b[..., None] if rows else b)
     return LeastSquares(y[..., 0] if rows else y)
+
+
+class LUFactors(NamedTuple):
+    """Packed triangular factors, and with which row each row was swapped, counted from 1 as torch does."""
+
+    LU: jax.Array
+    pivots: jax.Array
+
+
+class LUFactorsEx(NamedTuple):
+    """The same with the number of the first pivot that is zero, counted from 1; 0 if none is."""
+
+    LU: jax.Array
+    pivots: jax.Array
+    info: jax.Array
+
+
+def lu_factor(x: jax.Array, pivot: bool = True) -> LUFactors:
+    """Factors of the matrices x with swapped rows."""
+    factors, pivots = jax.scipy.linalg.lu_factor(x)
+    return LUFactors(factors, pivots + 1)
+
+
+def lu_factor_ex(x: jax.Array, pivot: bool = True, check_errors: bool = False) -> LUFactorsEx:
+    """Factors of the matrices x with swapped rows, and whether a pivot is zero."""
+    factors, pivots = lu_factor(x)
+    zero = jnp.diagonal(factors, axis1=-2, axis2=-1) == 0
+    return LUFactorsEx(factors, pivots, jnp.where(zero.any(axis=-1), zero.argmax(axis=-1) + 1, 0).astype(jnp.int32))
+
+
+def lu_solve(LU, pivots, b, left=True, adjoint=False) -> jax.Array:
+    """The y with A @ y = b (adjoint: with the conjugate transpose of A), from the factors of A."""
+    batch = jnp.broadcast_shapes(LU.shape[:-2], b.shape[:-2])
+    factors = jnp.broadcast_to(LU, (*batch, *LU.shape[-2:]))
+    swaps = jnp.broadcast_to(pivots - 1, (*batch, pivots.shape[-1]))
+    b = jnp.broadcast_to(b, (*batch, *b.shape[-2:]))
+    return jax.scipy.linalg.lu_solve((factors, swaps), b, trans=2 if adjoint else 0)

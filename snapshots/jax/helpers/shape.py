@@ -45,7 +45,7 @@ def split_by_size(x: jax.Array, split_size: int | Sequence[int], dim: int = 0) -
 
 def split_chunks(x: jax.Array, chunks: int, dim: int = 0) -> tuple[jax.Array, ...]:
     """At most `chunks` pieces of x along dim, all of one size except for the last."""
-    return split_by_size(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    return split_by_size(x, -(-x.shape[dim] // chunks), dim) if x.shape[dim] else (x,) * chunks
 
 
 def unfold_dim(x: jax.Array, dimension: int, size: int, step: int) -> jax.Array:

@@ -42,7 +42,7 @@ def div_floor(x: Any | float, other: Any | float) -> Any:
     by_infinity = ops.cast(ops.where(((x < 0) != (other < 0)) & (x != 0), -1, 0), x.dtype)
     out = ops.where(ops.isinf(other) & ops.isfinite(x), by_infinity, x // other)
     out = ops.where(ops.isinf(x) & (other != 0), math.nan, out)
-    return ops.cast(ops.where(other == 0, x / other, out), x.dtype)
+    return ops.cast(ops.where(other == 0, ops.stop_gradient(x / other), out), x.dtype)
 
 
 def clamp(x: Any, min: Any | float | None = None, max: Any | float | None = None) -> Any:

@@ -71,7 +71,8 @@ def pick_largest(x: Any, positions: list[np.ndarray]) -> tuple[Any, Any]:
     flat = ops.convert_to_tensor(flat.astype(np.int32))
     patches = ops.reshape(ops.take(ops.reshape(x, (*lead, -1)), ops.reshape(flat, [-1]), axis=-1), (*lead, *flat.shape))
     patches = ops.reshape(ops.where(outside, ops.cast(lowest, x.dtype), patches), (*lead, *counts, -1))
-    best = ops.stop_gradient(ops.argmax(patches, axis=-1)[..., None])
+    nan = ops.max(ops.where(ops.isnan(patches), ops.arange(patches.shape[-1]), -1), axis=-1)  # of several the last one
+    best = ops.stop_gradient(ops.where(nan < 0, ops.argmax(patches, axis=-1), nan)[..., None])
     flat = ops.broadcast_to(ops.reshape(flat, (*counts, -1)), patches.shape)
     return ops.take_along_axis(patches, best, -1)[..., 0], ops.take_along_axis(flat, best, -1)[..., 0]
 
@@ -142,7 +143,7 @@ def avg_pool_nd(x, rank, kernel_size, stride, padding, ceil_mode, count_include_
     padded = ops.pad(x, [(0, 0)] * lead + pads)
     total = ops.sum(sliding_windows(padded, kernel, stride, (1,) * rank), tuple(range(-rank, 0)))
     if divisor_override is not None:
-        return total / divisor_override
+        total, sizes = total / divisor_override, ()
     for axis, (size, k, s, p) in enumerate(zip(sizes, kernel, stride, padding), lead):
         start = np.arange(total.shape[axis]) * s - p
         if count_include_pad:  # what ceil_mode adds beyond the padding never counts
@@ -177,8 +178,8 @@ def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> Any:
     total = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
     total = total * math.prod(to_tuple(kernel_size, rank))
     # The slope of a root at 0 is infinite: keep it out of the gradient.
-    keep = total != 0 if norm_type > 0 else ops.ones_like(total, dtype="bool")
-    return ops.where(keep, ops.where(keep, total, 1) ** (1 / norm_type), 0)
+    root = ops.where(total == 0, 1, total) ** (1 / norm_type)
+    return ops.where(total == 0, 0 if norm_type > 0 else math.inf, root)
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> Any:

@@ -91,7 +91,7 @@ def split_by_size(x: Any, split_size: int | Sequence[int], dim: int = 0) -> list
 
 def split_chunks(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """At most `chunks` pieces of x along dim, all of one size except for the last."""
-    return split_by_size(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    return split_by_size(x, -(-x.shape[dim] // chunks), dim) if x.shape[dim] else (x,) * chunks
 
 
 def unfold_dim(x: Any, dimension: int, size: int, step: int) -> Any:

@@ -67,7 +67,8 @@ def pick_largest(x: mx.array, positions: list[np.ndarray]) -> tuple[mx.array, mx
     flat = mx.array(flat.astype(np.int32))
     patches = mx.take(x.reshape(*lead, -1), flat.flatten(), axis=-1).reshape(*lead, *flat.shape)
     patches = mx.where(mx.array(outside), mx.array(lowest, x.dtype), patches).reshape(*lead, *counts, -1)
-    best = mx.stop_gradient(patches.argmax(-1)[..., None])
+    nan = mx.where(mx.isnan(patches), mx.arange(patches.shape[-1]), -1).max(-1)  # of several NaN the last one
+    best = mx.stop_gradient(mx.where(nan < 0, patches.argmax(-1), nan)[..., None])
     flat = mx.broadcast_to(flat.reshape(*counts, -1), patches.shape)
     return mx.take_along_axis(patches, best, -1)[..., 0], mx.take_along_axis(flat, best, -1)[..., 0]
 
@@ -140,7 +141,7 @@ def avg_pool_nd(
     padded = mx.pad(x, [(0, 0)] * lead + pads)
     total = sliding_windows(padded, kernel, stride, (1,) * rank).sum(tuple(range(-rank, 0)))
     if divisor_override is not None:
-        return total / divisor_override
+        total, sizes = total / divisor_override, ()
     for axis, (size, k, s, p) in enumerate(zip(sizes, kernel, stride, padding), lead):
         start = np.arange(total.shape[axis]) * s - p
         if count_include_pad:  # what ceil_mode adds beyond the padding never counts
@@ -175,8 +176,8 @@ def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> mx.array:
     total = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
     total = total * math.prod(to_tuple(kernel_size, rank))
     # The slope of a root at 0 is infinite: keep it out of the gradient.
-    keep = total != 0 if norm_type > 0 else mx.ones_like(total, dtype=mx.bool_)
-    return mx.where(keep, mx.where(keep, total, 1) ** (1 / norm_type), 0)
+    root = mx.where(total == 0, 1, total) ** (1 / norm_type)
+    return mx.where(total == 0, 0 if norm_type > 0 else math.inf, root)
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> mx.array:

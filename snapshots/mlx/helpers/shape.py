@@ -79,7 +79,7 @@ def split_by_size(x: mx.array, split_size: int | Sequence[int], dim: int = 0) ->
 
 def split_chunks(x: mx.array, chunks: int, dim: int = 0) -> tuple[mx.array, ...]:
     """At most `chunks` pieces of x along dim, all of one size except for the last."""
-    return split_by_size(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    return split_by_size(x, -(-x.shape[dim] // chunks), dim) if x.shape[dim] else (x,) * chunks
 
 
 def split_parts(x: mx.array, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[mx.array, ...]:

@@ -64,6 +64,12 @@ def window_of(function: Callable, window_length: int, periodic: bool = True, dty
     return values.astype(np.float32 if dtype is None else dtype)
 
 
+def vander(x: np.ndarray, N: int | None = None, increasing: bool = False) -> np.ndarray:
+    """Powers of x, one a column, the highest first unless told otherwise; floats keep their precision."""
+    powers = np.vander(x, N, increasing)
+    return powers.astype(x.dtype) if np.issubdtype(x.dtype, np.inexact) else powers
+
+
 def long_tensor(data: Any) -> np.ndarray:
     """Integer array of the given values, or of one given size."""
     if isinstance(data, tuple):

@@ -28,7 +28,9 @@ def tanhshrink(x: np.ndarray) -> np.ndarray:
 
 def prelu(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Leaky ReLU with a learned slope: one for all, or one for each channel (axis 1)."""
-    if weight.size > 1 and x.ndim > 2:
+    if weight.size == 1:
+        weight = weight.reshape(())
+    elif x.ndim > 2:
         weight = weight.reshape(-1, *[1] * (x.ndim - 2))
     return np.where(x > 0, x, weight.astype(x.dtype) * x)
 
@@ -66,7 +68,7 @@ def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
 
 def celu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
     """x where positive, alpha * (exp(x / alpha) - 1) elsewhere."""
-    return np.maximum(x, 0) + np.minimum(alpha * np.expm1(np.minimum(x / alpha, 0)), 0)
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
 
 
 def selu(x: np.ndarray) -> np.ndarray:

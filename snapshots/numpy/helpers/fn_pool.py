@@ -54,7 +54,8 @@ def pick_largest(x: np.ndarray, positions: list[np.ndarray]) -> tuple[np.ndarray
     lead, counts = x.shape[: x.ndim - rank], flat.shape[:rank]
     lowest = -np.inf if np.issubdtype(x.dtype, np.floating) else np.iinfo(x.dtype).min
     patches = np.where(outside, lowest, x[(..., *index)]).reshape(*lead, *counts, -1)
-    best = patches.argmax(-1)[..., None]
+    nan = np.where(np.isnan(patches), np.arange(patches.shape[-1]), -1).max(-1)  # of several NaN the last one
+    best = np.where(nan < 0, patches.argmax(-1), nan)[..., None]
     flat = np.broadcast_to(flat.reshape(*counts, -1), patches.shape)
     return np.take_along_axis(patches, best, -1)[..., 0], np.take_along_axis(flat, best, -1)[..., 0]
 
@@ -125,7 +126,7 @@ def avg_pool_nd(
     pads = [pool_padding(*axis, 1, ceil_mode) for axis in zip(sizes, kernel, stride, padding)]
     total = sliding_windows(pad_axes(x, pads), kernel, stride, (1,) * rank).sum(tuple(range(-rank, 0)))
     if divisor_override is not None:
-        return total / divisor_override
+        total, sizes = total / divisor_override, ()
     for axis, (size, k, s, p) in enumerate(zip(sizes, kernel, stride, padding), lead):
         start = np.arange(total.shape[axis]) * s - p
         if count_include_pad:  # what ceil_mode adds beyond the padding never counts
@@ -158,7 +159,8 @@ def avg_pool3d(
 def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> np.ndarray:
     """p-norm of each window over the last `rank` axes of x."""
     mean = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
-    return (mean * int(np.prod(to_tuple(kernel_size, rank)))) ** (1 / norm_type)
+    total = mean * int(np.prod(to_tuple(kernel_size, rank)))
+    return (total + 0.0) ** (1 / norm_type)  # a zero has no sign: its root may be infinite
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> np.ndarray:

@@ -65,9 +65,9 @@ def scatter_reduce(
 
 def index_add(x: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, alpha: float = 1) -> np.ndarray:
     """x with the slices of source, times alpha, added along dim at the given indices."""
-    out = x.copy()
-    np.add.at(out, (slice(None),) * (dim % max(x.ndim, 1)) + (index,), alpha * source)
-    return out
+    out = np.atleast_1d(x.copy())
+    np.add.at(out, (slice(None),) * (dim % out.ndim) + (np.atleast_1d(index),), alpha * np.atleast_1d(source))
+    return out.reshape(x.shape)
 
 
 def index_copy(x: np.ndarray, dim: int, index: np.ndarray | int, source: np.ndarray | float) -> np.ndarray:
@@ -91,7 +91,7 @@ def index_put(
 
 def put(x: np.ndarray, index: np.ndarray, source: np.ndarray, accumulate: bool = False) -> np.ndarray:
     """x, seen as one row, with elements of source put at, or added to, the given places."""
-    return index_put(x.reshape(-1), (index,), source, accumulate).reshape(x.shape)
+    return index_put(x.reshape(-1), (index.reshape(-1),), source.reshape(-1), accumulate).reshape(x.shape)
 
 
 def slice_scatter(

@@ -43,7 +43,7 @@ def split_by_size(x: np.ndarray, split_size: int | Sequence[int], dim: int = 0) 
 
 def split_chunks(x: np.ndarray, chunks: int, dim: int = 0) -> tuple[np.ndarray, ...]:
     """At most `chunks` pieces of x along dim, all of one size except for the last."""
-    return split_by_size(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    return split_by_size(x, -(-x.shape[dim] // chunks), dim) if x.shape[dim] else (x,) * chunks
 
 
 def unfold_dim(x: np.ndarray, dimension: int, size: int, step: int) -> np.ndarray:

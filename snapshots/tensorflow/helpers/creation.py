@@ -48,4 +48,5 @@ def window_of(function: Callable, window_length: int, periodic: bool = True, dty
 def vander(x: tf.Tensor, N: int | None = None, increasing: bool = False) -> tf.Tensor:
     """Powers of x, one a column, the highest first unless told otherwise."""
     powers = tf.range(x.shape[0] if N is None else N)
+    x = x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, tf.int64)
     return x[:, None] ** tf.cast(powers if increasing else tf.reverse(powers, [0]), x.dtype)

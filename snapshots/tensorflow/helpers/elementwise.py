@@ -26,7 +26,7 @@ def div_floor(x: tf.Tensor | float, other: tf.Tensor | float) -> tf.Tensor:
     by_infinity = tf.where(((x < 0) != (other < 0)) & (x != 0), tf.constant(-1, x.dtype), tf.constant(0, x.dtype))
     out = tf.where(tf.math.is_inf(other) & tf.math.is_finite(x), by_infinity, x // other)
     out = tf.where(tf.math.is_inf(x) & (other != 0), math.nan, out)
-    return tf.where(other == 0, x / other, out)
+    return tf.where(other == 0, tf.stop_gradient(x / other), out)
 
 
 def truncate(x: tf.Tensor) -> tf.Tensor:
@@ -50,9 +50,11 @@ def clamp(x: tf.Tensor, min: tf.Tensor | float | None = None, max: tf.Tensor | f
 
 
 def sinc(x: tf.Tensor) -> tf.Tensor:
-    """sin(pi x) / (pi x), 1 at zero."""
-    angle = math.pi * tf.where(x == 0, 1, x)
-    return tf.where(x == 0, 1, tf.sin(angle) / angle)
+    """sin(pi x) / (pi x); a series near zero, where the gradient of the quotient would be rounding."""
+    near = tf.abs(x) < 0.1
+    angle, square = math.pi * tf.where(near, 1, x), tf.square(math.pi * tf.where(near, x, 0))
+    series = 1 - square / 6 * (1 - square / 20 * (1 - square / 42))
+    return tf.where(near, series, tf.sin(angle) / angle)
 
 
 def fmax(x: tf.Tensor, other: tf.Tensor) -> tf.Tensor:

@@ -67,6 +67,9 @@ def pick_largest(x: tf.Tensor, positions: list[np.ndarray]) -> tuple[tf.Tensor, 
     patches = tf.reshape(tf.gather(tf.reshape(x, (*lead, -1)), tf.reshape(flat, [-1]), axis=-1), (*lead, *flat.shape))
     patches = tf.reshape(tf.where(outside, tf.cast(lowest, x.dtype), patches), (*lead, *counts, -1))
     best = place_of_extreme(patches, tf.reduce_max(patches, axis=-1, keepdims=True), -1)
+    if x.dtype.is_floating:  # of several NaN the last one
+        nan = tf.where(tf.math.is_nan(patches), tf.range(patches.shape[-1], dtype=best.dtype), -1)
+        best = tf.maximum(best, tf.reduce_max(nan, axis=-1, keepdims=True))
     flat = tf.broadcast_to(tf.reshape(flat, (*counts, -1)), patches.shape)
     return tnp.take_along_axis(patches, best, -1)[..., 0], tnp.take_along_axis(flat, best, -1)[..., 0]
 
@@ -139,7 +142,7 @@ def avg_pool_nd(
     padded = tf.pad(x, [(0, 0)] * lead + pads)
     total = tf.reduce_sum(sliding_windows(padded, kernel, stride, (1,) * rank), tuple(range(-rank, 0)))
     if divisor_override is not None:
-        return total / divisor_override
+        total, sizes = total / divisor_override, ()
     for axis, (size, k, s, p) in enumerate(zip(sizes, kernel, stride, padding), lead):
         start = np.arange(total.shape[axis]) * s - p
         if count_include_pad:  # what ceil_mode adds beyond the padding never counts
@@ -174,8 +177,8 @@ def lp_pool_nd(x, rank, norm_type, kernel_size, stride, ceil_mode) -> tf.Tensor:
     total = avg_pool_nd(x**norm_type, rank, kernel_size, stride, 0, ceil_mode, True)
     total = total * math.prod(to_tuple(kernel_size, rank))
     # The slope of a root at 0 is infinite: keep it out of the gradient.
-    keep = total != 0 if norm_type > 0 else tf.ones_like(total, dtype=tf.bool)
-    return tf.where(keep, tf.where(keep, total, 1) ** (1 / norm_type), 0)
+    root = tf.where(total == 0, 1, total) ** (1 / norm_type)
+    return tf.where(total == 0, 0 if norm_type > 0 else math.inf, root)
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False) -> tf.Tensor:

@@ -74,9 +74,14 @@ def split_by_size(x: tf.Tensor, split_size: int | Sequence[int], dim: int = 0) -
     return tf.split(x, list(split_size), axis=dim) if len(split_size) > 1 else [x]
 
 
+def permute_axes(x: tf.Tensor, dims: Sequence[int]) -> tf.Tensor:
+    """x with its axes in another order; axes may be counted from the end."""
+    return tf.transpose(x, [axis % x.ndim for axis in dims])
+
+
 def split_chunks(x: tf.Tensor, chunks: int, dim: int = 0) -> tuple[tf.Tensor, ...]:
     """At most `chunks` pieces of x along dim, all of one size except for the last."""
-    return split_by_size(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    return split_by_size(x, -(-x.shape[dim] // chunks), dim) if x.shape[dim] else (x,) * chunks
 
 
 def split_parts(x: tf.Tensor, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[tf.Tensor, ...]:

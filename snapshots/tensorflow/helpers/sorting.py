@@ -61,11 +61,16 @@ def unique_consecutive(x: tf.Tensor) -> tf.Tensor:
 
 
 def searchsorted(
-    sorted_sequence: tf.Tensor, x: tf.Tensor | float, right: bool = False, side: str | None = None
+    sorted_sequence: tf.Tensor,
+    x: tf.Tensor | float,
+    right: bool = False,
+    side: str | None = None,
+    out_int32: bool = False,
 ) -> tf.Tensor:
     """Places at which x fits into a sorted sequence; each row of x into its own if there are several."""
     side, x = side or ("right" if right else "left"), tf.convert_to_tensor(x, dtype=sorted_sequence.dtype)
+    out_type = tf.int32 if out_int32 else tf.int64
     if sorted_sequence.ndim == 1:
-        found = tf.searchsorted(sorted_sequence, tf.reshape(x, [-1]), side=side, out_type=tf.int64)
+        found = tf.searchsorted(sorted_sequence, tf.reshape(x, [-1]), side=side, out_type=out_type)
         return tf.reshape(found, x.shape)
-    return tf.searchsorted(sorted_sequence, x, side=side, out_type=tf.int64)
+    return tf.searchsorted(sorted_sequence, x, side=side, out_type=out_type)

@@ -87,3 +87,8 @@ def logit(x: Any, eps: float | None = None) -> Any:
     """log(x / (1 - x)), of x kept between eps and 1 - eps where eps is given."""
     x = x if eps is None else ops.minimum(ops.maximum(x, eps), 1 - eps)
     return ops.log(x / (1 - x))
+
+
+def spherical_bessel_j0(x: Any) -> Any:
+    """sin(x) / x, 1 at zero and 0 for infinities."""
+    return ops.where(ops.isinf(x), 0, ops.sinc(x / math.pi))

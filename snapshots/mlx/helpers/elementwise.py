@@ -114,3 +114,8 @@ def logit(x: mx.array, eps: float | None = None) -> mx.array:
     """log(x / (1 - x)), of x kept between eps and 1 - eps where eps is given."""
     x = x if eps is None else mx.clip(x, eps, 1 - eps)
     return mx.log(x / (1 - x))
+
+
+def spherical_bessel_j0(x: mx.array) -> mx.array:
+    """sin(x) / x, 1 at zero and 0 for infinities."""
+    return mx.where(mx.isinf(x), 0, sinc(x / math.pi))

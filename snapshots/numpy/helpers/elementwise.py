@@ -40,3 +40,8 @@ def times_power_of_two(x: np.ndarray, other: np.ndarray) -> np.ndarray:
     """x * 2 ** other, in the precision of x."""
     dtype = x.dtype if np.issubdtype(x.dtype, np.inexact) else np.float32
     return x * np.exp2(other, dtype=dtype, casting="same_kind" if np.issubdtype(other.dtype, np.inexact) else "unsafe")
+
+
+def spherical_bessel_j0(x: np.ndarray) -> np.ndarray:
+    """sin(x) / x, 1 at zero and 0 for infinities."""
+    return np.where(np.isinf(x), 0, np.sinc(x / np.pi))

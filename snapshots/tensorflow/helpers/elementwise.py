@@ -157,3 +157,8 @@ def log_ndtr(x: tf.Tensor) -> tf.Tensor:
     middle = tf.math.log(tf.math.erfc(-near / math.sqrt(2)) / 2)
     above = tf.math.log1p(-tf.math.erfc(tf.where(x > 0, x, 0) / math.sqrt(2)) / 2)
     return tf.where(x < -5, tail, tf.where(x > 0, above, middle))
+
+
+def spherical_bessel_j0(x: tf.Tensor) -> tf.Tensor:
+    """sin(x) / x, 1 at zero and 0 for infinities."""
+    return tf.where(tf.math.is_inf(x), 0, sinc(x / math.pi))

@@ -617,7 +617,7 @@ SPELLINGS = """
 """
 REFUSED = {
     "F.fractional_max_pool2d(image, 2, 3)": "at random", "F.instance_norm(image, w4, w4)": "in place", "F.embedding(idx, table, max_norm=1.0)": "max_norm",
-    "torch.linalg.lu_factor(m)": "counted from 1", "torch.autocast('cuda')": "autocast", "torch.nn.utils.clip_grad_norm_(x, 1.0)": "whose parameters", "torch.svd(m, compute_uv=False)": "svdvals", "torch.hub.load('a', 'b')": "torch.hub", "torch.special.bessel_j0(x)": "bessel_j0",
+    "torch.linalg.lu_factor(m, pivot=False)": "without pivoting", "torch.autocast('cuda')": "autocast", "torch.nn.utils.clip_grad_norm_(x, 1.0)": "whose parameters", "torch.svd(m, compute_uv=False)": "svdvals", "torch.hub.load('a', 'b')": "torch.hub", "torch.special.bessel_j0(x)": "bessel_j0",
     "F.scaled_dot_product_attention(x, y, y, None, 0.0, wrong=1)": "wrong", "torch.linalg.pinv(m, atol=0.1)": "atol", "torch.stft(w4, 4, return_complex=False)": "",
 }  # fmt: skip
 

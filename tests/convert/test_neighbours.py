@@ -114,3 +114,25 @@ def test_circle_of_bases(tmp_path: Path) -> None:
     }
     write(tmp_path, files)
     assert convert((tmp_path / "pkg/net.py").read_text(), path=tmp_path / "pkg/net.py").code
+
+
+def test_types_listed_in_another_file_are_doubtful_unless_it_is_converted_as_well(tmp_path: Path) -> None:
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/kinds.py": "from torch import nn\n\nKINDS = (nn.Linear, nn.LayerNorm)\nKIND = nn.Linear\n",
+        "pkg/init.py": (
+            "from torch import nn\nfrom .kinds import KIND, KINDS\n\n\n"
+            "def init(m):\n    if isinstance(m, KINDS) or isinstance(m, KIND):\n        nn.init.ones_(m.weight)\n"
+        ),
+    }
+    write(tmp_path, files)
+    path = tmp_path / "pkg/init.py"
+    alone = convert(files["pkg/init.py"], path=path, target="jax")
+    assert [d.code for d in alone.diagnostics if d.severity == "warning"] == ["SW5003", "SW5003"]
+
+    project = Project("torch", "jax")
+    for name in files:
+        project.add(tmp_path / name)
+    kinds = convert(files["pkg/kinds.py"], path=tmp_path / "pkg/kinds.py", project=project).code
+    assert "KINDS = (nnx.Linear, nnx.LayerNorm)\nKIND = nnx.Linear" in kinds
+    assert not [d for d in convert(files["pkg/init.py"], path=path, project=project).diagnostics if d.severity != "note"]

@@ -16,6 +16,7 @@ from .values import (
     SHAPE,
     STR,
     TENSOR,
+    TYPE,
     UNKNOWNS,
     Api,
     ClassRef,
@@ -54,6 +55,8 @@ class Attributes(EngineBase):
     def _attribute_of_one(self, value: Value, name: str, node: cst.CSTNode) -> Values:
         if isinstance(value, Api):
             return frozenset({Api(self.kb.canonical(f"{value.name}.{name}"))})
+        if name == "__class__" and isinstance(value, (Layer, Unknown)):
+            return TYPE
         if name == "__dict__" and isinstance(value, ModuleRef):
             return frozenset({MethodRef(frozenset({value}), name)})
         if isinstance(value, ModuleRef):

@@ -9,6 +9,7 @@ from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
 from .values import (
     CROWD,
     NOTHING,
+    STR,
     UNKNOWN,
     UNKNOWNS,
     Api,
@@ -231,7 +232,10 @@ class EngineBase:
     def call_with_backward(self, owner: ClassRef | Instance, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         raise NotImplementedError
 
-    def _pair(self, node: cst.CSTNode, values: Values) -> Values:
+    def keys_of(self, site: Site) -> Values:
+        raise NotImplementedError
+
+    def _pair(self, node: cst.CSTNode, values: Values, keys: Values = STR) -> Values:
         raise NotImplementedError
 
     def _module_method(self, owner: Values, name: str, args: Arguments, node: cst.CSTNode) -> Values:

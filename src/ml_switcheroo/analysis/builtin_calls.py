@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
 from .values import (
+    BOOL,
+    FLOAT,
+    INT,
     NOTHING,
     REDUCING,
-    UNKNOWN,
+    TYPE,
     UNKNOWNS,
     Api,
     ClassRef,
@@ -26,13 +29,13 @@ from .values import (
     Text,
     Value,
     Values,
+    classes,
     number_type,
 )
 
 if TYPE_CHECKING:
     import libcst as cst
 
-INT, FLOAT, BOOL, STR = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str"))
 MATH_INTS = frozenset({"ceil", "floor", "gcd", "comb", "factorial", "isqrt", "trunc"})
 # NumPy's functions of single numbers: numbers of numbers, arrays of arrays.
 ELEMENTWISE = frozenset(
@@ -204,6 +207,7 @@ class BuiltinCalls(EngineBase):
 
     def _store_pair(self, site: Site, keys: Values, values: Values) -> None:
         self.write(site.elements, values)
+        self.write(site.keys, classes(keys))
         for key in keys:
             if isinstance(key, Const) and isinstance(key.value, str):
                 self.write(site.named.setdefault(key.value, Cell()), values)
@@ -291,7 +295,10 @@ class BuiltinCalls(EngineBase):
             self.store_computed_attribute(first, args.get(1), args.get(2))
             return NONE
         if name == "type":
-            return frozenset(ClassRef(v.cls) if isinstance(v, Instance) else UNKNOWN for v in first) or UNKNOWNS
+            return (
+                frozenset().union(*(frozenset({ClassRef(v.cls)}) if isinstance(v, Instance) else TYPE for v in first))
+                or TYPE
+            )
         if name in ("print", "delattr"):
             return NONE
         return UNKNOWNS

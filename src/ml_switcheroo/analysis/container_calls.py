@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import libcst as cst
 
 from .base import Arguments, EngineBase
 from .model import MAPPINGS, Cell, Site
-from .values import NOTHING, UNKNOWNS, Const, Container, Instance, Scalar, Text, Value, Values
-
-if TYPE_CHECKING:
-    import libcst as cst
+from .values import NOTHING, TYPE, UNKNOWNS, Const, Container, Instance, Scalar, Text, Value, Values
 
 NAMED = frozenset({"Sequential", "ModuleDict", "ParameterDict"})
 
@@ -77,6 +74,7 @@ class ContainerCalls(EngineBase):
                         for pattern, cell in list(value.site.patterns.items()):
                             self.write(site.patterns.setdefault(pattern, Cell()), self.read(cell))
                         self.write(site.elements, self.read(value.site.elements))
+                        self.write(site.keys, self.read(value.site.keys))
                 for keyword, values in args.keywords.items():
                     self.write(site.named.setdefault(keyword, Cell()), values)
                     self.write(site.elements, values)
@@ -86,6 +84,8 @@ class ContainerCalls(EngineBase):
             if name == "pop":
                 self.shift(owner)
             key_values = args.get(0)
+            if key_values >= TYPE and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+                self.type_tests.add((node, node.func.value))
             exact = bool(key_values)
             for key in key_values:
                 if isinstance(key, Const) and isinstance(key.value, str) and site.kind in MAPPINGS:
@@ -110,7 +110,7 @@ class ContainerCalls(EngineBase):
                 found |= default or (frozenset({Const(None)}) if name == "get" else NOTHING)
             return found or self.missing()
         if name in ("items", "named_children", "named_modules"):
-            return self._listing(node, self._pair(node, self._all(site)))
+            return self._listing(node, self._pair(node, self._all(site), self.keys_of(site)))
         if name == "values" and site.kind == "dict" and site.named and not site.patterns:
             parts = [self.read(cell) for cell in site.named.values()]
             if site.elements.values <= frozenset().union(*parts):  # nothing else was put in
@@ -118,7 +118,7 @@ class ContainerCalls(EngineBase):
         if name in ("values", "children", "modules"):
             return self._listing(node, self._all(site))
         if name == "keys":
-            return self._listing(node, frozenset({Scalar("str")}))
+            return self._listing(node, self.keys_of(site))
         if name == "copy":
             return frozenset({owner})
         if name in ("index", "count", "__len__"):

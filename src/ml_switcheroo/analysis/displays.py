@@ -7,7 +7,7 @@ from typing import Any
 import libcst as cst
 
 from .base import Arguments, EngineBase
-from .model import Cell, ClassInfo
+from .model import Cell, ClassInfo, Site
 from .narrowing import Narrowing
 from .texts import is_text
 from .values import (
@@ -16,6 +16,7 @@ from .values import (
     NOTHING,
     SHAPE,
     STR,
+    TYPE,
     UNKNOWNS,
     Const,
     Container,
@@ -27,6 +28,7 @@ from .values import (
     Text,
     Value,
     Values,
+    classes,
 )
 
 
@@ -66,6 +68,7 @@ class Displays(Narrowing, EngineBase):
             if isinstance(element, cst.DictElement):
                 keys = self.evaluate(element.key)
                 self.write(site.elements, values)
+                self.write(site.keys, classes(keys))
                 for key in keys:
                     if isinstance(key, Const) and isinstance(key.value, str):
                         self.write(site.named.setdefault(key.value, Cell()), values)
@@ -82,10 +85,16 @@ class Displays(Narrowing, EngineBase):
         for value in values:
             if isinstance(value, Container):
                 self.write(site.elements, self.read(value.site.elements))
+                self.write(site.keys, self.read(value.site.keys))
                 for name, cell in list(value.site.named.items()):
                     self.write(site.named.setdefault(name, Cell()), self.read(cell))
                 for name, cell in list(value.site.patterns.items()):
                     self.write(site.patterns.setdefault(name, Cell()), self.read(cell))
+
+    def keys_of(self, site: Site) -> Values:
+        """What iterating over a mapping gives."""
+        found = self.read(site.keys)
+        return found | STR if site.named or not found else found
 
     def _comprehension(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp) -> Values:
         saved = dict(self.env)
@@ -103,6 +112,7 @@ class Displays(Narrowing, EngineBase):
         self.env = saved
         site = self.site(node, "dict")
         self.write(site.elements, values)
+        self.write(site.keys, classes(keys))
         for key in keys:
             pattern = (
                 key.value
@@ -128,7 +138,7 @@ class Displays(Narrowing, EngineBase):
         for value in values:
             if isinstance(value, Container):
                 if value.site.kind in ("dict", "ModuleDict", "ParameterDict"):
-                    found |= STR
+                    found |= self.keys_of(value.site)
                 else:
                     found |= self.read(value.site.elements) or NOTHING
             elif isinstance(value, Tensor):
@@ -168,6 +178,8 @@ class Displays(Narrowing, EngineBase):
         for element in node.slice:
             if isinstance(element.slice, cst.Index):
                 keys |= self.evaluate(element.slice.value)
+                if keys >= TYPE:
+                    self.type_tests.add((element.slice, node.value))
             elif isinstance(element.slice, cst.Slice):
                 sliced = True
                 for part in (element.slice.lower, element.slice.upper, element.slice.step):

@@ -227,9 +227,9 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
     def _comparison(self, node: cst.Comparison) -> Values:
         if not any(isinstance(part.operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)) for part in node.comparisons):
             self.operands.update((node.left, *(part.comparator for part in node.comparisons)))
-        if (asked := type_test(node)) is not None:
-            self.type_tests.add(asked[:2])
         sides = self.evaluate(node.left)
+        if (asked := type_test(node)) is not None or Scalar("type") in sides:
+            self.type_tests.add(asked[:2] if asked else (node.left, node.comparisons[0].comparator))
         identity = False
         if sides == NONE:  # an argument of which nothing is known but its default
             sides |= self.missing()

@@ -10,6 +10,7 @@ from .values import (
     ARRAY_METHODS,
     NOTHING,
     REDUCING,
+    STR,
     UNKNOWNS,
     ClassRef,
     Const,
@@ -141,13 +142,13 @@ class MethodCalls(EngineBase):
         self.write(site.elements, values)
         return frozenset({Container(site)})
 
-    def _pair(self, node: cst.CSTNode, values: Values) -> Values:
+    def _pair(self, node: cst.CSTNode, values: Values, keys: Values = STR) -> Values:
         site = self.site(node, "tuple")
         if site.ordered is None:
             site.ordered = [Cell(), Cell()]
-        self.write(site.ordered[0], frozenset({Scalar("str")}))
+        self.write(site.ordered[0], keys)
         self.write(site.ordered[1], values)
-        self.write(site.elements, values | {Scalar("str")})
+        self.write(site.elements, values | keys)
         return frozenset({Container(site)})
 
     def _name_child(self, owners: Values, names: Values, values: Values) -> None:

@@ -37,7 +37,7 @@ class Site:
 
     `kind` is list, tuple, dict, set, Sequential, ModuleList, ModuleDict, ParameterList or ParameterDict. `ordered`
     holds the elements by position while the length is known, then None; `elements` joins all of them; `named` holds
-    elements under literal keys, `patterns` those under computed keys (`unit*`).
+    elements under literal keys, `patterns` those under computed keys (`unit*`), and `keys` the classes that are keys.
     """
 
     kind: str
@@ -46,6 +46,7 @@ class Site:
     elements: Cell = field(default_factory=Cell)
     named: dict[str, Cell] = field(default_factory=dict)
     patterns: dict[str, Cell] = field(default_factory=dict)
+    keys: Cell = field(default_factory=Cell)
     grown: bool = False  # something was appended after it was made: positions are no longer certain
 
     def __repr__(self) -> str:

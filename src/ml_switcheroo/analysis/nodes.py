@@ -88,16 +88,21 @@ def _handlers(
 
 def type_test(node: cst.Comparison) -> tuple[cst.BaseExpression, cst.BaseExpression, bool] | None:
     """`type(m) == T`, `m.__class__ not in (T, U)`: what is tested, for which types, and whether it is to be one."""
-    if len(node.comparisons) != 1:
-        return None
-    left, part = node.left, node.comparisons[0]
+    left = node.left
     if isinstance(left, cst.Call) and isinstance(left.func, cst.Name) and left.func.value == "type":
         subject = left.args[0].value if len(left.args) == 1 else None
     else:
         subject = left.value if isinstance(left, cst.Attribute) and left.attr.value == "__class__" else None
-    if subject is None or not isinstance(part.operator, (*_SAME, *_OTHER)):
+    tested = class_test(node)
+    return None if subject is None or tested is None else (subject, *tested[1:])
+
+
+def class_test(node: cst.Comparison) -> tuple[cst.BaseExpression, cst.BaseExpression, bool] | None:
+    """`kind == T`, `kind not in (T, U)`: what is tested, for which types, and whether it is to be one."""
+    part = node.comparisons[0]
+    if len(node.comparisons) != 1 or not isinstance(part.operator, (*_SAME, *_OTHER)):
         return None
-    return subject, part.comparator, isinstance(part.operator, _SAME)
+    return node.left, part.comparator, isinstance(part.operator, _SAME)
 
 
 def alternatives(types: cst.BaseExpression) -> list[cst.BaseExpression]:

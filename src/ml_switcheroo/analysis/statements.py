@@ -25,6 +25,7 @@ from .values import (
     Layer,
     Text,
     Values,
+    classes,
 )
 
 if TYPE_CHECKING:
@@ -310,6 +311,7 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
 
     def store_element(self, owner: Container, keys: Values, values: Values) -> None:
         site = owner.site
+        self.write(site.keys, classes(keys))
         literal = False
         for key in keys:
             if isinstance(key, Const) and isinstance(key.value, str):

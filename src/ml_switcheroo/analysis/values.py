@@ -187,6 +187,7 @@ UNKNOWN = Unknown()
 NOTHING: Values = frozenset()
 UNKNOWNS: Values = frozenset({UNKNOWN})
 CROWD = Unknown(crowd=True)
+TYPE: Values = frozenset({UNKNOWN, Scalar("type")})  # the class of something
 INT, FLOAT, BOOL, STR, SHAPE = (frozenset({Scalar(t)}) for t in ("int", "float", "bool", "str", "shape"))
 NONE: Values = frozenset({Const(None)})
 TENSOR: Values = frozenset({Tensor()})
@@ -240,3 +241,8 @@ def number_type(value: Value) -> str | None:
     if isinstance(value, Scalar) and value.type in NUMBERS:
         return value.type
     return None
+
+
+def classes(values: Values) -> Values:
+    """Those that are classes, of the project or of a framework."""
+    return frozenset(v for v in values if isinstance(v, (Api, ClassRef)))

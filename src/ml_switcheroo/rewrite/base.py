@@ -382,6 +382,9 @@ class Walk(cst.CSTTransformer):
     def _mark_types(self, node: cst.BaseExpression) -> None:
         raise NotImplementedError
 
+    def check_class_key(self, node: cst.BaseExpression, table: cst.BaseExpression, key: cst.BaseExpression) -> None:
+        raise NotImplementedError
+
     def check_named_types(self, node: cst.BaseExpression, types: cst.BaseExpression) -> None:
         raise NotImplementedError
 

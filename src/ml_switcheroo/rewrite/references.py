@@ -131,6 +131,8 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
 
     def visit_Subscript(self, node: cst.Subscript) -> bool:
         self.peeked.add(node.value)
+        if isinstance(index := node.slice[0].slice, cst.Index):
+            self.check_class_key(node, node.value, index.value)
         return True
 
     def visit_BooleanOperation(self, node: cst.BooleanOperation) -> bool:
@@ -269,6 +271,8 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
             )
             return updated
         hubs = [hub for row in _for_values(rows) if (hub := self.kb.hub(row.op)) is not None]
+        if name in self.effects.asked_types.types:
+            self.types.add(original)
         as_class = original in self.types or original in self.bases
         hub = next(
             (h for h in hubs if h.kind in (("type", "layer") if as_class else ("constant", "type", "layer"))), hubs[0]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import libcst as cst
 
-from ..analysis.nodes import type_test
-from ..analysis.values import Container
+from ..analysis.nodes import class_test, type_test
+from ..analysis.values import ClassRef, Container, Scalar, Unknown
 from ..convert.precedence import bare
 from .base import Walk
+
+_CLASS = Scalar("type")
 
 
 class TypeTests(Walk):
@@ -23,10 +25,14 @@ class TypeTests(Walk):
         if asked is not None and self._asks_framework(asked[1]):
             self.plain.add(asked[0])
             self._mark_types(asked[1])
+        elif self._is_class(node.left) and self._asks_framework(node.comparisons[0].comparator):
+            self._mark_types(node.comparisons[0].comparator)
 
     def type_tested(self, original: cst.Comparison, updated: cst.Comparison) -> cst.BaseExpression | None:
-        """The test with isinstance; None where it is another one."""
-        asked, translated = type_test(original), type_test(updated)
+        """The test with isinstance, or with issubclass of a variable; None where it is another one."""
+        asked, translated, test = type_test(original), type_test(updated), "isinstance"
+        if asked is None and self._is_class(original.left):
+            asked, translated, test = class_test(original), class_test(updated), "issubclass"
         if asked is None or translated is None or not self._asks_framework(asked[1]):
             return None
         self.context.changed = True
@@ -41,25 +47,29 @@ class TypeTests(Walk):
         elif isinstance(part.operator, (cst.In, cst.NotIn)) and not self._is_tuple(asked[1]):
             types = cst.Call(cst.Name("tuple"), [cst.Arg(types)])  # isinstance takes no list and no set
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-        test = cst.Call(cst.Name("isinstance"), [cst.Arg(bare(subject), comma=comma), cst.Arg(types)])
+        call = cst.Call(cst.Name(test), [cst.Arg(bare(subject), comma=comma), cst.Arg(bare(types))])
         self._check_subclasses(original, asked[1])
         self.check_named_types(original, asked[1])
-        return self.fitted(original, test if holds else cst.UnaryOperation(cst.Not(), test))
+        return self.fitted(original, call if holds else cst.UnaryOperation(cst.Not(), call))
 
-    def visit_Tuple(self, node: cst.Tuple) -> bool:
-        if node in self.effects.asked_types.displays:
-            self._mark_types(node)
-        return True
+    def check_class_key(self, node: cst.BaseExpression, table: cst.BaseExpression, key: cst.BaseExpression) -> None:
+        """`COSTS[type(m)]`: only the class itself is found, and a layer may be of one that inherits from it."""
+        if not any(v == _CLASS for v in self.facts(key)):
+            return
+        if names := self._two_things(self.effects.asked_types.given(table)):
+            self.context.report(
+                node,
+                "SW5003",
+                f"this finds the class itself only, and the target has two for {', '.join(names[:3])}: the layer, and "
+                "one with the source's arguments that inherits from it",
+                "go through the items and ask with isinstance()",
+                severity="warning",
+            )
 
-    def visit_Set(self, node: cst.Set) -> bool:
-        if node in self.effects.asked_types.displays:
-            self._mark_types(node)
-        return True
-
-    def visit_List(self, node: cst.List) -> bool:
-        if node in self.effects.asked_types.displays:
-            self._mark_types(node)
-        return True
+    def _is_class(self, node: cst.BaseExpression) -> bool:
+        """A variable that holds the class of something."""
+        values = self.facts(node)
+        return _CLASS in values and all(v == _CLASS or isinstance(v, (Unknown, ClassRef)) for v in values)
 
     def _is_tuple(self, types: cst.BaseExpression) -> bool:
         known = self.facts(types)
@@ -88,15 +98,19 @@ class TypeTests(Walk):
             )
 
     def check_named_types(self, node: cst.BaseExpression, types: cst.BaseExpression) -> None:
-        """`isinstance(m, NORMS)`: a tuple whose classes are called as well holds what makes a layer, not its class."""
-        if not self.effects.asked_types.elsewhere(types):
-            return
-        rows = [row for op in sorted(self._ops(types)) if (row := self.kb.write(op)) is not None]
-        if doubtful := [row.op for row in rows if row.helper is not None and row.isinstance is not None]:
+        """`isinstance(m, NORMS)`: a variable may hold what makes a layer, not its class."""
+        asked = self.effects.asked_types
+        if names := self._two_things(asked.given(types) & asked.doubtful):
             self.context.report(
                 node,
                 "SW5003",
-                f"these types are called elsewhere as well, and what makes {', '.join(doubtful[:3])} is no type",
+                f"what this variable holds for {', '.join(names[:3])} makes the layer and is not its type, since it is "
+                "called as well, or stands in a file that is not converted here",
                 "name the types in the test itself",
                 severity="warning",
             )
+
+    def _two_things(self, names: set[str]) -> list[str]:
+        """Which of these classes have a type in the target that is not what makes them."""
+        rows = {name: self.kb.write(row.op) for name in names for row in self.kb.read(name)}
+        return sorted(name for name, row in rows.items() if row is not None and row.helper and row.isinstance)

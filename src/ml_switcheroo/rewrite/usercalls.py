@@ -28,6 +28,7 @@ from ..analysis.values import (
 from ..convert.base import Bound, CallArg, Emission, Misfit, OpCall
 from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
+from .asked_types import TESTS
 from .base import Registration, Walk
 from .freezing import Freezing
 from .in_memory import InMemory
@@ -91,13 +92,14 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         if any(self._joins(name) for name in names):
             parts = [a.value.elements for a in node.args if isinstance(a.value, (cst.Tuple, cst.List))]
             self.arrays.update(element.value for elements in parts for element in elements)
-        tests = ("builtins.isinstance", "builtins.issubclass")
-        if any(name in tests or any(row.op == "jit_isinstance" for row in self.kb.read(name)) for name in names):
+        if any(name in TESTS or any(row.op == "jit_isinstance" for row in self.kb.read(name)) for name in names):
             if len(node.args) == 2:
                 self.plain.add(node.args[0].value)
                 self._mark_types(node.args[1].value)
                 self.check_named_types(node, node.args[1].value)
-        elif any(self._initialises(name) for name in names) or "builtins.hasattr" in names:
+        elif isinstance(node.func, cst.Attribute) and node.args:  # a method that looks something up
+            self.check_class_key(node, node.func.value, node.args[0].value)
+        if any(self._initialises(name) for name in names) or "builtins.hasattr" in names:
             for argument in node.args[:1]:
                 self.plain |= {argument.value, without_data(argument.value)}
                 self.filled.add(argument.value)

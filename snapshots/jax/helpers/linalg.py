@@ -132,21 +132,27 @@ class LUFactorsEx(NamedTuple):
 
 def lu_factor(x: jax.Array, pivot: bool = True) -> LUFactors:
     """Factors of the matrices x with swapped rows."""
+    if not pivot:
+        raise NotImplementedError("JAX factors matrices with swapped rows only: pivot=True")
     factors, pivots = jax.scipy.linalg.lu_factor(x)
     return LUFactors(factors, pivots + 1)
 
 
 def lu_factor_ex(x: jax.Array, pivot: bool = True, check_errors: bool = False) -> LUFactorsEx:
     """Factors of the matrices x with swapped rows, and whether a pivot is zero."""
-    factors, pivots = lu_factor(x)
+    factors, pivots = lu_factor(x, pivot)
     zero = jnp.diagonal(factors, axis1=-2, axis2=-1) == 0
     return LUFactorsEx(factors, pivots, jnp.where(zero.any(axis=-1), zero.argmax(axis=-1) + 1, 0).astype(jnp.int32))
 
 
 def lu_solve(LU, pivots, b, left=True, adjoint=False) -> jax.Array:
-    """The y with A @ y = b (adjoint: with the conjugate transpose of A), from the factors of A."""
+    """The y with A @ y = b (y @ A = b where not left), from the factors of A; adjoint: of its conjugate transpose."""
     batch = jnp.broadcast_shapes(LU.shape[:-2], b.shape[:-2])
     factors = jnp.broadcast_to(LU, (*batch, *LU.shape[-2:]))
     swaps = jnp.broadcast_to(pivots - 1, (*batch, pivots.shape[-1]))
     b = jnp.broadcast_to(b, (*batch, *b.shape[-2:]))
-    return jax.scipy.linalg.lu_solve((factors, swaps), b, trans=2 if adjoint else 0)
+    if left:
+        return jax.scipy.linalg.lu_solve((factors, swaps), b, trans=2 if adjoint else 0)
+    if adjoint:
+        return jax.scipy.linalg.lu_solve((factors, swaps), b.mT.conj()).mT.conj()
+    return jax.scipy.linalg.lu_solve((factors, swaps), b.mT, trans=1).mT

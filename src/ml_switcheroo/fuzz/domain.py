@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from ..kb.types import Type, parse_type
+from ..kb.types import WRITTEN, Type, parse_type
 from .arrays import Recipe
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ LARGE = ((40, 50), (3000,), (20, 10, 12))
 SIZES = (2, 3, 4, 3, 5, 1)
 VALUES = ("normal", "normal", "normal", "positive", "unit", "special")
 MISSING = object()
-WRITTEN = "source "  # how an entry of `draw` begins that is an argument as the source writes it
 SEEDS = 100_000  # more than a call has: another call's arrays are drawn from further seeds
 OBJECTS = frozenset({"optimizer", "schedule", "distribution"})  # results that are compared by what is done with them
 UNDRAWABLE = frozenset(

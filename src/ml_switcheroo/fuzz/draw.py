@@ -7,7 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .domain import OBJECTS, SEEDS, WRITTEN, Made, UndrawableError, calls, inputs, reseeded
+from ..kb.types import WRITTEN
+from .domain import OBJECTS, SEEDS, Made, UndrawableError, calls, inputs, reseeded
 from .spelling import Example, Speller, Spelling, UnspellableError
 
 if TYPE_CHECKING:
@@ -103,7 +104,16 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
                 "value"
             ]
         return Drawn(
-            spelling, arguments, called, style, "_exact" in joint, smooth, fixed, joint.get("_part", ""), value, then
+            spelling,
+            arguments,
+            called,
+            style,
+            exact="_exact" in joint,
+            smooth=smooth,
+            fixed=fixed,
+            part=joint.get("_part", ""),
+            value=value,
+            then=then,
         )
 
     # One call a seed: further ones would be variants of those before.

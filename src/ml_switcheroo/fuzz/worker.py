@@ -124,6 +124,17 @@ def leaves(value: Any, is_array: Any, prefix: str = "") -> tuple[dict[str, Any],
     return {}, {prefix: plain_name(value)}
 
 
+def replaced(value: Any, given: dict[str, Any], prefix: str = "") -> Any:
+    """The value with other arrays at the places that `leaves` gives."""
+    if prefix in given:
+        return given[prefix]
+    if isinstance(value, dict):
+        return {k: replaced(v, given, f"{prefix}.{k}" if prefix else str(k)) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(replaced(v, given, f"{prefix}.{i}" if prefix else str(i)) for i, v in enumerate(value))
+    return value
+
+
 def plain_name(value: Any) -> str:
     """What a value that is no array is called in every framework."""
     text = value.__name__ if isinstance(value, type) else str(value)

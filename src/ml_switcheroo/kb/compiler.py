@@ -12,7 +12,7 @@ from typing import Any
 from .near import near
 from .signature import Entry, parse_signature, show
 from .sources import Row, Sources, Spoke
-from .types import TypeTextError, parse_type, split_default
+from .types import WRITTEN, TypeTextError, parse_type, split_default
 
 DRAW_WORDS = frozenset(
     {"_shape", "_values", "_dtype", "_exact", "_gradients", "_part", "_then", "_value"}
@@ -154,7 +154,7 @@ def _check_draw(data: dict[str, Any], params: dict[str, tuple[str, str | None]])
                 raise RowError(f"draw: unknown parameter {name!r}{near(name, known)}; known: {words}", "draw")
             if text.startswith("="):
                 _check_literal(text[1:].strip(), "draw", name)
-            elif name not in DRAW_WORDS and not text.startswith("source "):
+            elif name not in DRAW_WORDS and not text.startswith(WRITTEN):
                 _check_type(text, "draw", name)
 
 

@@ -47,6 +47,7 @@ NAMES = frozenset(
         "iterator",
     ]
 )
+WRITTEN = "source "  # how an entry of `draw` begins that is an argument as the source writes it
 _TAKES_ARGUMENTS = frozenset({"tensor", "pair", "triple", "list", "tuple", "same", "dict", "union"})
 
 

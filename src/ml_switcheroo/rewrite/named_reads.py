@@ -25,7 +25,7 @@ class NamedReads(Walk):
                 original,
                 "SW1002",
                 f"{' and '.join(renamed)} may have another name in the target's layer, and which is read is not known",
-                "write out the turns of the loop that gives the names",
+                "read each of them by its own name, where the class of the layer is known",
             )
             return original
         if "builtins.hasattr" in asked:

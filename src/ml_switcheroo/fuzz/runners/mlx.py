@@ -7,7 +7,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from ..worker import leaves, map_arrays, mixers
+from ..worker import leaves, map_arrays, mixers, replaced
 
 mx.disable_compile()  # functions of mlx.nn would call a C++ compiler, once for each combination of dtypes
 
@@ -47,7 +47,7 @@ def _gradients(function: Any, given: dict[str, Any]) -> dict[str, Any]:
 
     def loss(floats: dict[str, Any]) -> Any:
         mx.random.seed(0)
-        found, _ = leaves(function(**_replace(arguments, floats, "")), _is_array)
+        found, _ = leaves(function(**replaced(arguments, floats)), _is_array)
         smooth = {
             name: value
             for name, value in found.items()
@@ -68,16 +68,6 @@ def _gradients(function: Any, given: dict[str, Any]) -> dict[str, Any]:
         raise
     mx.eval(found)
     return dict(found)
-
-
-def _replace(value: Any, given: dict[str, Any], prefix: str) -> Any:
-    if prefix in given:
-        return given[prefix]
-    if isinstance(value, dict):
-        return {k: _replace(v, given, f"{prefix}.{k}" if prefix else str(k)) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_replace(v, given, f"{prefix}.{i}" if prefix else str(i)) for i, v in enumerate(value))
-    return value
 
 
 def _array(array: Any, recipe: Any) -> Any:

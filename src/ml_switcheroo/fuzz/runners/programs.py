@@ -9,7 +9,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
-from ..worker import leaves, map_arrays, mixers
+from ..worker import leaves, map_arrays, mixers, replaced
 
 EQUATIONS = 1500  # of one program: compiling takes longer than in proportion beyond
 MANY = 2000  # calls, after which what JAX keeps of them is forgotten
@@ -62,7 +62,7 @@ class Call:
         floats = {n: a for n, a in arrays.items() if gradients and jnp.issubdtype(a.dtype, jnp.floating)}
 
         def call(floats: Any, trained: Any, arrays: Any, rest: Any) -> Any:
-            result, after = self.execute(_replace(self.arguments, arrays | floats, ""), trained, rest)
+            result, after = self.execute(replaced(self.arguments, arrays | floats), trained, rest)
             found, self.plain = leaves(result, _is_array)
             found = {name: jnp.asarray(value) for name, value in found.items()}
             return _loss(found), (found, after)
@@ -172,16 +172,6 @@ def _loss(found: dict[str, Any]) -> Any:
         value = value.real + value.imag if jnp.iscomplexobj(value) else value
         total = total + (value.astype(jnp.float32) * weights[name]).sum()
     return total
-
-
-def _replace(value: Any, given: dict[str, Any], prefix: str) -> Any:
-    if prefix in given:
-        return given[prefix]
-    if isinstance(value, dict):
-        return {k: _replace(v, given, f"{prefix}.{k}" if prefix else str(k)) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_replace(v, given, f"{prefix}.{i}" if prefix else str(i)) for i, v in enumerate(value))
-    return value
 
 
 def _array(array: Any, recipe: Any) -> Any:

@@ -6,9 +6,10 @@
     python benchmarks/corpus.py --sample quarter    the fixed quarter that the test suite runs
     python benchmarks/corpus.py --source-only       only check that the models build and run in their own framework
     python benchmarks/corpus.py --convert-only      only convert, and say what could not be converted
-    python benchmarks/corpus.py --save              write benchmarks/results/corpus.json too
+    python benchmarks/corpus.py --save              write benchmarks/results/corpus.json too: what ran replaces its rows
     python benchmarks/corpus.py --resume            go on with a run that was interrupted
     python benchmarks/corpus.py --changed           keep the recorded results of models that convert to the same text
+    python benchmarks/corpus.py --minutes 40        begin with no model after so many minutes
 
 The models are listed in corpus.yaml. All files of one package are converted once; each model then runs in processes of
 its own. A result names the digest of all that the ladder ran: the source, the converted text, the helpers that it uses,
@@ -55,7 +56,8 @@ from ml_switcheroo.verify import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
 
 OUT = HERE / "out"
 RECORD = HERE / "results" / "corpus.json"
@@ -337,6 +339,7 @@ def show(rows: Iterable[dict[str, Any]], versions: dict[str, str]) -> None:
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What is quoted elsewhere."""
+    commits = Counter(row.get("commit", "") for row in rows)
     return {
         "models": len(rows),
         "ok": sum(r["ok"] for r in rows),
@@ -347,7 +350,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             for kind in sorted({r["kind"] for r in rows})
         },
         "versions": versions(),
-        "commit": _commit(),
+        "commit": ", ".join(f"{name} ({count} models)" for name, count in commits.most_common()),
     }
 
 
@@ -388,13 +391,18 @@ def _lock(folder: Path) -> IO[str] | None:
     return file
 
 
+def _record() -> dict[str, dict[str, Any]]:
+    """The rows of the record by their ids."""
+    if not RECORD.is_file():
+        return {}
+    return {row["id"]: row for row in json.loads(RECORD.read_text(encoding="utf-8"))["models"]}
+
+
 def _recorded(
     entries: Iterable[Entry], search: Sequence[Path], folder: Path, problems: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
     """The results in the record that would be found again, since everything that was run is the same."""
-    if not RECORD.is_file():
-        return {}
-    known = {row["id"]: row for row in json.loads(RECORD.read_text(encoding="utf-8"))["models"]}
+    known = _record()
     return {
         e.id: known[e.id]
         for e in entries
@@ -402,6 +410,11 @@ def _recorded(
         and known.get(e.id, {}).get("digest")
         and known[e.id]["digest"] == digest_of(e, search, folder)
     }
+
+
+def _write(path: Path, rows: Sequence[dict[str, Any]], sample: str) -> None:
+    facts = summary(rows) | {"date": time.strftime("%Y-%m-%d", time.gmtime()), "sample": sample}
+    path.write_text(json.dumps({"summary": facts, "models": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -431,22 +444,30 @@ def run(entries: Sequence[Entry], search: Sequence[Path], args: argparse.Namespa
         if args.changed:
             rows |= _recorded(left, search, folder, problems)
             left = [e for e in left if e.id not in rows]
-        futures = {}
+        futures: dict[Future[dict[str, Any]], Entry] = {}
+        end = time.monotonic() + args.minutes * 60
         for e in left:
             if args.convert_only:
                 futures[pool.submit(run_convert, e, search, folder, problems[e.top])] = e
             elif args.source_only:
                 futures[pool.submit(run_source, e, search, folder, args.timeout)] = e
             else:
-                futures[pool.submit(climb, e, search, folder, problems[e.top], args.timeout)] = e
+                futures[pool.submit(_until, end, climb, e, search, folder, problems[e.top], args.timeout)] = e
         for future in as_completed(futures):
-            entry = futures[future]
-            rows[entry.id] = row = future.result()
+            entry, row = futures[future], future.result()
+            if not row:
+                continue
+            rows[entry.id] = row
             with finished.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             state = "ok" if row["ok"] else f"{row['missed']}: {row['reason'][:140]}"
             print(f"[{len(rows)}/{len(entries)}] {entry.id}: {state}", file=sys.stderr, flush=True)
-    return [rows[e.id] for e in entries]
+    return [rows[e.id] for e in entries if e.id in rows]
+
+
+def _until(end: float, work: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
+    """What the work gives; nothing where it would begin too late."""
+    return work(*args) if time.monotonic() < end else {}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -466,6 +487,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--save", action="store_true")
     parser.add_argument("--resume", action="store_true", help="keep the rows that the work folder has already")
     parser.add_argument("--changed", action="store_true", help="run only what has another digest than in the record")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin with no model after these")
     parser.add_argument("--convert", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     corpus, search = Corpus.read(), search_path(args.search)
@@ -480,22 +502,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("no model has such an id", file=sys.stderr)
         return 2
     rows = run(entries, search, args)
-    facts = summary(rows) | {
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "sample": args.sample or args.only or "all",
-    }
-    show(rows, facts["versions"])
+    show(rows, versions())
     if args.convert_only:
         messages = Counter(re.sub(r"^\S+: |[`'].*?[`']|\d+", "", line) for row in rows for line in row["all"])
         print("\n" + "\n".join(f"{count:>5}  {message[:200]}" for message, count in messages.most_common(60)))
     if args.source_only or args.convert_only:
         return 0 if all(r["ok"] for r in rows) else 1
-    report = json.dumps({"summary": facts, "models": rows}, indent=1) + "\n"
     OUT.mkdir(exist_ok=True)
-    (OUT / "corpus.json").write_text(report, encoding="utf-8")
+    _write(OUT / "corpus.json", rows, args.sample or args.only or "all")
     if args.save:
         RECORD.parent.mkdir(exist_ok=True)
-        RECORD.write_text(report, encoding="utf-8")
+        found = _record() | {row["id"]: row for row in rows}
+        _write(RECORD, [found[e.id] for e in corpus.entries if e.id in found], "all")
     return 0 if all(r["ok"] for r in rows) else 1
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+from ml_switcheroo.fuzz.forms import replaced_row
 from ml_switcheroo.fuzz.mutations import detected, mutations
 from ml_switcheroo.fuzz.prove import Prover
 
@@ -28,14 +29,10 @@ def changes(prover: Prover, op: str) -> list[dict[str, Any]]:
     right = prover.prove(op)
     if right.status != "equal":
         return []
-    kept = prover.kb.write(op)
     found = []
     for what, row in mutations(prover.kb, op):
-        prover.kb._writes[op] = row  # what the pipeline loads is this object
-        try:
+        with replaced_row(prover.kb, op, row):
             found.append({"op": op, "change": what, "detected": detected(right, prover.prove(op))})
-        finally:
-            prover.kb._writes[op] = kept
     return found
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from ml_switcheroo.fuzz import missing, needed, spokes
+from ml_switcheroo.fuzz.forms import replaced_row
 from ml_switcheroo.fuzz.prove import Prover
 from ml_switcheroo.fuzz.worker import runner_of
 
@@ -30,7 +31,8 @@ def prover() -> Iterator[Prover]:
 @pytest.mark.parametrize("op", ["sum", "cat", "max_dim", "scatter_add", "softmax", "rand"])
 def test_right_rows_pass(prover: Prover, op: str) -> None:
     proof = prover.prove(op)
-    assert (proof.status, proof.reason, proof.examples) == ("equal", "", EXAMPLES)
+    assert (proof.status, proof.reason) == ("equal", "")
+    assert proof.examples >= EXAMPLES
     assert proof.gradients == 0
 
 
@@ -38,11 +40,8 @@ def test_double_precision_is_not_single_precision(prover: Prover) -> None:
     row = prover.kb.write("linspace")
     assert row is not None
     wide = dataclasses.replace(row.forms[0], emit="np.linspace(start, end, steps)")
-    prover.kb._writes["linspace"] = dataclasses.replace(row, forms=(wide, *row.forms[1:]))
-    try:
+    with replaced_row(prover.kb, "linspace", dataclasses.replace(row, forms=(wide, *row.forms[1:]))):
         proof = prover.prove("linspace")
-    finally:
-        prover.kb._writes["linspace"] = row
     assert proof.status == "failing"
     assert "float64 instead of float32" in proof.reason
 
@@ -56,7 +55,8 @@ def test_it_is_a_source_too() -> None:
     with Prover("numpy", "torch", examples=EXAMPLES) as prover:
         for op in ("exp", "cat"):
             proof = prover.prove(op)
-            assert (proof.status, proof.reason, proof.examples) == ("equal", "", EXAMPLES)
+            assert (proof.status, proof.reason) == ("equal", "")
+            assert proof.examples >= EXAMPLES
 
 
 def test_a_framework_runs_in_what_it_stands_on() -> None:

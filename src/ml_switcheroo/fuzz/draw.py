@@ -35,6 +35,7 @@ class Drawn:
     part: str = ""  # what follows the call: the field of the result that is compared, or a call of the result
     value: Recipe | None = None  # the array `value` that is named there
     then: HubOp | None = None  # what is called with the object that the operation makes
+    variable: bool = False  # do numbers and flags stand in variables, so that what they are is not known from the text?
 
     def example(self, speller: Speller, op: HubOp) -> Example | None:
         """The call as text; None if it cannot be written in this spelling."""
@@ -48,7 +49,8 @@ class Drawn:
             if self.inputs is not None:
                 example = speller.layer(op, self.spelling, self.given, self.inputs, choose)
             else:
-                example = speller.function(op, self.spelling, self.given, choose)
+                variables = frozenset(self.given) - self.fixed if self.variable else frozenset()
+                example = speller.function(op, self.spelling, self.given, choose, variables=variables)
         except UnspellableError:
             return None
         example.call += self.part

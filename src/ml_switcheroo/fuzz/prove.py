@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .draw import Drawn, UndrawableError, check, draws
+from .forms import Forms
 from .known import known
 from .shrink import shrink
 from .spelling import Speller
 from .trial import Outcome, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..kb.loader import KnowledgeBase
     from ..kb.model import HubOp
@@ -39,6 +40,7 @@ class Proof:
     spellings: list[str] = field(default_factory=list)
     known: int = 0  # calls that differ as known
     differences: list[str] = field(default_factory=list)  # why those do
+    unreached: list[str] = field(default_factory=list)  # forms of the target's row in which no compared call is written
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a report."""
@@ -92,6 +94,8 @@ class Prover:
 
     def _compare(self, op: HubOp, proof: Proof) -> None:
         source = draws(op, self.speller, self.seed, self.examples * DRAWS)
+        forms = Forms(self.kb, self.trial, op.name)
+        reached: set[int | None] = set()
         tried = 0
         while (missing := self.examples - proof.examples) > 0 or self._unseen(proof):
             share = max(proof.examples / tried, 1 / DRAWS) if tried else 0.8  # of the draws that can be compared
@@ -99,15 +103,41 @@ class Prover:
             if not batch:
                 return
             tried += len(batch)
-            outcomes = self._attempt(op, batch, missing if missing > 0 else None)
-            for drawn, outcome in zip(batch, outcomes, strict=True):
-                self._count(op, drawn, outcome, proof)
-                if outcome.status == "failing" and not self._is_known(outcome, proof):
-                    drawn, outcome = shrink(op, drawn, outcome, lambda simpler: self._attempt(op, simpler))
-                    example = drawn.example(self.speller, op)
-                    proof.status, proof.reason = "failing", outcome.reason
-                    proof.call = example.paste() if example else ""
-                    return
+            if self._failed(op, batch, proof, missing if missing > 0 else None, forms, reached):
+                return
+        if len(forms.texts) > 1 and reached - {None}:
+            self._reach(op, source, proof, forms, reached)
+
+    def _reach(self, op: HubOp, source: Iterator[Drawn], proof: Proof, forms: Forms, reached: set[int | None]) -> None:
+        """Calls for the forms of the row that none of the first calls is written in."""
+        while forms.texts.keys() - reached and (batch := list(islice(source, self.examples))):
+            batch += [replace(drawn, variable=True) for drawn in batch if drawn.inputs is None]
+            examples = [self._example(drawn, op) for drawn in batch]
+            used = iter(forms.used([example for example in examples if example is not None]))
+            places = [None if example is None else next(used) for example in examples]
+            new = [drawn for drawn, form in zip(batch, places, strict=True) if form not in {None, *reached}]
+            if new and self._failed(op, new, proof, None, forms, reached):
+                return
+        proof.unreached = [text for index, text in forms.texts.items() if index not in reached]
+
+    def _failed(
+        self, op: HubOp, batch: list[Drawn], proof: Proof, wanted: int | None, forms: Forms, reached: set[int | None]
+    ) -> bool:
+        """Compares calls; the first that fails unexpectedly ends the proof, with the simplest call that fails."""
+        outcomes = self._attempt(op, batch, wanted)
+        for drawn, outcome in zip(batch, outcomes, strict=True):
+            self._count(op, drawn, outcome, proof)
+            if outcome.status == "failing" and not self._is_known(outcome, proof):
+                drawn, outcome = shrink(op, drawn, outcome, lambda simpler: self._attempt(op, simpler))
+                example = drawn.example(self.speller, op)
+                proof.status, proof.reason = "failing", outcome.reason
+                proof.call = example.paste() if example else ""
+                return True
+        if len(forms.texts) > 1:
+            compared = [d for d, o in zip(batch, outcomes, strict=True) if o.status in ("equal", "failing")]
+            examples = [self._example(drawn, op) for drawn in compared]
+            reached |= set(forms.used([example for example in examples if example is not None]))
+        return False
 
     def _unseen(self, proof: Proof) -> bool:
         """Are there known differences that no call has shown so far?"""

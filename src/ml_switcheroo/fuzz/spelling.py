@@ -33,7 +33,7 @@ class Example:
     """A function of the source text, and what it is called with."""
 
     call: str  # the expression, as a user would paste it
-    arguments: dict[str, Any]  # arrays (or lists of them) by the names of its parameters
+    arguments: dict[str, Any]  # arrays (or lists of them), and numbers, by the names of its parameters
     layer: str = ""  # the construction of a layer, where `call` uses `self.layer`
     annotations: dict[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()  # statements before the result
@@ -44,7 +44,8 @@ class Example:
     @property
     def recipes(self) -> list[Recipe]:
         """All arrays."""
-        return [r for value in self.arguments.values() for r in (value if isinstance(value, list) else [value])]
+        found = [r for value in self.arguments.values() for r in (value if isinstance(value, list) else [value])]
+        return [recipe for recipe in found if isinstance(recipe, Recipe)]
 
     def paste(self) -> str:
         """The call with its arrays, as the source framework takes it."""
@@ -107,11 +108,23 @@ class Speller:
         modules |= {e.module for e in examples if e.module.split(".")[0] not in roots} - {""}
         return [f"import {name}" for name in sorted(roots | modules - {self.tensor})]
 
-    def function(self, op: HubOp, spelling: Spelling, given: dict[str, Any], choose: Any, prefix: str = "") -> Example:
-        """A function that calls the op. `choose(n)` draws a number below n; `prefix`: of the names of its arrays."""
+    def function(
+        self,
+        op: HubOp,
+        spelling: Spelling,
+        given: dict[str, Any],
+        choose: Any,
+        prefix: str = "",
+        variables: frozenset[str] = frozenset(),
+    ) -> Example:
+        """A function that calls the op. `choose(n)` draws a number below n; `prefix`: of the names of its arrays;
+        `variables`: arguments that stand in a variable, so that what they are is not known from the text."""
         arrays: dict[str, Any] = {}
         api, method = spelling.row.api, spelling.row.api.startswith(f"{self.tensor}.")
         values = {name: self._value(prefix + name, value, arrays) for name, value in given.items()}
+        for name in variables & given.keys():
+            if isinstance(given[name], (bool, int, float, str)):
+                arrays[name], values[name] = given[name], name
         first = next(iter(op.params), None)
         before: tuple[str, ...] = ()
         if method:
@@ -163,7 +176,8 @@ class Speller:
         return Example(call, arrays, made, self._annotations(arrays), module=module)
 
     def _annotations(self, arrays: dict[str, Any]) -> dict[str, str]:
-        return dict.fromkeys(arrays, self.tensor)
+        plain = (bool, int, float, str)
+        return {n: type(v).__name__ if isinstance(v, plain) else self.tensor for n, v in arrays.items()}
 
     def _value(self, name: str, value: Any, arrays: dict[str, Any]) -> str:
         if isinstance(value, Recipe):
@@ -250,5 +264,6 @@ def _only(row: ReadRow, parameter: ApiParam) -> str:
 def _in_words(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_in_words, value))}]"
-    assert isinstance(value, Recipe)
+    if not isinstance(value, Recipe):
+        return repr(value)
     return f"{value.values} {value.dtype}{list(value.shape)} (seed {value.seed})"

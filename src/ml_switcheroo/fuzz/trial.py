@@ -52,13 +52,8 @@ class Trial:
 
     def run(self, op: HubOp, examples: Sequence[Example], wanted: int | None = None) -> list[Outcome]:
         """What comes of each; no more than `wanted` are executed by the target."""
-        names = [f"{'Net' if e.layer else 'f'}{i}" for i, e in enumerate(examples)]
-        lines = [*self.speller.imports(examples), "", ""]
-        starts: list[int] = []
-        for name, example in zip(names, examples, strict=True):
-            starts.append(len(lines) + 1)
-            lines += example.text(name, self.speller.base, self.speller.forward)
-        text = "\n".join(lines) + "\n"
+        names = _names(examples)
+        text, starts = self._text(examples)
         jobs = [self._job(op, name, e, i) for i, (name, e) in enumerate(zip(names, examples, strict=True))]
         ours, arrays = self.sides[0].ask(text, jobs)
         outcomes = [Outcome("unused") if result["ok"] else Outcome("invalid", result["reason"]) for result in ours]
@@ -93,6 +88,19 @@ class Trial:
             gradients = any(name.startswith(f"{place}|gradients|") for name in others)
             outcomes[i] = Outcome("failing" if why else "equal", why, error, gradients)
         return outcomes
+
+    def refusals(self, examples: Sequence[Example]) -> dict[int, str]:
+        """What the converter says of the calls that it refuses, by their places; nothing is executed."""
+        return self._convert(*self._text(examples))[1]
+
+    def _text(self, examples: Sequence[Example]) -> tuple[str, list[int]]:
+        """The calls as one file, and the lines where they begin."""
+        lines = [*self.speller.imports(examples), "", ""]
+        starts: list[int] = []
+        for name, example in zip(_names(examples), examples, strict=True):
+            starts.append(len(lines) + 1)
+            lines += example.text(name, self.speller.base, self.speller.forward)
+        return "\n".join(lines) + "\n", starts
 
     def _job(self, op: HubOp, name: str, example: Example, index: int) -> dict[str, Any]:
         recipes = example.recipes
@@ -147,6 +155,10 @@ class Trial:
             return said.getvalue().strip().splitlines()[-1] if failed else ""
 
         return migrate
+
+
+def _names(examples: Sequence[Example]) -> list[str]:
+    return [f"{'Net' if e.layer else 'f'}{i}" for i, e in enumerate(examples)]
 
 
 def _of(arrays: dict[str, Any], index: int) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""Which form of the target's row a call is written in: a form that no call reaches is not proved."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..kb.model import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..kb.loader import KnowledgeBase
+    from ..kb.model import WriteRow
+    from .spelling import Example
+    from .trial import Trial
+
+_MARK = re.compile(r"\[form (\d+)\]")
+
+
+class Forms:
+    """The forms of one row that write something, and which of them calls use.
+
+    The converter itself is asked: a row whose forms are refused, each with its number, stands for the row.
+    """
+
+    def __init__(self, kb: KnowledgeBase, trial: Trial, op: str) -> None:
+        self.kb, self.trial, self.op = kb, trial, op
+        row = kb.write(op)
+        forms = row.forms if row is not None else ()
+        self.texts = {index: _shown(form) for index, form in enumerate(forms) if form.refuse is None}
+        if row is not None and row.helper is not None:
+            self.texts[len(forms)] = row.helper
+
+    def used(self, examples: Sequence[Example]) -> list[int | None]:
+        """The number of the form that each call is written in; None where it is not converted."""
+        row = self.kb.write(self.op)
+        if row is None or not examples:
+            return [None] * len(examples)
+        with replaced_row(self.kb, self.op, _marked(row)):
+            refusals = self.trial.refusals(examples)
+        marks = [_MARK.search(refusals.get(index, "")) for index in range(len(examples))]
+        return [int(mark[1]) if mark else None for mark in marks]
+
+
+@contextmanager
+def replaced_row(kb: KnowledgeBase, op: str, row: WriteRow) -> Iterator[None]:
+    """Another row in the place of the target's; what the pipeline loads is this knowledge base."""
+    kept = kb.write(op)
+    assert kept is not None
+    kb._writes[op] = row
+    try:
+        yield
+    finally:
+        kb._writes[op] = kept
+
+
+def _marked(row: WriteRow) -> WriteRow:
+    forms = [
+        form if form.refuse is not None else Form(when=form.when, refuse=f"[form {index}]", covers=form.covers)
+        for index, form in enumerate(row.forms)
+    ]
+    if row.helper is not None:  # the class with the hub's constructor, where no form holds
+        forms.append(Form(refuse=f"[form {len(forms)}]", covers=tuple(row.ignore)))
+    return replace(row, forms=tuple(forms), helper=None)
+
+
+def _shown(form: Form) -> str:
+    """A form as it stands in the row."""
+    what = form.emit or form.api or form.helper or form.plugin or ""
+    return f"{what} when {form.when}" if form.when else what

@@ -351,6 +351,16 @@ _TABLE = (
         "from some_library import Backbone\n\n\nclass Net(Backbone): ...",
         "convert the file that defines the base class together with this one (give the folder)",
     ),
+    Code(
+        "SW5005",
+        "warning",
+        "test of a type that may hold for other objects than in the source",
+        "The target may have two classes for one of the source: the layer itself, and one with the source's arguments "
+        "that inherits from it. Where a class reaches a test in a variable that also makes layers, or a table is asked "
+        "by the class itself, the test may not find a layer that it finds in the source.",
+        "COSTS = {nn.Linear: 1}\n\ncost = COSTS[type(layer)]",
+        "ask with isinstance(), and name the types in the test itself",
+    ),
     # --- SW6: training
     Code(
         "SW6001",

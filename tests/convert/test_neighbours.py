@@ -128,7 +128,7 @@ def test_types_listed_in_another_file_are_doubtful_unless_it_is_converted_as_wel
     write(tmp_path, files)
     path = tmp_path / "pkg/init.py"
     alone = convert(files["pkg/init.py"], path=path, target="jax")
-    assert [d.code for d in alone.diagnostics if d.severity == "warning"] == ["SW5003", "SW5003"]
+    assert [d.code for d in alone.diagnostics if d.severity == "warning"] == ["SW5005", "SW5005"]
 
     project = Project("torch", "jax")
     for name in files:

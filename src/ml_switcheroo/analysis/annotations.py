@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from .values import NOTHING, Api, ClassRef, Const, Container, Factory, Instance, Layer, Scalar, Tensor, Values
+from .values import NOTHING, UNKNOWNS, Api, ClassRef, Const, Container, Factory, Instance, Layer, Scalar, Tensor, Values
 
 if TYPE_CHECKING:
     from .base import EngineBase
 
 BUILTINS = {"int": "int", "float": "float", "bool": "bool", "str": "str"}
+CONTAINERS = frozenset({"dict", "Dict", "list", "List", "tuple", "Tuple", "set", "Set"})
 SEQUENCES = frozenset({"List", "list", "Sequence", "Iterable", "Tuple", "tuple", "Iterator", "Collection"})
 
 
@@ -31,6 +32,10 @@ def annotation_values(engine: EngineBase, node: cst.BaseExpression) -> Values:
             return frozenset({Scalar(BUILTINS[node.value])})
         if node.value == "None":
             return frozenset({Const(None)})
+        if node.value in CONTAINERS:  # of whatever
+            site = engine.site(node, node.value.lower())
+            engine.write(site.elements, UNKNOWNS)
+            return frozenset({Container(site)})
     if isinstance(node, cst.Subscript):
         return _generic(engine, node)
     if isinstance(node, (cst.Name, cst.Attribute)):

@@ -162,7 +162,8 @@ class Attributes(EngineBase):
             hub = self.kb.hub(row.op)
             if hub is not None and hub.kind == "property":
                 return self.typed(hub.returns, None, frozenset({value})) or UNKNOWNS
-        if name in self.tensor_methods:
+        mapping = isinstance(value, Tensor) and value.weak and hasattr(dict, name)  # `cache.values()` of an argument
+        if name in self.tensor_methods and not mapping:
             return frozenset({MethodRef(frozenset({value}), name)})
         return UNKNOWNS
 

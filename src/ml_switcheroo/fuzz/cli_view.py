@@ -83,6 +83,8 @@ def show(proofs: Sequence[Proof], unexpected: Sequence[str], facts: dict[str, An
             print(line(proof))
             if proof.call:
                 print(f"    {proof.call}")
+            if verbose and proof.unreached:
+                print(f"    no call is written as {'; '.join(proof.unreached)}")
     counts = summary(proofs)
     shares = ", ".join(f"{count} {status}" for status, count in counts.items())
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())

@@ -59,7 +59,7 @@ class TypeTests(Walk):
         if names := self._two_things(self.effects.asked_types.given(table)):
             self.context.report(
                 node,
-                "SW5003",
+                "SW5005",
                 f"this finds the class itself only, and the target has two for {', '.join(names[:3])}: the layer, and "
                 "one with the source's arguments that inherits from it",
                 "go through the items and ask with isinstance()",
@@ -91,7 +91,7 @@ class TypeTests(Walk):
         if heirs:
             self.context.report(
                 node,
-                "SW5003",
+                "SW5005",
                 f"the target asks with isinstance() here, which holds for {', '.join(heirs[:3])}, too",
                 "leave that class out by a test of its own, if it is not meant",
                 severity="warning",
@@ -103,7 +103,7 @@ class TypeTests(Walk):
         if names := self._two_things(asked.given(types) & asked.doubtful):
             self.context.report(
                 node,
-                "SW5003",
+                "SW5005",
                 f"what this variable holds for {', '.join(names[:3])} makes the layer and is not its type, since it is "
                 "called as well, or stands in a file that is not converted here",
                 "name the types in the test itself",

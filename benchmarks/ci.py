@@ -6,7 +6,7 @@
     python benchmarks/ci.py --save                   write benchmarks/results/ci.json, from which the README is filled
 
 `ml_switcheroo ci` runs as users run it, in a process of its own, with an empty cache (`cold`), and again with all
-proofs kept (`warm`). Seconds are those of the whole process. The machine should do nothing else.
+proofs kept (`warm`); it takes one direction after the other. The machine should do nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,41 +28,54 @@ RESULT = ROOT / "benchmarks" / "results" / "ci.json"
 TARGETS = "jax,numpy,mlx,tensorflow,keras"
 
 
-def run(target: str, home: Path, seed: int) -> tuple[dict[str, Any], float]:
-    """The report of one direction, and the seconds that it took."""
-    report = home / f"{target}.json"
+def run(targets: str, home: Path, seed: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """The report of each direction, and the seconds that it took."""
+    report = home / "report.json"
     environment = {
         **os.environ,
         "XDG_CACHE_HOME": str(home),
+        "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])),
     }
-    command = [sys.executable, "-m", "ml_switcheroo", "ci", "--framework", target, "--seed", str(seed)]
+    command = [sys.executable, "-m", "ml_switcheroo", "ci", "--framework", targets, "--seed", str(seed)]
+    seconds: dict[str, float] = {}
     start = time.perf_counter()
-    subprocess.run([*command, "--json-report", str(report)], env=environment, check=False, stdout=subprocess.DEVNULL)
-    seconds = time.perf_counter() - start
-    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))["runs"][0]
-    return found, seconds
+    with subprocess.Popen(
+        [*command, "--json-report", str(report)], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if ended := re.match(r"torch to (\w+): ", line):  # what is said of a direction begins so
+                now = time.perf_counter()
+                seconds[ended[1]], start = now - start, now
+                print(line.rstrip(), f"({seconds[ended[1]]:.0f} s)", flush=True)
+    runs = json.loads(report.read_text(encoding="utf-8"))["runs"]
+    return {one["target"]: one for one in runs}, seconds
 
 
-def measured(target: str, seed: int, *, repeat: bool) -> dict[str, Any]:
-    """One direction: counts, seconds cold and warm, what was not expected."""
+def measured(targets: str, seed: int, *, repeat: bool) -> dict[str, dict[str, Any]]:
+    """Each direction: counts, seconds cold and warm, what was not expected."""
     with tempfile.TemporaryDirectory() as folder:
-        report, cold = run(target, Path(folder), seed)
-        _, warm = run(target, Path(folder), seed)
-    row = {
-        "summary": report["summary"],
-        "calls": sum(op["examples"] for op in report["ops"].values()),
-        "gradients": sum(op["gradients"] for op in report["ops"].values()),
-        "cold": round(cold, 1),
-        "warm": round(warm, 1),
-        "versions": report["versions"],
-        "unexpected": report["unexpected"],
-    }
+        reports, cold = run(targets, Path(folder), seed)
+        _, warm = run(targets, Path(folder), seed)
+    again = reports
     if repeat:
         with tempfile.TemporaryDirectory() as folder:
-            again, _ = run(target, Path(folder), seed)
-        row["differs"] = sorted(op for op, proof in report["ops"].items() if again["ops"][op] != proof)
-    return row
+            again, _ = run(targets, Path(folder), seed)
+    return {
+        target: {
+            "summary": report["summary"],
+            "calls": sum(op["examples"] for op in report["ops"].values()),
+            "gradients": sum(op["gradients"] for op in report["ops"].values()),
+            "unreached": sum(len(op["unreached"]) for op in report["ops"].values()),
+            "cold": round(cold[target], 1),
+            "warm": round(warm[target], 1),
+            "versions": report["versions"],
+            "unexpected": report["unexpected"],
+            "differs": sorted(op for op, proof in report["ops"].items() if again[target]["ops"][op] != proof),
+        }
+        for target, report in reports.items()
+    }
 
 
 def commit() -> str:
@@ -90,19 +104,18 @@ def main() -> int:
     parser.add_argument("--repeat", action="store_true")
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
-    data: dict[str, Any] = {"date": datetime.date.today().isoformat(), "commit": commit(), "directions": {}}
-    for target in args.framework.split(","):
-        data["directions"][target] = measured(target, args.seed, repeat=args.repeat)
-        print(table(data).splitlines()[-1], flush=True)
-        for text in data["directions"][target]["unexpected"]:
-            print(f"    unexpected: {text}", flush=True)
-        for op in data["directions"][target].get("differs", ()):
-            print(f"    another proof the second time: {op}", flush=True)
+    data: dict[str, Any] = {"date": datetime.date.today().isoformat(), "commit": commit()}
+    data["directions"] = measured(args.framework, args.seed, repeat=args.repeat)
+    for target, row in data["directions"].items():
+        for text in row["unexpected"]:
+            print(f"unexpected, {target}: {text}")
+        for op in row["differs"]:
+            print(f"another proof the second time, {target}: {op}")
     print(table(data))
     print(f"in all {sum(row['cold'] for row in data['directions'].values()) / 60:.1f} minutes cold")
     if args.save:
         RESULT.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    return int(any(row["unexpected"] or row.get("differs") for row in data["directions"].values()))
+    return int(any(row["unexpected"] or row["differs"] for row in data["directions"].values()))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import difflib
 import json
 import os
 import sys
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -16,7 +18,6 @@ from .run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from .prove import Proof
 
@@ -36,29 +37,33 @@ def cli_ci(
     verbose: bool = False,
 ) -> int:
     """Run the fuzzer and print what it found. Exit code 0: as expected; 1: a mapping fails (or no longer does)."""
-    from .. import kb as knowledge
-
     reports: list[dict[str, Any]] = []
-    failed = False
-    for target in targets:
-        kb = knowledge.load(source, target)
-        _check_names(ops, kb.ops())
-        count = len(ops) if ops else len(kb.ops())
-        with _progress(f"{source} to {target}", count) as on_proof:
-            proofs, facts = run(
-                ops or None, source, target, examples=examples, seed=seed, jobs=jobs,
-                cache=default_cache() if cached else None, on_proof=on_proof,
-            )  # fmt: skip
-        usual = examples == EXAMPLES and seed == 0
-        unexpected = expected(proofs, source, target, whole=not ops, usual=usual)
-        show(proofs, unexpected, facts, verbose=verbose or bool(ops))
-        reports.append(to_json(proofs, facts) | {"unexpected": unexpected})
-        failed = failed or bool(unexpected)
-        if not ops:
-            _write(last_report(source, target), reports[-1:])
+    with tempfile.TemporaryDirectory(prefix="ml_switcheroo_") as folder:
+        drawn = Path(folder) if targets[1:] else None  # what is called is the same for all targets
+        for target in targets:
+            cache = default_cache() if cached else None
+            proofs, facts = _run(ops, source, target, examples, seed, jobs=jobs, cache=cache, drawn=drawn)
+            usual = examples == EXAMPLES and seed == 0
+            unexpected = expected(proofs, source, target, whole=not ops, usual=usual)
+            show(proofs, unexpected, facts, verbose=verbose or bool(ops))
+            reports.append(to_json(proofs, facts) | {"unexpected": unexpected})
+            if not ops:
+                _write(last_report(source, target), reports[-1:])
     if json_report is not None:
         _write(json_report, reports)
-    return int(failed)
+    return int(any(report["unexpected"] for report in reports))
+
+
+def _run(
+    ops: Sequence[str], source: str, target: str, examples: int, seed: int, **options: Any
+) -> tuple[list[Proof], dict[str, Any]]:
+    """One direction, with its progress."""
+    from .. import kb as knowledge
+
+    kb = knowledge.load(source, target)
+    _check_names(ops, kb.ops())
+    with _progress(f"{source} to {target}", len(ops) if ops else len(kb.ops())) as on_proof:
+        return run(ops or None, source, target, examples=examples, seed=seed, on_proof=on_proof, **options)
 
 
 def _write(path: Path, reports: Sequence[dict[str, Any]]) -> None:

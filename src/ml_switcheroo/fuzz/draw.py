@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import random
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..kb.types import WRITTEN
@@ -13,6 +15,7 @@ from .spelling import Example, Speller, Spelling, UnspellableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ..kb.model import HubOp
     from .arrays import Recipe
@@ -67,8 +70,28 @@ def draws_numbers(op: HubOp) -> bool:
     return "rng" in op.effects or (op.kind != "layer" and "init" in op.effects)
 
 
-def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]:
-    """At most so many different calls."""
+@dataclass
+class Kept:
+    """Calls of an operation that were drawn before, and where to go on."""
+
+    found: list[Drawn] = field(default_factory=list)
+    last: int = 0  # when something new was drawn
+    next: int = 0  # the number of the next draw
+
+
+@contextmanager
+def kept_draws(folder: Path | None, op: str) -> Iterator[Kept]:
+    """What another direction has drawn, since it draws the same."""
+    file = folder / f"{op}.pickle" if folder is not None else None
+    kept = pickle.loads(file.read_bytes()) if file is not None and file.is_file() else Kept()
+    before = kept.next
+    yield kept
+    if file is not None and kept.next > before:
+        file.write_bytes(pickle.dumps(kept))
+
+
+def draws(op: HubOp, speller: Speller, seed: int, count: int, kept: Kept | None = None) -> Iterator[Drawn]:
+    """At most so many different calls; those that are kept come first."""
     from hypothesis import HealthCheck, Phase, given, reject, settings
     from hypothesis import seed as seeded
     from hypothesis import strategies as st
@@ -125,20 +148,23 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int) -> Iterator[Drawn]
     # Hypothesis reads the source of what it is given for every seed: this is short.
     collect = once(given(st.data())(lambda data: found.append(one(data))))
 
-    seen: set[str] = set()
-    last = 0  # when something new was drawn
-    for number in range(count):
-        if number > last + STALE:
-            return
+    def key(drawn: Drawn) -> str:
+        example = drawn.example(speller, op)
+        return f"{example.layer} {example.call} {example.arguments}" if example else ""
+
+    kept = kept or Kept()
+    seen = {key(drawn) for drawn in kept.found} | {""}
+    yield from kept.found
+    while kept.next < min(count, kept.last + STALE + 1):
+        number, kept.next = kept.next, kept.next + 1
         found.clear()
         turns = itertools.count()
         seeded(seed * 100_000 + number)(collect)()
         for drawn in found:
-            example = drawn.example(speller, op)
-            key = example and f"{example.layer} {example.call} {example.arguments}"
-            if key and key not in seen:
-                seen.add(key)
-                last = number
+            if (text := key(drawn)) not in seen:
+                seen.add(text)
+                kept.last = number
+                kept.found.append(drawn)
                 yield drawn
 
 

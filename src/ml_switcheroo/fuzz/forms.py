@@ -33,16 +33,19 @@ class Forms:
         self.texts = {index: _shown(form) for index, form in enumerate(forms) if form.refuse is None}
         if row is not None and row.helper is not None:
             self.texts[len(forms)] = row.helper
+        self.known: dict[str, int | None] = {}  # text of a call -> the form that it is written in
 
-    def used(self, examples: Sequence[Example]) -> list[int | None]:
+    def used(self, examples: Sequence[Example | None]) -> list[int | None]:
         """The number of the form that each call is written in; None where it is not converted."""
         row = self.kb.write(self.op)
-        if row is None or not examples:
-            return [None] * len(examples)
-        with replaced_row(self.kb, self.op, _marked(row)):
-            refusals = self.trial.refusals(examples)
-        marks = [_MARK.search(refusals.get(index, "")) for index in range(len(examples))]
-        return [int(mark[1]) if mark else None for mark in marks]
+        new = {_text(e): e for e in examples if e is not None and _text(e) not in self.known}
+        if row is not None and new:
+            with replaced_row(self.kb, self.op, _marked(row)):
+                refusals = self.trial.refusals(list(new.values()))
+            for index, text in enumerate(new):
+                mark = _MARK.search(refusals.get(index, ""))
+                self.known[text] = int(mark[1]) if mark else None
+        return [None if e is None else self.known.get(_text(e)) for e in examples]
 
 
 @contextmanager
@@ -65,6 +68,10 @@ def _marked(row: WriteRow) -> WriteRow:
     if row.helper is not None:  # the class with the hub's constructor, where no form holds
         forms.append(Form(refuse=f"[form {len(forms)}]", covers=tuple(row.ignore)))
     return replace(row, forms=tuple(forms), helper=None)
+
+
+def _text(example: Example) -> str:
+    return "\n".join(example.text("f"))
 
 
 def _shown(form: Form) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .draw import Drawn, UndrawableError, check, draws
+from .draw import Drawn, Kept, UndrawableError, check, draws, kept_draws
 from .forms import Forms
 from .known import known
 from .shrink import shrink
@@ -15,12 +15,14 @@ from .trial import Outcome, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ..kb.loader import KnowledgeBase
     from ..kb.model import HubOp
     from .spelling import Example
 
 EXAMPLES = 20
+IDLE = 2  # so many batches of draws that reach no new form of a row: no further ones do
 DRAWS = 6  # at most so many draws for each example that is wanted: many are refused by the source
 
 
@@ -50,8 +52,12 @@ class Proof:
 class Prover:
     """A knowledge base and the two sides that run what it writes. Use as a context manager."""
 
-    def __init__(self, source: str, target: str, *, examples: int = EXAMPLES, seed: int = 0) -> None:
+    def __init__(
+        self, source: str, target: str, *, examples: int = EXAMPLES, seed: int = 0, drawn: Path | None = None
+    ) -> None:
         from .. import kb
+
+        self.drawn = drawn  # a folder where calls are kept that were drawn for another target
 
         self.source, self.target, self.examples, self.seed = source, target, examples, seed
         self.kb: KnowledgeBase = kb.load(source, target)
@@ -80,7 +86,8 @@ class Prover:
         proof = Proof(name, "equal")
         try:
             check(op)
-            self._compare(op, proof)
+            with kept_draws(self.drawn, name) as kept:
+                self._compare(op, proof, kept)
         except UndrawableError as error:
             return Proof(name, "not drawn", reason=str(error))
         if proof.status == "equal" and not proof.examples:
@@ -92,8 +99,8 @@ class Prover:
             proof.reason = ""  # of draws that were none
         return proof
 
-    def _compare(self, op: HubOp, proof: Proof) -> None:
-        source = draws(op, self.speller, self.seed, self.examples * DRAWS)
+    def _compare(self, op: HubOp, proof: Proof, kept: Kept) -> None:
+        source = draws(op, self.speller, self.seed, self.examples * DRAWS, kept)
         forms = Forms(self.kb, self.trial, op.name)
         reached: set[int | None] = set()
         tried = 0
@@ -101,7 +108,7 @@ class Prover:
             share = max(proof.examples / tried, 1 / DRAWS) if tried else 0.8  # of the draws that can be compared
             batch = list(islice(source, round(missing / share) + 1 if missing > 0 else self.examples))
             if not batch:
-                return
+                break
             tried += len(batch)
             if self._failed(op, batch, proof, missing if missing > 0 else None, forms, reached):
                 return
@@ -110,14 +117,15 @@ class Prover:
 
     def _reach(self, op: HubOp, source: Iterator[Drawn], proof: Proof, forms: Forms, reached: set[int | None]) -> None:
         """Calls for the forms of the row that none of the first calls is written in."""
-        while forms.texts.keys() - reached and (batch := list(islice(source, self.examples))):
+        idle = 0
+        while idle < IDLE and forms.texts.keys() - reached and (batch := list(islice(source, self.examples))):
             batch += [replace(drawn, variable=True) for drawn in batch if drawn.inputs is None]
-            examples = [self._example(drawn, op) for drawn in batch]
-            used = iter(forms.used([example for example in examples if example is not None]))
-            places = [None if example is None else next(used) for example in examples]
-            new = [drawn for drawn, form in zip(batch, places, strict=True) if form not in {None, *reached}]
+            used = forms.used([self._example(drawn, op) for drawn in batch])
+            new = [drawn for drawn, form in zip(batch, used, strict=True) if form not in {None, *reached}]
+            before = len(reached)
             if new and self._failed(op, new, proof, None, forms, reached):
                 return
+            idle = idle + 1 if len(reached) == before else 0
         proof.unreached = [text for index, text in forms.texts.items() if index not in reached]
 
     def _failed(
@@ -135,8 +143,7 @@ class Prover:
                 return True
         if len(forms.texts) > 1:
             compared = [d for d, o in zip(batch, outcomes, strict=True) if o.status in ("equal", "failing")]
-            examples = [self._example(drawn, op) for drawn in compared]
-            reached |= set(forms.used([example for example in examples if example is not None]))
+            reached |= set(forms.used([self._example(drawn, op) for drawn in compared]))
         return False
 
     def _unseen(self, proof: Proof) -> bool:

@@ -25,9 +25,11 @@ def run(
     seed: int,
     jobs: int | None = None,
     cache: Path | None = None,
+    drawn: Path | None = None,
     on_proof: Callable[[Proof], None] | None = None,
 ) -> tuple[list[Proof], dict[str, Any]]:
-    """Prove operations (None: all); the proofs in the order of the knowledge base, and the facts of the run."""
+    """Prove operations (None: all); the proofs in the order of the knowledge base, and the facts of the run. `drawn`: a
+    folder for the calls that are drawn, where there are several targets."""
     from .. import kb as knowledge
 
     kb = knowledge.load(source, target)
@@ -51,17 +53,17 @@ def run(
     todo = [op for op in wanted if op not in proofs]
     if todo:
         count = min(jobs or os.cpu_count() or 1, len(todo))
-        with ProcessPoolExecutor(count, initializer=_start, initargs=(source, target, examples, seed)) as pool:
+        with ProcessPoolExecutor(count, initializer=_start, initargs=(source, target, examples, seed, drawn)) as pool:
             for future in as_completed([pool.submit(_prove, op) for op in todo]):
                 keep(future.result())
     return [proofs[op] for op in wanted], facts
 
 
-def _start(source: str, target: str, examples: int, seed: int) -> None:
+def _start(source: str, target: str, examples: int, seed: int, drawn: Path | None) -> None:
     import atexit
 
     global _prover
-    _prover = Prover(source, target, examples=examples, seed=seed)
+    _prover = Prover(source, target, examples=examples, seed=seed, drawn=drawn)
     _prover.__enter__()
     atexit.register(_prover.__exit__)
 

@@ -17,7 +17,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, dtype=None) -> Any:
     if ord == -math.inf:
         return ops.min(size, dim, keepdims=keepdim)
     if ord == 0:
-        return ops.cast(ops.count_nonzero(x, dim, keepdims=keepdim), size.dtype)
+        return ops.sum(ops.cast(x != 0, size.dtype), dim, keepdims=keepdim)
     if ord == 1:
         return ops.sum(size, dim, keepdims=keepdim)
     # Roots have no finite slope at zero: give them 1 there, and put the zero back afterwards.

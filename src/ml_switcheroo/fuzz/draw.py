@@ -38,6 +38,7 @@ class Drawn:
     part: str = ""  # what follows the call: the field of the result that is compared, or a call of the result
     value: Recipe | None = None  # the array `value` that is named there
     then: HubOp | None = None  # what is called with the object that the operation makes
+    by_value: bool = False  # does the class of a layer stand in a variable?
     variable: bool = False  # do numbers and flags stand in variables, so that what they are is not known from the text?
 
     def example(self, speller: Speller, op: HubOp) -> Example | None:
@@ -49,10 +50,12 @@ class Drawn:
             return below - 1 if self.style == PLAIN else rng.randrange(below)
 
         try:
+            variables = frozenset(self.given) - self.fixed if self.variable else frozenset()
             if self.inputs is not None:
-                example = speller.layer(op, self.spelling, self.given, self.inputs, choose)
+                example = speller.layer(
+                    op, self.spelling, self.given, self.inputs, choose, variables, by_value=self.by_value
+                )
             else:
-                variables = frozenset(self.given) - self.fixed if self.variable else frozenset()
                 example = speller.function(op, self.spelling, self.given, choose, variables=variables)
         except UnspellableError:
             return None

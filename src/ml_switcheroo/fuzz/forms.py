@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..kb.model import Form
+from .spelling import CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +32,12 @@ class Forms:
         row = kb.write(op)
         forms = row.forms if row is not None else ()
         self.texts = {index: _shown(form) for index, form in enumerate(forms) if form.refuse is None}
-        if row is not None and row.helper is not None:
-            self.texts[len(forms)] = row.helper
+        self.made: int | None = None  # the form that stands for the class of a layer where it is in a variable
+        hub = kb.hub(op)
+        if row is not None and row.helper is not None and hub is not None and hub.kind == "layer":
+            helpers = {form.helper: index for index, form in enumerate(forms)}
+            self.made = helpers.get(row.helper, len(forms))
+            self.texts[self.made] = row.helper
         self.known: dict[str, int | None] = {}  # text of a call -> the form that it is written in
 
     def used(self, examples: Sequence[Example | None]) -> list[int | None]:
@@ -44,7 +49,7 @@ class Forms:
                 refusals = self.trial.refusals(list(new.values()))
             for index, text in enumerate(new):
                 mark = _MARK.search(refusals.get(index, ""))
-                self.known[text] = int(mark[1]) if mark else None
+                self.known[text] = self.made if CLASS in new[text].settings else int(mark[1]) if mark else None
         return [None if e is None else self.known.get(_text(e)) for e in examples]
 
 
@@ -65,7 +70,7 @@ def _marked(row: WriteRow) -> WriteRow:
         form if form.refuse is not None else Form(when=form.when, refuse=f"[form {index}]", covers=form.covers)
         for index, form in enumerate(row.forms)
     ]
-    if row.helper is not None:  # the class with the hub's constructor, where no form holds
+    if row.helper is not None and all(form.helper != row.helper for form in row.forms):  # where no form holds
         forms.append(Form(refuse=f"[form {len(forms)}]", covers=tuple(row.ignore)))
     return replace(row, forms=tuple(forms), helper=None)
 

@@ -119,7 +119,8 @@ class Prover:
         """Calls for the forms of the row that none of the first calls is written in."""
         idle = 0
         while idle < IDLE and forms.texts.keys() - reached and (batch := list(islice(source, self.examples))):
-            batch += [replace(drawn, variable=True) for drawn in batch if drawn.inputs is None]
+            classes = [replace(drawn, by_value=True) for drawn in batch if drawn.inputs is not None]
+            batch += [*(replace(drawn, variable=True) for drawn in batch), *classes]
             used = forms.used([self._example(drawn, op) for drawn in batch])
             new = [drawn for drawn, form in zip(batch, used, strict=True) if form not in {None, *reached}]
             before = len(reached)

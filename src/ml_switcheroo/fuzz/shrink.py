@@ -42,8 +42,8 @@ def shrink(
 def simpler(op: HubOp, drawn: Drawn) -> Iterator[Drawn]:
     """Calls with one thing less in them, the boldest first."""
     op = drawn.then or op
-    if drawn.variable:
-        yield replace(drawn, variable=False)
+    if drawn.variable or drawn.by_value:
+        yield replace(drawn, variable=False, by_value=False)
     for name, param in op.params.items():
         if name in drawn.given and name not in drawn.fixed and param.default is not None:
             yield replace(drawn, given={n: v for n, v in drawn.given.items() if n != name})

@@ -9,10 +9,13 @@ from .arrays import Recipe
 from .domain import OBJECTS, Dtype, Made, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..kb.loader import KnowledgeBase
     from ..kb.model import ApiParam, HubOp, ReadRow
+
+
+CLASS = "make"  # the variable that holds the class of a layer
 
 
 class UnspellableError(Exception):
@@ -40,6 +43,7 @@ class Example:
     smooth: bool = True  # may gradients be taken?
     random: bool = False  # is something drawn when it runs?
     module: str = ""  # where the operation is found
+    settings: dict[str, str] = field(default_factory=dict)  # of a layer that stand in variables: their types and values
 
     @property
     def recipes(self) -> list[Recipe]:
@@ -59,9 +63,10 @@ class Example:
         body = [*self.before, f"return {self.call}"]
         if not self.layer:
             return [f"def {name}({parameters}):", *(f"    {line}" for line in body), "", ""]
+        settings = "".join(f", {p}: {text}" for p, text in self.settings.items())
         return [
             f"class {name}({base}):",
-            "    def __init__(self):",
+            f"    def __init__(self{settings}):",
             "        super().__init__()",
             f"        self.layer = {self.layer}",
             "",
@@ -122,9 +127,8 @@ class Speller:
         arrays: dict[str, Any] = {}
         api, method = spelling.row.api, spelling.row.api.startswith(f"{self.tensor}.")
         values = {name: self._value(prefix + name, value, arrays) for name, value in given.items()}
-        for name in variables & given.keys():
-            if isinstance(given[name], (bool, int, float, str)):
-                arrays[name], values[name] = given[name], name
+        for name in _plain(given, variables):
+            arrays[name], values[name] = given[name], name
         first = next(iter(op.params), None)
         before: tuple[str, ...] = ()
         if method:
@@ -154,14 +158,26 @@ class Speller:
         return any(hub is not None and hub.returns in OBJECTS for hub in hubs)
 
     def layer(
-        self, op: HubOp, spelling: Spelling, given: dict[str, Any], inputs: dict[str, Any], choose: Any
+        self,
+        op: HubOp,
+        spelling: Spelling,
+        given: dict[str, Any],
+        inputs: dict[str, Any],
+        choose: Any,
+        variables: frozenset[str] = frozenset(),
+        *,
+        by_value: bool = False,
     ) -> Example:
-        """A module with the op as its only layer."""
+        """A module with the op as its only layer; `by_value`: its class stands in a variable."""
         arrays: dict[str, Any] = {}
         values = {name: self._value(name, value, arrays) for name, value in given.items()}
         if arrays:
             raise UnspellableError("a layer that is built with arrays")
-        made = f"{spelling.row.api}({', '.join(self._arguments(op, spelling, values, given, choose))})"
+        settings = {name: f"{type(given[name]).__name__} = {values[name]}" for name in _plain(given, variables)}
+        values |= {name: name for name in settings}
+        if by_value:
+            settings[CLASS] = f"type = {spelling.row.api}"
+        made = f"{CLASS if by_value else spelling.row.api}({', '.join(self._arguments(op, spelling, values, given, choose))})"
         called = {name: self._value(name, value, arrays) for name, value in inputs.items()}
         positional = True
         parts = []
@@ -173,11 +189,11 @@ class Speller:
             else:
                 parts.append(called[name] if positional else f"{name}={called[name]}")
         call, module = f"self.layer({', '.join(parts)})", spelling.row.api.rpartition(".")[0]
-        return Example(call, arrays, made, self._annotations(arrays), module=module)
+        return Example(call, arrays, made, self._annotations(arrays), module=module, settings=settings)
 
     def _annotations(self, arrays: dict[str, Any]) -> dict[str, str]:
-        plain = (bool, int, float, str)
-        return {n: type(v).__name__ if isinstance(v, plain) else self.tensor for n, v in arrays.items()}
+        plain = _plain(arrays, arrays.keys())
+        return {name: type(value).__name__ if name in plain else self.tensor for name, value in arrays.items()}
 
     def _value(self, name: str, value: Any, arrays: dict[str, Any]) -> str:
         if isinstance(value, Recipe):
@@ -251,6 +267,11 @@ class Speller:
         if left:
             raise UnspellableError(f"this spelling has no {', '.join(left)}")
         return parts
+
+
+def _plain(given: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Which of these arguments are numbers, flags or texts."""
+    return [name for name in sorted(names) if isinstance(given.get(name), (bool, int, float, str))]
 
 
 def _only(row: ReadRow, parameter: ApiParam) -> str:

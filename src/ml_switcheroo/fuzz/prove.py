@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 20
 IDLE = 2  # so many batches of draws that reach no new form of a row: no further ones do
+EACH = 6  # so many calls of a batch for a form that has not been reached
 DRAWS = 6  # at most so many draws for each example that is wanted: many are refused by the source
 
 
@@ -122,7 +123,8 @@ class Prover:
             classes = [replace(drawn, by_value=True) for drawn in batch if drawn.inputs is not None]
             batch += [*(replace(drawn, variable=True) for drawn in batch), *classes]
             used = forms.used([self._example(drawn, op) for drawn in batch])
-            new = [drawn for drawn, form in zip(batch, used, strict=True) if form not in {None, *reached}]
+            ways = [form for form in forms.texts if form not in reached]
+            new = [d for way in ways for d in [d for d, form in zip(batch, used, strict=True) if form == way][:EACH]]
             before = len(reached)
             if new and self._failed(op, new, proof, None, forms, reached):
                 return

@@ -177,7 +177,8 @@ class Speller:
         values |= {name: name for name in settings}
         if by_value:
             settings[CLASS] = f"type = {spelling.row.api}"
-        made = f"{CLASS if by_value else spelling.row.api}({', '.join(self._arguments(op, spelling, values, given, choose))})"
+        name = CLASS if by_value else spelling.row.api
+        made = f"{name}({', '.join(self._arguments(op, spelling, values, given, choose))})"
         called = {name: self._value(name, value, arrays) for name, value in inputs.items()}
         positional = True
         parts = []

@@ -291,6 +291,8 @@ class BuiltinCalls(EngineBase):
             here = frozenset({ModuleRef(self.current.module)}) if self.current is not None else NOTHING
             modules = frozenset(v for v in (first if args.positional else here) if isinstance(v, ModuleRef))
             return frozenset({MethodRef(modules, "__dict__")}) if modules else UNKNOWNS
+        if name == "locals":
+            return self._locals(node)
         if name == "setattr":
             self.store_computed_attribute(first, args.get(1), args.get(2))
             return NONE
@@ -302,6 +304,16 @@ class BuiltinCalls(EngineBase):
         if name in ("print", "delattr"):
             return NONE
         return UNKNOWNS
+
+    def _locals(self, node: cst.CSTNode) -> Values:
+        """The variables that a function has where it asks for them; a method's own object is left out."""
+        site, here = self.site(node, "dict"), self.current
+        own = here.parameters[:1] if here is not None and here.cls is not None else []
+        for name, values in list(self.env.items()):
+            if "." not in name and name not in own:
+                self.write(site.named.setdefault(name, Cell()), values)
+                self.write(site.elements, values)
+        return frozenset({Container(site)})
 
     def _tuple(self, node: cst.CSTNode, parts: list[Values]) -> Values:
         site = self.site(node, "tuple")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
@@ -12,9 +13,10 @@ from .definitions import Definitions
 from .imports import Imports
 from .model import MODULE_CONTAINERS, Cell, FunctionInfo, modules_of
 from .narrowing import Narrowing
-from .nodes import Visitor
+from .nodes import Visitor, walk
 from .project import dotted
 from .values import (
+    NONE,
     NOTHING,
     UNKNOWNS,
     ClassRef,
@@ -189,8 +191,36 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
     def _for(self, node: cst.For) -> None:
         iterated = self.evaluate(node.iter)
         self.loops.add(node.iter)
+        if entries := self._entries(node):
+            for turn in entries:
+                self._loop(node.body, None, partial(self._assign_all, *turn))
+            if node.orelse is not None:
+                self._suite(node.orelse.body)
+            return
         elements = self.elements(iterated, node.iter)
         self._loop(node.body, node.orelse, lambda: self.assign(node.target, elements))
+
+    def _entries(self, node: cst.For) -> list[tuple[tuple[cst.BaseExpression, Values], ...]]:
+        """The turns of `for name, value in mapping.items(): setattr(self, name, value)`: names go with their values."""
+        target, call = node.target, node.iter
+        if not (isinstance(target, cst.Tuple) and len(target.elements) == 2 and isinstance(call, cst.Call)):
+            return []
+        if not (isinstance(call.func, cst.Attribute) and call.func.attr.value == "items") or not _sets(node.body):
+            return []
+        name, value = (element.value for element in target.elements)
+        mappings = self.evaluate(call.func.value) - NONE
+        sites = [v.site for v in mappings if isinstance(v, Container) and v.site.named and not v.site.patterns]
+        if len(sites) < len(mappings):
+            return []
+        return [
+            ((name, frozenset({Const(key)})), (value, self.read(cell)))
+            for site in sites
+            for key, cell in list(site.named.items())
+        ]
+
+    def _assign_all(self, *pairs: tuple[cst.BaseExpression, Values]) -> None:
+        for target, values in pairs:
+            self.assign(target, values)
 
     def _while(self, node: cst.While) -> None:
         def head() -> None:
@@ -398,7 +428,15 @@ Statements.STATEMENTS = {
 }
 
 
-NONE: Values = frozenset({Const(None)})
+def _sets(body: cst.BaseSuite) -> bool:
+    """Does code set attributes by names that it computes?"""
+    calls = (node.func for node in walk(body) if isinstance(node, cst.Call))
+    return any(dotted(func).rpartition(".")[2] in _SETTERS for func in calls)
+
+
+_SETTERS = frozenset(
+    {"setattr", "__setattr__", "add_module", "register_module", "register_buffer", "register_parameter"}
+)
 
 
 class _Finder(Visitor):

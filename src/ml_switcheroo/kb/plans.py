@@ -18,6 +18,7 @@ class Plan:
     modules: Sequence[str]
     values: tuple[str, ...] = ()  # classes whose attributes count as names of their own, inherited ones too
     private: tuple[str, ...] = ()  # classes whose private methods real code overrides or calls
+    types: tuple[str, ...] = ()  # modules whose type aliases real code annotates with, private ones too
     walk: tuple[str, ...] = ()  # packages whose modules only give aliases
     stubs: tuple[tuple[str, str], ...] = ()  # (stub file inside the package, prefix of the public names it declares)
     value_stubs: tuple[tuple[str, str, str], ...] = ()  # (stub file, class in it, public class)
@@ -99,6 +100,7 @@ PLANS = {
             "torch.utils.tensorboard",
         ],
         private=("torch.nn.Module",),
+        types=("torch.nn.common_types",),
         values=(
             "torch.Tensor",
             "torch.Size",

@@ -83,6 +83,9 @@ def take(framework: str) -> dict[str, Any]:
             if module.__name__ not in snapshot.modules:
                 snapshot.names.setdefault(module.__name__, ["module"])
                 _collect(snapshot, module.__name__, module)
+    for module_name in plan.types:
+        names = [name for name in vars(_import(module_name)) if name.startswith("_") and name.endswith("_t")]
+        snapshot.names |= {f"{module_name}.{name}": ["constant"] for name in names}
     owners = _owners(snapshot)
     texts = {id(snapshot.objects[name]): name for name in owners.values()}
     for name, value in snapshot.objects.items():

@@ -25,6 +25,7 @@ from ..analysis.values import (
 from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit, without_row
+from ..convert.precedence import bare
 from .base import Walk
 from .dtypes import Dtypes
 from .freezing import Freezing
@@ -65,6 +66,11 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
         self._mark_types(node.annotation)
         return True
 
+    def leave_Annotation(self, original_node: cst.Annotation, updated_node: cst.Annotation) -> cst.Annotation:
+        if original_node.annotation.lpar or updated_node.annotation is original_node.annotation:
+            return updated_node
+        return updated_node.with_changes(annotation=bare(updated_node.annotation))
+
     def _mark_types(self, node: cst.BaseExpression) -> None:
         self.types.add(node)
         if isinstance(node, cst.Tuple):
@@ -92,7 +98,7 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
         self._mark_types(written)
         translated = written.visit(self)
         self.context.findings[before:] = [replace(f, node=original_node) for f in self.context.findings[before:]]
-        text = code(translated) if isinstance(translated, cst.BaseExpression) else code(written)
+        text = code(bare(translated)) if isinstance(translated, cst.BaseExpression) else code(written)
         if text == code(written):
             return updated_node
         quote = original_node.quote if original_node.quote not in text else '"""'

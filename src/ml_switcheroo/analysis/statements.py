@@ -140,7 +140,7 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
         else:
             result = self.binary(old, new, operator)
         self.record(node, result)
-        self.assign(node.target, result)
+        self.assign(node.target, result, fact=False)  # of the target is known what it was before
 
     def _if(self, node: cst.If) -> None:
         self.evaluate(node.test)
@@ -294,18 +294,20 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
                 return  # what is assigned to a parameter does not come from its callers
             self.write(cell, values)
 
-    def assign(self, target: cst.BaseExpression, values: Values) -> None:
+    def assign(self, target: cst.BaseExpression, values: Values, *, fact: bool = True) -> None:
         if isinstance(target, cst.Name):
             if target.value in self._declared_global():
                 assert self.current is not None
                 self.write(self.current.module.globals.setdefault(target.value, Cell()), values)
-            self.record(target, values)
+            if fact:
+                self.record(target, values)
             self.store_name(target.value, values)
         elif isinstance(target, (cst.Tuple, cst.List)):
             self._unpack(target, values)
         elif isinstance(target, cst.Attribute):
             owners = self.evaluate(target.value)
-            self.record(target, values)
+            if fact:
+                self.record(target, values)
             self.store_attribute(owners, target.attr.value, values)
             path = dotted(target)
             if path:

@@ -95,6 +95,7 @@ class Walk(cst.CSTTransformer):
         self.bound_keywords: dict[cst.CSTNode, list[str]] = {}  # function of a partial() -> the keywords it is given
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
+        self.annotations: set[cst.CSTNode] = set()  # those in annotations
         self.bases: set[cst.CSTNode] = set()  # names in the list of base classes
         self.arrays: set[cst.CSTNode] = set()  # places that take arrays: neither variables nor None
         self.alone: set[cst.CSTNode] = set()  # expressions that are whole statements
@@ -379,7 +380,7 @@ class Walk(cst.CSTTransformer):
     def target_text(self, text: str) -> cst.BaseExpression:
         raise NotImplementedError
 
-    def _mark_types(self, node: cst.BaseExpression) -> None:
+    def _mark_types(self, node: cst.BaseExpression, kind: set[cst.CSTNode] | None = None) -> None:
         raise NotImplementedError
 
     def check_class_key(self, node: cst.BaseExpression, table: cst.BaseExpression, key: cst.BaseExpression) -> None:

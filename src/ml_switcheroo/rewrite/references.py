@@ -63,7 +63,7 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
     # ---- marks -------------------------------------------------------------------------------------------------------
 
     def visit_Annotation(self, node: cst.Annotation) -> bool:
-        self._mark_types(node.annotation)
+        self._mark_types(node.annotation, self.annotations)
         return True
 
     def leave_Annotation(self, original_node: cst.Annotation, updated_node: cst.Annotation) -> cst.Annotation:
@@ -71,22 +71,24 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
             return updated_node
         return updated_node.with_changes(annotation=bare(updated_node.annotation))
 
-    def _mark_types(self, node: cst.BaseExpression) -> None:
+    def _mark_types(self, node: cst.BaseExpression, kind: set[cst.CSTNode] | None = None) -> None:
         self.types.add(node)
+        if kind is not None:
+            kind.add(node)
         if isinstance(node, cst.Tuple):
             for element in node.elements:
-                self._mark_types(element.value)
+                self._mark_types(element.value, kind)
         elif isinstance(node, cst.BinaryOperation):
-            self._mark_types(node.left)
-            self._mark_types(node.right)
+            self._mark_types(node.left, kind)
+            self._mark_types(node.right, kind)
         elif isinstance(node, (cst.List, cst.Set)):
             for element in node.elements:
-                self._mark_types(element.value)
+                self._mark_types(element.value, kind)
         elif isinstance(node, cst.Subscript):
             self.types.add(node.value)
             for part in node.slice:
                 if isinstance(part.slice, cst.Index):
-                    self._mark_types(part.slice.value)
+                    self._mark_types(part.slice.value, kind)
 
     def leave_SimpleString(self, original_node: cst.SimpleString, updated_node: cst.SimpleString) -> cst.BaseExpression:
         """A type that is written as a text stays one."""
@@ -95,7 +97,7 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
             return updated_node
         code = self.context.module.tree.code_for_node
         before = len(self.context.findings)
-        self._mark_types(written)
+        self._mark_types(written, self.annotations if original_node in self.annotations else None)
         translated = written.visit(self)
         self.context.findings[before:] = [replace(f, node=original_node) for f in self.context.findings[before:]]
         text = code(bare(translated)) if isinstance(translated, cst.BaseExpression) else code(written)
@@ -255,7 +257,22 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
         return isinstance(node, cst.Name) and self.is_imported(node.value)
 
     def reference(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
-        """A framework name used as a value."""
+        """A framework name used as a value, or in an annotation."""
+        before = len(self.context.findings)
+        result = self._referred(original, updated, name)
+        failed = any(finding.severity == "error" for finding in self.context.findings[before:])
+        return self._vague_type(original, name, before) if failed and original in self.annotations else result
+
+    def _vague_type(self, original: cst.BaseExpression, name: str, before: int) -> cst.BaseExpression:
+        """An annotation changes nothing: one without counterpart says less, and is no reason to refuse the line."""
+        del self.context.findings[before:]
+        hubs = [hub for row in self.kb.read(name) if (hub := self.kb.hub(row.op)) is not None]
+        module = self.kb.write("Module") if any(hub.kind == "layer" for hub in hubs) else None
+        self.context.report(original, "SW2003", f"{name} has no counterpart as a type", severity="info")
+        self.context.changed = True
+        return self.target_text(module.isinstance) if module is not None and module.isinstance else cst.Name("object")
+
+    def _referred(self, original: cst.BaseExpression, updated: cst.BaseExpression, name: str) -> cst.BaseExpression:
         if original in self.switched:
             return self.fitted(original, self.switch_reference(original))
         rows = self.kb.read(name)

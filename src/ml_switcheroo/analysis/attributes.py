@@ -54,6 +54,8 @@ class Attributes(EngineBase):
 
     def _attribute_of_one(self, value: Value, name: str, node: cst.CSTNode) -> Values:
         if isinstance(value, Api):
+            if plain := self._plain_constant(value):
+                return self.attribute_of(plain, name, node)
             return frozenset({Api(self.kb.canonical(f"{value.name}.{name}"))})
         if name == "__class__" and isinstance(value, (Layer, Unknown)):
             return TYPE
@@ -111,6 +113,14 @@ class Attributes(EngineBase):
         if kind is not None and not hasattr(kind, name) and not name.startswith("_"):
             return NOTHING  # whatever has this attribute, it is not this value
         return frozenset({MethodRef(frozenset({value}), name)})
+
+    def _plain_constant(self, api: Api) -> Values:
+        """What a constant of the framework is (`torch.__version__`: a text); nothing where it is no text or number."""
+        row = next(iter(self.kb.read(api.name)), None)
+        hub = self.kb.hub(row.op) if row is not None else None
+        if hub is None or hub.kind != "constant" or hub.returns not in ("str", "int", "float", "bool"):
+            return NOTHING
+        return self.typed(hub.returns, None, NOTHING)
 
     def _is_self(self, node: cst.CSTNode) -> bool:
         """Does a method read an attribute of its own object?"""

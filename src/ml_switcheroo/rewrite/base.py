@@ -383,6 +383,12 @@ class Walk(cst.CSTTransformer):
     def _mark_types(self, node: cst.BaseExpression, kind: set[cst.CSTNode] | None = None) -> None:
         raise NotImplementedError
 
+    def forget_part(self, node: cst.CSTNode) -> None:
+        raise NotImplementedError
+
+    def is_of_no_type(self, call: cst.Call, values: Values) -> bool:
+        raise NotImplementedError
+
     def check_class_key(self, node: cst.BaseExpression, table: cst.BaseExpression, key: cst.BaseExpression) -> None:
         raise NotImplementedError
 

@@ -66,7 +66,7 @@ class DeadBranches(StatementEdits):
         left = self.outcome(original_node.left, updated_node.left)
         if left is not None:
             kept = updated_node.left if left is ends else updated_node.right
-            self._forget_part(original_node.right if left is ends else original_node.left)
+            self.forget_part(original_node.right if left is ends else original_node.left)
             return kept.with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar) if updated_node.lpar else kept
         return updated_node
 
@@ -74,7 +74,7 @@ class DeadBranches(StatementEdits):
         known = self._truth(original_node.test, updated_node.test)
         if known is None:
             return updated_node
-        self._forget_part(original_node.orelse if known else original_node.body)
+        self.forget_part(original_node.orelse if known else original_node.body)
         kept = updated_node.body if known else updated_node.orelse
         return kept.with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar) if updated_node.lpar else kept
 
@@ -96,11 +96,11 @@ class DeadBranches(StatementEdits):
         self.context.changed = True
         if known:
             if original_node.orelse is not None:
-                self._forget_part(original_node.orelse)
+                self.forget_part(original_node.orelse)
             if original_node in self.chained:
                 return cst.Else(body=left.body, leading_lines=left.leading_lines)
             return self._spliced(original_node, left.body, left.leading_lines)
-        self._forget_part(original_node.body)
+        self.forget_part(original_node.body)
         if isinstance(left.orelse, cst.If):
             lines = [*left.leading_lines, *left.orelse.leading_lines]
             return left.orelse.with_changes(leading_lines=lines)
@@ -120,7 +120,7 @@ class DeadBranches(StatementEdits):
                 origin = self.ends[statement]
                 if origin in original_node.body:
                     for rest in original_node.body[list(original_node.body).index(origin) + 1 :]:
-                        self._forget_part(rest)
+                        self.forget_part(rest)
                 return done.with_changes(body=done.body[: place + 1])
         return done
 
@@ -133,7 +133,7 @@ class DeadBranches(StatementEdits):
                 reader = _Effects()
                 original.left.visit(reader)
                 if not reader.found:
-                    self._forget_part(original.left)
+                    self.forget_part(original.left)
                     return ends
         return known
 
@@ -162,7 +162,7 @@ class DeadBranches(StatementEdits):
                 self.ends[last] = original
         return cst.FlattenSentinel(body)
 
-    def _forget_part(self, node: cst.CSTNode) -> None:
+    def forget_part(self, node: cst.CSTNode) -> None:
         """What was found in code that goes is no finding."""
         nodes = Collector.of(node)
         self.context.findings[:] = [f for f in self.context.findings if f.node not in nodes]

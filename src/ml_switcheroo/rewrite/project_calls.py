@@ -62,6 +62,10 @@ class ProjectCalls(Walk):
                     f"this calls one of {names}, ..., whose arguments the target names and orders differently",
                     "call the functions by name in the branches of an if",
                 )
+        if self.is_of_no_type(original, values):
+            self.forget_part(original)
+            self.context.changed = True
+            return cst.Name("False")
         named = self.read_by_name(original, updated, values)
         if named is not None:
             return named

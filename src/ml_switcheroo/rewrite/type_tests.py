@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import libcst as cst
 
-from ..analysis.nodes import class_test, type_test
-from ..analysis.values import ClassRef, Container, Scalar, Unknown
+from ..analysis.nodes import alternatives, class_test, type_test
+from ..analysis.values import Api, ClassRef, Container, Scalar, Unknown, Values
 from ..convert.precedence import bare
+from .asked_types import TESTS
 from .base import Walk
 
 _CLASS = Scalar("type")
@@ -51,6 +52,18 @@ class TypeTests(Walk):
         self._check_subclasses(original, asked[1])
         self.check_named_types(original, asked[1])
         return self.fitted(original, call if holds else cst.UnaryOperation(cst.Not(), call))
+
+    def is_of_no_type(self, call: cst.Call, values: Values) -> bool:
+        """`isinstance(model, nn.DataParallel)`: does this ask for types only that the target says it lacks?"""
+        if len(call.args) != 2 or not any(isinstance(v, Api) and v.name in TESTS for v in values):
+            return False
+        types = call.args[1].value
+        parts = [self.facts(part) for part in alternatives(types)]
+        if not all(part and all(isinstance(v, Api) and self.kb.read(v.name) for v in part) for part in parts):
+            return False
+        rows = [self.kb.write(op) for op in self._ops(types)]
+        lacking = [row for row in rows if row is not None and row.forms and all(form.refuse for form in row.forms)]
+        return len(lacking) == len(rows) and not any(row.helper or row.isinstance for row in lacking)
 
     def check_class_key(self, node: cst.BaseExpression, table: cst.BaseExpression, key: cst.BaseExpression) -> None:
         """`COSTS[type(m)]`: only the class itself is found, and a layer may be of one that inherits from it."""

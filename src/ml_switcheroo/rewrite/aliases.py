@@ -111,7 +111,7 @@ def _check_write(function: FunctionInfo, events: list[Event], index: int, contex
     write = events[index]
     if write.kind not in CHANGES or write.name in context.effects.handed.names.get(function, ()):
         return None
-    if context.effects.handed.is_item(function, write.name):
+    if context.effects.handed.is_item(function, write.name) or context.effects.handed.is_state(function, write.name):
         return None
     if write.part:
         return _seen_by_alias(function, events, index, context)

@@ -17,7 +17,7 @@ import libcst as cst
 
 from ..analysis.values import NOTHING, ClassRef, FunctionRef, Instance, Tensor
 from .in_place_calls import without_data
-from .parameter_loops import Loops
+from .parameter_loops import Loops, States
 from .parameter_uses import Uses
 from .variables import Variables, layer_ops
 
@@ -44,6 +44,7 @@ class Handed(Variables):
         self._uses: dict[FunctionInfo, Uses] = {}
         self.read: set[cst.CSTNode] = set()  # names of variables in loops that change none, where the value is meant
         self.saved: set[cst.CSTNode] = set()  # calls for the state of a module that must give its variables
+        self.states: dict[FunctionInfo, set[str]] = {}  # names of `module.state_dict()` whose elements are changed
         self.items: dict[FunctionInfo, set[str]] = {}  # variables that loops over a module's parameters change
         for function in engine.visits:
             if isinstance(function.node, cst.FunctionDef):
@@ -69,6 +70,9 @@ class Handed(Variables):
         arrays = set(loops.saved) - items  # nothing changes them: copies will do
         self.read |= {name for name in loops.compared if name.value in loops.certain - arrays}
         self.saved |= {call for name in items for call in loops.saved.get(name, ())}
+        if states := States(self, loops, node).written:
+            self.states[function] = set(states)
+            self.saved |= set(states.values())
         if items:
             self.items[function] = items
             self.arguments |= loops.targets
@@ -84,6 +88,10 @@ class Handed(Variables):
                 return name in self.names.get(function, ()) or self.is_item(function, name)
             function = function.outer
         return False
+
+    def is_state(self, function: FunctionInfo | None, name: str) -> bool:
+        """Does a name stand for the variables of a module by their names?"""
+        return function is not None and name in self.states.get(function, ())
 
     def uses(self, function: FunctionInfo) -> Uses | None:
         """What a function does with its parameters."""

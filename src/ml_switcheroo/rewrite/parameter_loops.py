@@ -146,7 +146,11 @@ class Loops(Visitor):
         call = stream.func.value
         if stream.func.attr.value not in _VIEWS or not isinstance(call, cst.Call):
             return None
-        return call if isinstance(call.func, cst.Attribute) and self._op(call.func) == "state_dict" else None
+        return call if self.gives_state(call) else None
+
+    def gives_state(self, call: cst.Call) -> bool:
+        """Is this `module.state_dict()`?"""
+        return isinstance(call.func, cst.Attribute) and self._op(call.func) == "state_dict"
 
     def _op(self, method: cst.Attribute) -> str:
         """The hub's name of a method of modules."""
@@ -175,6 +179,65 @@ class Loops(Visitor):
             if op in _STREAMS:
                 return "items" if _STREAMS[op] is None else "pairs"
         return None
+
+
+class States(Visitor):
+    """Names of `module.state_dict()` through which a function changes the module: `own[name].copy_(value)`.
+
+    They may stand for its variables where all else that is asked of them is which names there are, and which sizes.
+    """
+
+    def __init__(self, known: Variables, loops: Loops, node: cst.FunctionDef) -> None:
+        super().__init__()
+        self.known = known
+        calls = {name: values[0] for name, values in loops.assigned.items() if len(values) == 1}
+        self.calls = {n: c for n, c in calls.items() if isinstance(c, cst.Call) and loops.gives_state(c)}
+        self.changed: set[str] = set()
+        self.allowed: set[cst.Name] = set()
+        self.other: set[str] = set()
+        if self.calls:
+            node.body.visit(self)
+
+    @property
+    def written(self) -> dict[str, cst.Call]:
+        """The names, and the calls that they stand for."""
+        return {name: call for name, call in self.calls.items() if name in self.changed - self.other}
+
+    def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
+        self._allow(node.target)
+
+    def visit_ComparisonTarget(self, node: cst.ComparisonTarget) -> None:
+        if isinstance(node.operator, (cst.In, cst.NotIn)):
+            self._allow(node.comparator)
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        element = isinstance(node.value, cst.Subscript) and _is_computed(node.value)
+        owner = node.value.value if isinstance(node.value, cst.Subscript) else node.value
+        if not element and node.attr.value == "keys":
+            self._allow(owner)
+        elif element and self.known.is_in_place(node):
+            if isinstance(owner, cst.Name):
+                self.changed.add(owner.value)
+            self._allow(owner)
+        elif element and node.attr.value in _SIZES:
+            self._allow(owner)
+
+    def visit_Name(self, node: cst.Name) -> None:
+        if node.value in self.calls and node not in self.allowed:
+            self.other.add(node.value)
+
+    def _allow(self, node: cst.BaseExpression) -> None:
+        if isinstance(node, cst.Name):
+            self.allowed.add(node)
+
+
+def _is_computed(node: cst.Subscript) -> bool:
+    """Is the key no text? Names that the code itself says are those of the source."""
+    index = node.slice[0].slice
+    return isinstance(index, cst.Index) and isinstance(index.value, (cst.Name, cst.Attribute))
+
+
+_SIZES = frozenset({"shape", "size", "ndim", "dim", "numel", "dtype"})
 
 
 def _placed(call: cst.Call) -> list[cst.Arg]:

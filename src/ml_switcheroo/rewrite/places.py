@@ -46,6 +46,10 @@ class Places(Indexing):
             return updated, lambda v: cst.Assign([cst.AssignTarget(cst.Name(original.value))], v)
         if isinstance(original, cst.Attribute):
             return self._attribute(original, updated)
+        if isinstance(original, cst.Subscript) and self._names_variables(original.value):
+            return updated, lambda v: cst.Assign(
+                [as_target(self.style_expression(self.style.variable_write, x=updated.deep_clone()))], v
+            )
         if isinstance(original, cst.Subscript) and isinstance(updated, cst.Subscript):
             if self.holds_array(original.value):
                 place = self.storable(original.value, updated.value)
@@ -62,6 +66,10 @@ class Places(Indexing):
                 )
             return updated, lambda v: cst.Assign([as_target(updated.deep_clone())], v)
         return None
+
+    def _names_variables(self, node: cst.BaseExpression) -> bool:
+        """A name of `module.state_dict()` that stands for the variables."""
+        return isinstance(node, cst.Name) and self.effects.handed.is_state(self.function, node.value)
 
     def _holder(self, name: cst.Name) -> cst.Assign | None:
         """`w = module.weight`, for the `w` of a write that can go into the module: `w.mul_(2)`, `w[0] = 1`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from ..analysis.values import Api, is_mask
-from .kinds import is_floating, kinds_of
+from .kinds import is_built, is_floating, kinds_of
 from .literals import literal, parse_value
 
 if TYPE_CHECKING:
@@ -251,6 +251,8 @@ def _call(node: ast.Call, facts: Facts) -> Any:
         return _kind(name, bound, facts)
     if node.func.id == "floating":
         return True if bound is not None and is_floating(facts.kb, bound.values) else UNKNOWN
+    if node.func.id == "built":
+        return True if bound is not None and is_built(bound.values) else UNKNOWN
     if node.func.id == "truth":
         return True if bound is not None and is_mask(bound.values) else UNKNOWN
     if node.func.id == "items":

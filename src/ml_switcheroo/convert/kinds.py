@@ -146,6 +146,11 @@ def is_floating(kb: KnowledgeBase, values: Values) -> bool:
     )
 
 
+def is_built(values: Values) -> bool:
+    """Is this certainly a tuple or list that the code makes of its elements, and no shape of an array?"""
+    return bool(values) and all(isinstance(v, Container) and v.site.kind in ("tuple", "list") for v in values)
+
+
 _CONSTANT_KINDS: dict[type, str] = {
     bool: "bool",
     int: "int",

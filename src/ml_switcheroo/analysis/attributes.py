@@ -42,6 +42,17 @@ from .values import (
 if TYPE_CHECKING:
     import libcst as cst
 
+_NDARRAY: Values = frozenset({Scalar("ndarray")})
+_OF_NDARRAYS = {
+    "T": _NDARRAY,
+    "mT": _NDARRAY,
+    "real": _NDARRAY,
+    "imag": _NDARRAY,
+    "shape": SHAPE,
+    "ndim": INT,
+    "size": INT,
+}
+
 
 class Attributes(EngineBase):
     """Reads attributes, and turns types of hub ops into values."""
@@ -99,6 +110,8 @@ class Attributes(EngineBase):
                 return frozenset({MethodRef(frozenset({value}), name)}) if method else UNKNOWNS
         if isinstance(value, Unknown):
             return UNKNOWNS
+        if value == Scalar("ndarray") and name in _OF_NDARRAYS:
+            return _OF_NDARRAYS[name]
         if isinstance(value, Scalar) and value.type in self.kind_types:
             hub = next((self.kb.hub(row.op) for row in self.kb.read(f"{self.kind_types[value.type]}.{name}")), None)
             if hub is not None and hub.kind == "property":

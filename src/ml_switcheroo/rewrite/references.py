@@ -294,7 +294,7 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
             )
             return updated
         hubs = [hub for row in _for_values(rows) if (hub := self.kb.hub(row.op)) is not None]
-        if name in self.effects.asked_types.types:
+        if name in self.effects.asked_types.types and original not in self.bases:
             self.types.add(original)
         as_class = original in self.types or original in self.bases
         hub = next(

@@ -386,6 +386,9 @@ class Walk(cst.CSTTransformer):
     def forget_part(self, node: cst.CSTNode) -> None:
         raise NotImplementedError
 
+    def without_no_types(self, call: cst.Call, values: Values) -> cst.Call:
+        raise NotImplementedError
+
     def is_of_no_type(self, call: cst.Call, values: Values) -> bool:
         raise NotImplementedError
 

@@ -66,6 +66,7 @@ class ProjectCalls(Walk):
             self.forget_part(original)
             self.context.changed = True
             return cst.Name("False")
+        updated = self.without_no_types(updated, values)
         named = self.read_by_name(original, updated, values)
         if named is not None:
             return named

@@ -31,7 +31,7 @@ from .dtypes import Dtypes
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .modes import Modes
-from .type_tests import TypeTests
+from .type_tests import NO_TYPE, TypeTests
 from .variables import layer_ops
 
 if TYPE_CHECKING:
@@ -311,6 +311,8 @@ class References(Modes, Fused, Freezing, Dtypes, TypeTests, Walk):
             return updated
         if original in self.types or original in self.bases:
             text = write.isinstance if original in self.types else None
+            if text == NO_TYPE and original in self.annotations:
+                text = None
             if text is None and write.helper is not None:
                 return cst.Name(self.context.helper_name(write.helper))
             if text is None and hub.kind in ("type", "constant"):

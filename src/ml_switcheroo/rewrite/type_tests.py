@@ -14,6 +14,7 @@ from ..convert.precedence import bare
 from .asked_types import TESTS
 from .base import Walk
 
+NO_TYPE = "()"  # what a row says of a type that nothing in the target has: isinstance(x, ()) never holds
 _CLASS = Scalar("type")
 
 
@@ -54,16 +55,27 @@ class TypeTests(Walk):
         return self.fitted(original, call if holds else cst.UnaryOperation(cst.Not(), call))
 
     def is_of_no_type(self, call: cst.Call, values: Values) -> bool:
-        """`isinstance(model, nn.DataParallel)`: does this ask for types only that the target says it lacks?"""
+        """`isinstance(model, nn.DataParallel)`: does this ask for types only that nothing in the target has?"""
         if len(call.args) != 2 or not any(isinstance(v, Api) and v.name in TESTS for v in values):
             return False
         types = call.args[1].value
         parts = [self.facts(part) for part in alternatives(types)]
         if not all(part and all(isinstance(v, Api) and self.kb.read(v.name) for v in part) for part in parts):
             return False
-        rows = [self.kb.write(op) for op in self._ops(types)]
-        lacking = [row for row in rows if row is not None and row.forms and all(form.refuse for form in row.forms)]
-        return len(lacking) == len(rows) and not any(row.helper or row.isinstance for row in lacking)
+        return all((row := self.kb.write(op)) is not None and row.isinstance == NO_TYPE for op in self._ops(types))
+
+    def without_no_types(self, call: cst.Call, values: Values) -> cst.Call:
+        """`isinstance(m, (nnx.Linear, ()))` without the part that nothing is of."""
+        if len(call.args) != 2 or not any(isinstance(v, Api) and v.name in TESTS for v in values):
+            return call
+        types = call.args[1].value
+        if not isinstance(types, cst.Tuple):
+            return call
+        kept = [e for e in types.elements if not (isinstance(e.value, cst.Tuple) and not e.value.elements)]
+        if len(kept) == len(types.elements) or not kept:
+            return call
+        one = kept[0].value if len(kept) == 1 else types.with_changes(elements=kept)
+        return call.with_changes(args=[call.args[0], call.args[1].with_changes(value=one)])
 
     def check_class_key(self, node: cst.BaseExpression, table: cst.BaseExpression, key: cst.BaseExpression) -> None:
         """`COSTS[type(m)]`: only the class itself is found, and a layer may be of one that inherits from it."""

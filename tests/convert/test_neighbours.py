@@ -136,4 +136,4 @@ def test_types_listed_in_another_file_are_doubtful_unless_it_is_converted_as_wel
     kinds = convert(files["pkg/kinds.py"], path=tmp_path / "pkg/kinds.py", project=project).code
     assert "KINDS = (nnx.Linear, nnx.LayerNorm)\nKIND = nnx.Linear" in kinds
     whole = convert(files["pkg/init.py"], path=path, project=project)
-    assert not [d for d in whole.diagnostics if d.severity != "note"]
+    assert not [d for d in whole.diagnostics if d.severity != "info"]

@@ -21,7 +21,7 @@ from .compiler import HubRow, RowError, hub_row, is_method, pack_read, pack_writ
 from .near import near
 from .signature import Entry, show
 from .sources import Row, Sources, Spoke, import_target, read_sources
-from .types import Type, TypeTextError, parse_type
+from .types import NO_TYPE, Type, TypeTextError, parse_type
 from .yamltext import Problem
 
 if TYPE_CHECKING:
@@ -459,7 +459,7 @@ def _layer(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> Iter
                 "(rngs: nnx.Rngs | None = None if it draws nothing)",
                 "helper",
             )
-    if "isinstance" in packed:
+    if packed.get("isinstance", NO_TYPE) != NO_TYPE:
         name = sources.dotted(spoke, packed["isinstance"])
         if sources.helper(spoke, packed["isinstance"]) is None and (
             name is None or sources.lookup(spoke, name) is None

@@ -47,6 +47,7 @@ NAMES = frozenset(
         "iterator",
     ]
 )
+NO_TYPE = "()"  # what a row says of a type that nothing in the target has: isinstance(x, ()) never holds
 WRITTEN = "source "  # how an entry of `draw` begins that is an argument as the source writes it
 _TAKES_ARGUMENTS = frozenset({"tensor", "pair", "triple", "list", "tuple", "same", "dict", "union"})
 

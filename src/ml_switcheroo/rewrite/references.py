@@ -26,12 +26,13 @@ from ..convert.base import Bound, Emission, Misfit, OpCall
 from ..convert.bind import bind_property
 from ..convert.emit import emit, without_row
 from ..convert.precedence import bare
+from ..kb.types import NO_TYPE
 from .base import Walk
 from .dtypes import Dtypes
 from .freezing import Freezing
 from .fused import Fused, attribute
 from .modes import Modes
-from .type_tests import NO_TYPE, TypeTests
+from .type_tests import TypeTests
 from .variables import layer_ops
 
 if TYPE_CHECKING:

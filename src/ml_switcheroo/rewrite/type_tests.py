@@ -11,10 +11,10 @@ import libcst as cst
 from ..analysis.nodes import alternatives, class_test, type_test
 from ..analysis.values import Api, ClassRef, Container, Scalar, Unknown, Values
 from ..convert.precedence import bare
+from ..kb.types import NO_TYPE
 from .asked_types import TESTS
 from .base import Walk
 
-NO_TYPE = "()"  # what a row says of a type that nothing in the target has: isinstance(x, ()) never holds
 _CLASS = Scalar("type")
 
 

@@ -85,7 +85,10 @@ class AskedTypes:
         for function in self.engine.visits:
             for call, callees in function.calls.items():
                 parts = [callees, *(v.target for v in callees if isinstance(v, Partial))]
-                made = {v.name for part in parts for v in part if isinstance(v, Api) and not _spells(call.func, v)}
+                own = dotted(call.func) in {*function.parameters, *function.variables}  # a variable of the same name
+                made = {
+                    v.name for part in parts for v in part if isinstance(v, Api) and (own or not _spells(call.func, v))
+                }
                 if any(v == UNKNOWN or (isinstance(v, Api) and v.name not in TESTS) for v in callees):
                     given = [self._facts(argument.value) for argument in call.args]
                     made |= {v.name for values in given for v in values if isinstance(v, Api)}

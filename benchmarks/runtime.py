@@ -136,7 +136,9 @@ def gpt() -> Pair:
     def rename(path: str) -> str | None:
         if path.endswith(".mask"):
             return None  # a constant of the source, which JAX's attention does not need
-        return "wte.embedding" if path == "lm_head.weight" else path.removeprefix("transformer.")
+        if path == "lm_head.kernel.weight":
+            return "wte.embedding"  # tied: the head views the embedding, and its path comes first
+        return path.removeprefix("transformer.")
 
     share_weights(converted, handwritten, rename)
     tokens = jax.random.randint(jax.random.key(0), (4, 256), 0, 512)

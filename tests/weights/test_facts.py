@@ -105,6 +105,28 @@ class Net(nn.Module):
     assert found["pair"] == [{"ModuleList": {"0": ["layer Linear"], "1": ["layer Embedding"]}}]
 
 
+def test_a_list_that_a_callee_fills(tmp_path: Path) -> None:
+    """The list is empty where the container is made from it, until the body of the other function is known."""
+    body = """
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        layers = nn.ModuleList()
+        self.add(layers, nn.Linear(3, 3))
+        self.layers = nn.Sequential(*layers)
+        kept = []
+        self.add(kept, nn.Linear(3, 3))
+        self.copied = nn.ModuleList(list(kept))
+
+    @staticmethod
+    def add(layers, layer):
+        layers.append(layer)
+"""
+    found = classes(tmp_path, body)["Net"]
+    assert found["layers"] == [{"Sequential": {"*": ["layer Linear"]}}]
+    assert found["copied"] == [{"ModuleList": {"*": ["layer Linear"]}}]
+
+
 def test_children_that_come_as_pairs(tmp_path: Path) -> None:
     body = """
 from typing import Any, Dict, List, Tuple

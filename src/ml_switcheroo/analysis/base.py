@@ -59,6 +59,7 @@ class Knowledge(Protocol):
     def is_known_api(self, name: str) -> bool: ...
     def canonical(self, name: str) -> str: ...
     def api_names(self, prefix: str) -> list[str]: ...
+    def names_like(self, prefix: str, pattern: str) -> list[str]: ...
     def tensor_methods(self) -> set[str]: ...
     @property
     def source_framework(self) -> dict[str, object]: ...
@@ -259,6 +260,16 @@ class EngineBase:
         cell.values = joined
         for reader in tuple(cell.readers):
             self.enqueue(reader)
+
+    def lay_out(self, site: Site, cells: list[Cell] | None) -> None:
+        """Says where each element of a container is, or that this is not known any more; a grown one stays unknown."""
+        if site.grown:
+            return
+        lost = site.ordered is not None and cells is None
+        site.ordered = cells
+        if lost:
+            for reader in tuple(site.elements.readers):
+                self.enqueue(reader)
 
     def missing(self) -> Values:
         """For something of which nothing is known: nothing yet, and unknown once all else has settled."""

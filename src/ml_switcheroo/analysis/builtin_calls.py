@@ -235,14 +235,8 @@ class BuiltinCalls(EngineBase):
             site = self.site(node, kind)
             self.write(site.elements, self.elements(first, None) if first else NOTHING)
             ordered = [v for v in first if isinstance(v, Container)]
-            if (
-                name in ("list", "tuple")
-                and len(first) == 1
-                and ordered
-                and ordered[0].site.ordered is not None
-                and not site.grown
-            ):
-                site.ordered = ordered[0].site.ordered
+            exact = name in ("list", "tuple") and len(first) == 1 and ordered
+            self.lay_out(site, ordered[0].site.ordered if exact else None)
             return frozenset({Container(site)})
         if name == "enumerate":
             return self._list(self._tuple(node, [INT, self.elements(first, None)]), node)
@@ -337,6 +331,9 @@ class BuiltinCalls(EngineBase):
         for pattern in patterns:
             for owner in owners:
                 found |= self._makers(owner.module, pattern) if isinstance(owner, ModuleRef) else NOTHING
+                if isinstance(owner, Api):
+                    for name in self.kb.names_like(owner.name, pattern):
+                        found |= self.attribute_of(frozenset({owner}), name, node)
             members: dict[ClassInfo, Values] = {}
             for cls in {owner.cls for owner in owners if isinstance(owner, Instance)}:
                 matching = NOTHING

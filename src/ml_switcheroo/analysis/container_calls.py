@@ -32,18 +32,19 @@ class ContainerCalls(EngineBase):
         if site.kind != "Sequential" and single:
             for value in lists:
                 self.write(site.elements, self.read(value.site.elements))
-                if value.site.ordered is not None and len(lists) == 1 and not site.grown:
-                    site.ordered = value.site.ordered
+                self.lay_out(site, value.site.ordered if len(lists) == 1 else None)
             if not lists:
                 self.write(site.elements, self.element_values(single))
             return
         for values in args.positional:
             self.write(site.elements, values)
         self.write(site.elements, args.starred)
-        if not args.open and not site.grown:
+        if args.open:
+            self.lay_out(site, None)
+        elif not site.grown:
             if site.ordered is None or len(site.ordered) != len(args.positional):
-                site.ordered = [Cell() for _ in args.positional]
-            for cell, values in zip(site.ordered, args.positional, strict=True):
+                self.lay_out(site, [Cell() for _ in args.positional])
+            for cell, values in zip(site.ordered or (), args.positional, strict=True):
                 self.write(cell, values)
 
     def container_method(self, owner: Container, name: str, args: Arguments, node: cst.CSTNode) -> Values:
@@ -142,8 +143,8 @@ class ContainerCalls(EngineBase):
             self._grow(site, NOTHING)
 
     def _grow(self, site: Site, values: Values) -> None:
-        if not site.grown:
-            site.grown, site.ordered = True, None
+        self.lay_out(site, None)
+        site.grown = True
         self.write(site.elements, values)
 
     def _named_child(self, site: Site, names: Values, values: Values) -> None:

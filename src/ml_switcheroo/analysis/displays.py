@@ -51,8 +51,7 @@ class Displays(Narrowing, EngineBase):
                 cell = site.ordered[index] if site.ordered is not None and index < len(site.ordered) else Cell()
                 self.write(cell, values)
                 cells.append(cell)
-        if not site.grown:
-            site.ordered = cells
+        self.lay_out(site, cells)
         return frozenset({Container(site)})
 
     def _set(self, node: cst.Set) -> Values:

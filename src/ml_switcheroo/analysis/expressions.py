@@ -162,10 +162,10 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
                     site = self.site(node, kind)
                     for other in containers:
                         self.write(site.elements, self.read(other.site.elements))
-                    if operator == "Add" and len(left) == len(right) == 1 and len(containers) == len(both):
-                        parts = [v.site.ordered for v in (*left, *right) if isinstance(v, Container)]
-                        if all(part is not None for part in parts):
-                            site.ordered = [cell for part in parts for cell in part or ()]
+                    parts = [v.site.ordered for v in (*left, *right) if isinstance(v, Container)]
+                    exact = operator == "Add" and len(left) == len(right) == 1 and len(containers) == len(both)
+                    exact = exact and all(part is not None for part in parts)
+                    self.lay_out(site, [cell for part in parts for cell in part or ()] if exact else None)
                     result |= {Container(site)}
             if any(isinstance(v, Scalar) and v.type == "shape" for v in both):
                 result |= SHAPE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zlib
 from functools import cache, cached_property
@@ -186,6 +187,16 @@ class KnowledgeBase:
                         members.setdefault(parent, set()).add(last)
             self._members = {parent: sorted(names) for parent, names in members.items()}
         return self._members.get(prefix, [])
+
+    def names_like(self, prefix: str, pattern: str) -> list[str]:
+        """The public names under a module that a text may be: `Conv*d` is Conv1d, ..., but not ConvTranspose1d.
+
+        Each `*` stands for one word or a number; a pattern without anything fixed says nothing.
+        """
+        if not pattern.strip("*"):
+            return []
+        likely = re.compile("([A-Z]?[a-z]*|[0-9]+)".join(map(re.escape, pattern.split("*"))))
+        return [name for name in self.api_names(prefix) if likely.fullmatch(name)]
 
     def leads_on(self, prefix: str) -> bool:
         """Do rows claim names below this one, which is no module of the recorded API (an object with settings)?"""

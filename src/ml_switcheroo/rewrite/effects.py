@@ -270,6 +270,11 @@ class Effects:
                     for value in callees:
                         changed |= self._spread(function, value)
                     if passing and len(callees) > 1:
+                        # layers of the framework that are chosen from are helpers, all with the same arguments
+                        if not function.builds and any(
+                            isinstance(v, Api) for v in callees if self.value_takes_stream(v)
+                        ):
+                            function.builds = changed = True
                         for value in callees:
                             targets = value.target if isinstance(value, Partial) else frozenset({value})
                             for callee in map(self.runs, targets):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from ..analysis.values import NOTHING, UNKNOWN, Api, Const, Instance, Layer, Scalar, Values
+from ..analysis.values import NOTHING, UNKNOWN, Api, Const, Instance, Layer, Scalar, Text, Value, Values
 from .base import Walk
 
 WEIGHT = "weight"  # which the target calls otherwise in each kind of layer
@@ -131,8 +131,12 @@ class NamedReads(Walk):
         if owner is None or not self.is_direct(place):
             return None
         names = self.facts(original.args[1].value) if len(original.args) > 1 else NOTHING
-        known = sorted({v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)})
-        others = [v for v in names if not isinstance(v, Const)]
+        certain = {v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)}
+        likely: dict[Value, list[str]] = {
+            text: self.kb.names_like(owner, text.pattern) for text in names if isinstance(text, Text)
+        }
+        known = sorted(certain.union(*likely.values()))
+        others = [v for v in names if not isinstance(v, Const) and not likely.get(v)]
         if not known or any(v != Scalar("str") for v in others):
             self.context.report(
                 original,
@@ -143,7 +147,8 @@ class NamedReads(Walk):
             return original
         if original in self.on_path and all(self.is_framework_module(f"{owner}.{name}") for name in known):
             return updated
-        elements = []
+        elements: list[cst.DictElement] = []
+        missing: list[str] = []
         for name in known:
             api = self.kb.canonical(f"{owner}.{name}")
             before = len(self.context.findings)
@@ -151,14 +156,18 @@ class NamedReads(Walk):
             node = self.reference(marker, marker, api)
             if len(self.context.findings) > before:
                 del self.context.findings[before:]
+                missing.append(name)
+                if name not in certain and len(missing) < len(known):  # one of several that a computed name may be
+                    continue
                 self.context.report(original, "SW1001", f"{api} is not known")
                 return original
             elements.append(cst.DictElement(cst.SimpleString(repr(name).replace("'", '"')), node))
-        if others:  # an annotation says that the caller chooses
+        if others or missing:  # an annotation says that the caller chooses, or not all have a counterpart
+            found = ", ".join(name for name in known if name not in missing)
             self.context.report(
                 original,
                 "SW5003",
-                f"which name this reads is decided when it runs: only {', '.join(known)} can be found here",
+                f"which name this reads is decided when it runs: only {found} can be found here",
                 "add to the dictionary what else may be asked for: another name is a KeyError",
                 severity="warning",
             )

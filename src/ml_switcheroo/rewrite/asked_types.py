@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 TESTS = frozenset({"builtins.isinstance", "builtins.issubclass"})
 
 
+def types_of_test(call: cst.Call, values: Values) -> cst.BaseExpression | None:
+    """The types that `isinstance(x, types)` or `issubclass(x, types)` asks for; None for another call."""
+    tests = len(call.args) == 2 and any(isinstance(v, Api) and v.name in TESTS for v in values)
+    return call.args[1].value if tests else None
+
+
 class AskedTypes:
     """Made once after the analysis, read-only afterwards.
 
@@ -41,8 +47,8 @@ class AskedTypes:
         tests: list[tuple[cst.CSTNode, cst.BaseExpression]] = list(self.engine.type_tests)
         for function in self.engine.visits:
             for call, callees in function.calls.items():
-                if len(call.args) == 2 and any(isinstance(v, Api) and v.name in TESTS for v in callees):
-                    tests.append((call.args[0].value, call.args[1].value))
+                if (types := types_of_test(call, callees)) is not None:
+                    tests.append((call.args[0].value, types))
         return tests
 
     def names(self, types: cst.BaseExpression) -> set[str]:

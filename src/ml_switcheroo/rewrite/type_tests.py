@@ -12,7 +12,7 @@ from ..analysis.nodes import alternatives, class_test, type_test
 from ..analysis.values import Api, ClassRef, Container, Scalar, Unknown, Values
 from ..convert.precedence import bare
 from ..kb.types import NO_TYPE
-from .asked_types import TESTS
+from .asked_types import types_of_test
 from .base import Walk
 
 _CLASS = Scalar("type")
@@ -56,9 +56,9 @@ class TypeTests(Walk):
 
     def is_of_no_type(self, call: cst.Call, values: Values) -> bool:
         """`isinstance(model, nn.DataParallel)`: does this ask for types only that nothing in the target has?"""
-        if len(call.args) != 2 or not any(isinstance(v, Api) and v.name in TESTS for v in values):
+        types = types_of_test(call, values)
+        if types is None:
             return False
-        types = call.args[1].value
         parts = [self.facts(part) for part in alternatives(types)]
         if not all(part and all(isinstance(v, Api) and self.kb.read(v.name) for v in part) for part in parts):
             return False
@@ -66,9 +66,7 @@ class TypeTests(Walk):
 
     def without_no_types(self, call: cst.Call, values: Values) -> cst.Call:
         """`isinstance(m, (nnx.Linear, ()))` without the part that nothing is of."""
-        if len(call.args) != 2 or not any(isinstance(v, Api) and v.name in TESTS for v in values):
-            return call
-        types = call.args[1].value
+        types = types_of_test(call, values)
         if not isinstance(types, cst.Tuple):
             return call
         kept = [e for e in types.elements if not (isinstance(e.value, cst.Tuple) and not e.value.elements)]

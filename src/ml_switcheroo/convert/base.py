@@ -33,6 +33,10 @@ class KnowledgeBase(Protocol):
         """A definition that can be copied into the output."""
         ...
 
+    def is_known_api(self, name: str, /) -> bool:
+        """Has the source framework this public name?"""
+        ...
+
     def imports(self) -> dict[str, str]:
         """Import statements of the target by alias."""
         ...

@@ -169,6 +169,13 @@ def kind_of_constant(value: object) -> str:
     return _CONSTANT_KINDS.get(type(value), "other")
 
 
+def _is_set_elsewhere(kb: KnowledgeBase, member: MethodRef) -> bool:
+    """Is this no method that modules have, but what another file (a subclass, the user of a module) sets on one?"""
+    base = kb.source_framework.get("module_base")
+    modules = all(isinstance(v, Instance) and v.cls.is_module for v in member.receiver)
+    return bool(base) and modules and not kb.is_known_api(f"{base}.{member.name}")
+
+
 def kinds_of_values(kb: KnowledgeBase, values: Values) -> set[str]:
     """The kinds of the abstract values; 'unknown' and 'weak' (a tensor that is only assumed) may be among them."""
     found: set[str] = set()
@@ -195,6 +202,8 @@ def kinds_of_values(kb: KnowledgeBase, values: Values) -> set[str]:
             found.add("class")
         elif isinstance(value, Api):
             found.add(_api_kind(kb, value.name))
+        elif isinstance(value, MethodRef) and _is_set_elsewhere(kb, value):
+            found.add("unknown")
         elif isinstance(value, (FunctionRef, MethodRef, Partial)):
             found.add("callable")
         else:

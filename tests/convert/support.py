@@ -60,6 +60,9 @@ class FakeKb:
     def __hash__(self) -> int:
         return id(self)
 
+    def is_known_api(self, name: str, /) -> bool:
+        return bool(self.read(name))
+
     def read(self, api_name: str, /) -> list[ReadRow]:
         return self.reads.get(api_name, [])
 

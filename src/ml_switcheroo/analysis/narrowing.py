@@ -176,6 +176,8 @@ class Narrowing(EngineBase):
                 return Layer("Module")
             if value.name == self.tensor_type:
                 return Tensor()
+            if value.name == "numpy.ndarray":
+                return Scalar("ndarray")
             rows = self.kb.read(value.name)
             if rows:
                 hub = self.kb.hub(rows[0].op)
@@ -198,6 +200,8 @@ class Narrowing(EngineBase):
             )
         if isinstance(target, Tensor):
             return lambda value: isinstance(value, Tensor)
+        if isinstance(target, Scalar):
+            return lambda value: value == target
         op = target.op  # type: ignore[union-attr]
         if op == "Module":
             return lambda value: (

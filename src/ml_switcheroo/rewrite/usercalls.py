@@ -23,6 +23,7 @@ from ..analysis.values import (
     Super,
     Tensor,
     Unknown,
+    Value,
     Values,
 )
 from ..convert.base import Bound, CallArg, Emission, Misfit, OpCall
@@ -340,6 +341,8 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             self._check_context(original, name)
         methods = [v for v in values if isinstance(v, MethodRef)]
         tensors = any(isinstance(o, Tensor) for m in methods for o in m.receiver)
+        if tensors and name not in self.engine.tensor_methods and any(map(_is_assumed, owners)):
+            return None  # whatever has such a method is no tensor
         if tensors or self._looks_like_tensor(original, name, owners, values):
             if self._records_in_vain(original, name, owners):
                 self.context.changed = True
@@ -384,11 +387,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             if self.switches_mode(original, owners) or ops & MODULE_ONLY or lists:
                 receiver = CallArg(new_func.value, func.value, owners)
                 return self._bound(original, api, self.arguments(original, updated), receiver)
-        if (
-            owners
-            and all(isinstance(v, Tensor) and not v.weak for v in owners)
-            and name not in self.engine.tensor_methods
-        ):
+        if owners and all(isinstance(v, Tensor) for v in owners) and name not in self.engine.tensor_methods:
             api = f"{self.engine.tensor_type}.{name}"
             self.context.report(original, "SW1001", f"{api} is not known", "add a row for it, or use what is known")
         return None
@@ -584,3 +583,8 @@ def _makes(node: cst.BaseExpression) -> bool:
         return False
     name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
     return isinstance(name, cst.Name) and name.value[:1].isupper()
+
+
+def _is_assumed(owner: Value) -> bool:
+    """May this be something else than the tensor that it is taken for?"""
+    return owner == UNKNOWN or (isinstance(owner, Tensor) and owner.weak)

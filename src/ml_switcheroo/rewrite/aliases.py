@@ -15,7 +15,7 @@ from ..analysis.nodes import walk
 from ..analysis.project import dotted
 from ..analysis.values import NOTHING, UNKNOWN, Tensor
 from .context import Finding
-from .events import Event, aliases_at
+from .events import Event, aliases_at, other_branch
 from .flow import Names, bound_names
 from .in_place_calls import without_data
 from .overwriting import choices, events_of
@@ -318,7 +318,7 @@ def _excludes(first: Event, second: Event) -> bool:
     """Do two events stand in different branches of one choice, of which a call takes but one?"""
     if first.loops and first.loops[0] in second.loops:
         return False  # another turn may take the other one
-    return any(test is other and went is not goes for test, went in first.tests for other, goes in second.tests)
+    return other_branch(first, second)
 
 
 def _read_after(events: list[Event], index: int, name: str) -> bool:

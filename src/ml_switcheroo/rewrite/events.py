@@ -612,8 +612,14 @@ def aliases_at(events: list[Event], index: int, *, perhaps: bool = False) -> dic
 
 def _before(events: list[Event], index: int) -> list[Event]:
     """What happens before an event; in a loop, the turn before it included."""
-    loops = events[index].loops
-    if not loops:
-        return events[:index]
-    turn = [i for i, event in enumerate(events) if loops[-1] in event.loops]
-    return events[: turn[-1] + 1] + events[turn[0] : index]
+    last = events[index]
+    if not last.loops:
+        return [event for event in events[:index] if not other_branch(last, event)]
+    turn = [i for i, event in enumerate(events) if last.loops[-1] in event.loops]
+    own = [event for event in events[turn[0] : index] if not other_branch(last, event)]
+    return events[: turn[-1] + 1] + own
+
+
+def other_branch(first: Event, second: Event) -> bool:
+    """Do two events of one turn stand in different branches of one choice, of which it takes but one?"""
+    return any(test is other and went is not goes for test, went in first.tests for other, goes in second.tests)

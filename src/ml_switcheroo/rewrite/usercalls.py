@@ -8,6 +8,7 @@ from itertools import pairwise
 import libcst as cst
 
 from ..analysis.calls import only_tensors_have
+from ..analysis.model import modules_of
 from ..analysis.nodes import walk
 from ..analysis.values import (
     UNKNOWN,
@@ -366,7 +367,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         if (
             name == self.engine.forward
             and any(isinstance(v, (FunctionRef, MethodRef)) for v in values)
-            and any(isinstance(o, (Layer, Instance)) for o in owners)
+            and modules_of(owners)
         ):
             return self.plain_call(original, updated.with_changes(func=new_func.value), values)
         if name == self.engine.forward and any(isinstance(o, ClassRef) and o.cls.is_module for o in owners):

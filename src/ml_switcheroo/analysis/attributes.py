@@ -205,6 +205,8 @@ class Attributes(EngineBase):
             return BOOL
         if value.op == "Module" and name in ("weight", "bias"):
             return frozenset({Tensor("parameter"), Const(None)})
+        if name in self.kb.added_weights:
+            return frozenset({Tensor("parameter")})
         if not (self._is_of_modules(name) or hasattr(object, name)):
             return UNKNOWNS  # an attribute that something else has put there
         return frozenset({MethodRef(frozenset({value}), name)})

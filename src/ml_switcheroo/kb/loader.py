@@ -97,6 +97,12 @@ class KnowledgeBase:
         """Names of all abstract ops."""
         return list(self._hub.texts)
 
+    @cached_property
+    def added_weights(self) -> dict[str, str]:
+        """Weights that functions add to a layer which they take and give back (`weight_g`), and their op."""
+        adding = [op for op, text in self._hub.texts.items() if '"same(module)"' in text]
+        return {name: op for op in adding if (hub := self.hub(op)) is not None for name in hub.weights}
+
     def source_names(self) -> list[str]:
         """The source's names that rows claim."""
         return [name for spoke in self._source for name in spoke.rows.texts]

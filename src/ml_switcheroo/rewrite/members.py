@@ -343,11 +343,24 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
         rules = [w.weights.get(attr) for op in ops if (w := self.kb.write(op)) is not None]
         return next((str(rule["drop"]) for rule in rules if isinstance(rule, dict) and "drop" in rule), None)
 
+    def _added_rule(self, op: str, attr: str) -> tuple[str, tuple[int, ...]] | None:
+        """Where a weight is that a function has added to a layer: `weight_g` is a part of what is now its weight."""
+        adding = self.kb.write(self.kb.added_weights.get(attr, ""))
+        rule = adding.weights.get(attr) if adding is not None else None
+        if isinstance(rule, (list, tuple)):  # of several numbers of axes: the first is that of the layer's weight
+            rule = rule[0]
+        if not isinstance(rule, str):
+            return None
+        path, _, axes = rule.partition(" ")
+        weight, _, part = path.partition(".")
+        whole = self._weight_rule(op, weight)
+        return None if whole is None or not whole[0] else (f"{whole[0]}.{part}", () if axes else whole[1])
+
     def _weight_rule(self, op: str, attr: str) -> tuple[str, tuple[int, ...]] | None:
         write = self.kb.write(op)
         rule = write.weights.get(attr) if write is not None else None
         if rule is None:
-            return None
+            return self._added_rule(op, attr)
         if not isinstance(rule, str):
             return ("", ())
         path, _, orders = rule.partition(" ")

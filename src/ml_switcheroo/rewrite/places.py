@@ -150,6 +150,8 @@ class Places(Indexing):
                 hub = self.kb.hub(owner.op)
                 if (hub is not None and node.attr.value in hub.weights) or node.attr.value in ("weight", "bias"):
                     return True
+                if node.attr.value in self.kb.added_weights:
+                    return True
         return False
 
     def _fill(self, node: cst.Name, value: cst.BaseExpression) -> cst.Assign:

@@ -64,6 +64,8 @@ class Variables:
 
     def is_weight(self, target: cst.Attribute) -> bool:
         """Is this the weight of a layer?"""
+        if target.attr.value in self.kb.added_weights:
+            return True
         ops = layer_ops(self.engine.facts.get(target.value, NOTHING))
         return bool(ops) and all((w := self.kb.write(op)) is not None and target.attr.value in w.weights for op in ops)
 

@@ -300,8 +300,8 @@ class Attributes(EngineBase):
             return SHAPE | INT | none
         if head == "none":
             return frozenset({Const(None)})
-        if head == "module":
-            return frozenset({Layer("Module")})
+        if head == "module":  # or a certain layer: module[Embedding]
+            return frozenset({Layer(text[text.index("[") + 1 : text.rindex("]")] if "[" in text else "Module")})
         if head.startswith("same"):
             return frozenset(Tensor() if isinstance(v, Tensor) else v for v in first)
         if head in ("list", "tuple") and node is not None:

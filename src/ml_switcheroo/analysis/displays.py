@@ -9,7 +9,7 @@ import libcst as cst
 from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, Site
 from .narrowing import Narrowing
-from .texts import is_text
+from .texts import glob, is_text
 from .values import (
     INT,
     NONE,
@@ -230,6 +230,9 @@ class Displays(Narrowing, EngineBase):
                 found |= self.read(site.ordered[key.value])
             elif isinstance(key, Const) and isinstance(key.value, str) and key.value in site.named:
                 found |= self.read(site.named[key.value])
+                self.read(site.elements)  # what is put in under names that are not known comes with a pattern
+                for pattern, cell in site.patterns.items():
+                    found |= self.read(cell) if glob(pattern, key.value) else NOTHING
             else:
                 exact = False
         if exact and keys:

@@ -30,7 +30,14 @@ def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit
     )
     made_by_hand = own and any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
     handed_over = isinstance(weight.original, cst.Name) and place.is_variable(weight.original.value)
-    if (made_by_hand or handed_over) and isinstance(result, Emission) and isinstance(result.node, cst.Call):
+    # What is computed from a weight has the source's axes, and so has an array that is no variable.
+    array = (
+        isinstance(weight.original, cst.Name)
+        and place.is_array(weight.original.value)
+        and all(isinstance(v, Tensor) for v in weight.values)
+    )
+    computed = array or not isinstance(weight.node, (cst.Attribute, cst.Name))
+    if (made_by_hand or handed_over or computed) and isinstance(result, Emission) and isinstance(result.node, cst.Call):
         tight = cst.SimpleWhitespace("")
         axes = cst.Arg(cst.parse_expression("(0, 1)"), keyword=cst.Name("axes"), equal=cst.AssignEqual(tight, tight))
         args = list(result.node.args)

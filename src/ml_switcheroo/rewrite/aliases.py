@@ -13,7 +13,7 @@ import libcst as cst
 
 from ..analysis.nodes import walk
 from ..analysis.project import dotted
-from ..analysis.values import NOTHING, UNKNOWN, Tensor
+from ..analysis.values import NOTHING, UNKNOWN, Const, Tensor
 from .context import Finding
 from .events import Event, aliases_at, other_branch
 from .flow import Names, bound_names
@@ -293,12 +293,16 @@ def _held_at(function: FunctionInfo, events: list[Event], index: int, context: C
     if not _follows(write.node, made, function.node):
         return None
     root = without_data(made.value)
-    if not all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in context.facts(root)):
+    values = context.facts(root) - {Const(None)}
+    if not values or not all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values):
         return None
     path = dotted(root)
-    changed = {event.name for event in events if event.kind == "bind" and event is not bound[0]}
-    targets = (part.target for part in walk(function.node) if isinstance(part, cst.AssignTarget))
-    changed |= {dotted(target) for target in targets} - {write.name, ""}
+    since = events.index(bound[0]) + 1
+    changed = {event.name for event in events[since:index] if event.kind == "bind"}
+    parts = list(walk(function.node))  # in the order of the text
+    parts = parts[parts.index(made) + 1 : parts.index(write.node)]
+    later = (target.target for part in parts if isinstance(part, cst.Assign) for target in part.targets)
+    changed |= {dotted(target) for target in later} - {write.name, ""}
     return made if path and not any((path + ".").startswith(other + ".") for other in changed) else None
 
 

@@ -55,6 +55,9 @@ class _Here:
         handed, function = self._walk.effects.handed, self._walk.function
         return handed.is_variable(function, name) and not handed.is_item(function, name)
 
+    def is_array(self, name: str) -> bool:
+        return not self._walk.effects.handed.is_variable(self._walk.function, name)
+
 
 class Walk(cst.CSTTransformer):
     """Base of the parts of the translator."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import libcst as cst
 
 from ..analysis.nodes import children, walk
 from ..analysis.project import dotted
 from ..analysis.values import UNKNOWNS, Api, ClassRef, Const, Container, Layer, Scalar, Tensor, Unknown
-from .in_place_calls import before_comma, pure_name
+from .in_place_calls import before_comma, pure_name, without_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,8 +102,11 @@ def changes_argument(node: cst.Call, context: Context) -> bool:
     if any(pure_name(context, name) != name for name in names):
         return True
     ops = [row.op for name in names for row in context.kb.read(name)]
-    if not any(hub.kind != "layer" for op in ops if (hub := context.kb.hub(op)) is not None):
+    hubs = [hub for op in ops if (hub := context.kb.hub(op)) is not None]
+    if not any(hub.kind != "layer" for hub in hubs):
         return False  # a class is called to build a layer: its first argument is a setting
+    if any(hub.kind == "function" and "mutates" in hub.effects for hub in hubs):
+        return True
     return any(
         a.keyword is not None and a.keyword.value == "inplace" and Const(True) in context.facts(a.value)
         for a in node.args
@@ -285,14 +288,11 @@ class Reader:
                 self.target(node.target, None, node)
         elif isinstance(node, cst.Expr):
             call = before_comma(node) or node.value
-            if (
-                isinstance(call, cst.Call)
-                and changes_argument(call, self.context)
-                and isinstance(call.args[0].value, cst.Name)
-            ):
+            changed = self.root(call.args[0].value) if self._changes_name(call) else ""
+            if changed and isinstance(call, cst.Call):
                 for argument in call.args:  # the result is stored under the argument's name
                     self.loads(argument.value)
-                self.add("write", call.args[0].value.value, node)
+                self.add("write", changed, node)
                 return
             root = self.inplace_root(call)
             self.chain(call)
@@ -464,6 +464,15 @@ class Reader:
         owner = node.func.value
         sure = self.is_tensor(owner) or (name not in SETTINGS and self.may_be_tensor(owner))
         return self.root(owner) if sure else ""
+
+    def _changes_name(self, call: cst.BaseExpression) -> TypeGuard[cst.Call]:
+        """`init_(w)`, `init_(w.data)`, `init_(w.view(-1))`: a call that changes what a name stands for."""
+        if not isinstance(call, cst.Call) or not changes_argument(call, self.context):
+            return False
+        argument = call.args[0].value
+        while isinstance(argument, cst.Call) and isinstance(argument.func, cst.Attribute):
+            argument = argument.func.value
+        return isinstance(without_data(argument), cst.Name)
 
     def changes_part(self, call: cst.BaseExpression) -> bool:
         """Is what an in-place call changes an element of a collection: `xs[0].mul_(2)`?"""

@@ -49,6 +49,8 @@ class Freezing(Walk):
             self._check_unknown(target)
             return None
         assert isinstance(target, cst.Attribute)
+        if self._within_computation(original):
+            return updated
         switch = self._switch_row()
         given = Bound(updated.value, original.value, self.facts(original.value), True, 0)
         arguments = {"parameter": self._parameter(target, new), "requires_grad": given}
@@ -62,6 +64,8 @@ class Freezing(Walk):
         if row is None or row.op not in (SWITCH, CUT) or len(original.args) > 1:
             return None
         assert isinstance(func, cst.Attribute) and isinstance(updated.func, cst.Attribute)
+        if self._within_computation(original):
+            return updated
         arguments = {"parameter": self._parameter(func, updated.func)}
         if row.op == CUT:
             off = cst.Name("False")
@@ -75,6 +79,19 @@ class Freezing(Walk):
         if isinstance(target, cst.Attribute) and self.facts(target.value) <= {UNKNOWN} and self._flag_row(target):
             hint = "annotate the module whose parameter this is; gradients of inputs come from a function for gradients"
             self.context.report(target, "SW2003", "whether this is a parameter of a module is not known", hint)
+
+    def _within_computation(self, original: cst.CSTNode) -> bool:
+        """Is the flag changed between the computations of a module, which differ in what they train?"""
+        if self.function not in self.effects.reached:
+            return False
+        self.context.report(
+            original,
+            "SW2003",
+            "this turns gradients of parameters on or off while a module computes; in the target, what is trained is "
+            "chosen where the gradients are taken",
+            "compute the parts in functions of their own, and take gradients of each by what it is to train",
+        )
+        return True
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from ..analysis.nodes import walk
 from ..analysis.values import FunctionRef, Tensor
 from ..convert.precedence import SUM, bare, fit, parenthesized
 from .aliases import WRITES_STATE, changed_within, reads_later
+from .events import changes_argument
 from .flow import bound_names
 from .in_memory import as_target, bound_in
 from .in_place_calls import changed_argument, without_data
@@ -237,7 +238,8 @@ class InPlace(Places):
         if not isinstance(original, cst.Call) or first is None or self.writes_through:
             return None
         part = without_data(original.args[0].value)
-        if not isinstance(part, cst.Subscript) or not self._is_variable(without_data(part.value)):
+        known = isinstance(part, cst.Subscript) and self._is_variable(without_data(part.value))
+        if not known and not self.is_reshaped(part):
             return None
         place = self.storable(original.args[0].value, first)
         return None if place is None else place[1](bare(updated))
@@ -271,6 +273,20 @@ class InPlace(Places):
             )
             return None
         return place[1](bare(updated.value))
+
+    def store_held(self, original: cst.Expr, updated: cst.Expr) -> cst.BaseSmallStatement | None:
+        """`w = module.weight.data`, then `init_(w)`: the weight gets what the call gives."""
+        call, new = original.value, updated.value
+        if not isinstance(call, cst.Call) or not isinstance(new, cst.Call) or not call.args or self.writes_through:
+            return None
+        name = without_data(call.args[0].value)
+        if not isinstance(name, cst.Name) or not new.args or not changes_argument(call, self.context):
+            return None
+        made = None if self.effects.handed.is_variable(self.function, name.value) else self._holder(name)
+        if made is None or not any(isinstance(part, cst.Ellipsis) for part in walk(self.bound_values[made])):
+            return None  # the name stands for the variable itself
+        place = self.storable(name, new.args[0].value)
+        return None if place is None else place[1](bare(new))
 
     def check_filled(self, call: cst.Call) -> None:
         """Reports `init_(w)` where w stands for a parameter in the source, and for an array in the target."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import libcst as cst
 
 from ..analysis.values import NOTHING, UNKNOWN, Const, Container, Instance, Layer, Scalar, Tensor, Text
-from ..convert.precedence import bare
+from ..convert.precedence import OBJECT, bare, fit
 from ..convert.template import is_whole
 from .aliases import held_at
 from .in_memory import as_target
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     # The current value of a place, and what makes a statement that stores a new one.
     Storable: TypeAlias = tuple[cst.BaseExpression, Callable[[cst.BaseExpression], cst.BaseSmallStatement]]
 
+RESHAPES = frozenset({"view", "flatten", "ravel"})  # the elements of a variable, in order
 LAYER_STATE = frozenset({"weight", "bias", "running_mean", "running_var"})  # variables of layers
 
 
@@ -34,6 +35,8 @@ class Places(Indexing):
         """How a new value of `original` is stored; None where it has no place."""
         if self.writes_through:
             return updated, lambda v: self.written(original, updated, v)
+        if self.is_reshaped(original):
+            return self._reshaped(original, updated)
         if isinstance(original, cst.Call) and original in self.filled:
             return self.storable(without_data(original), updated)
         if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
@@ -78,6 +81,27 @@ class Places(Indexing):
             return None
         made = held_at(self.function, self.small, name.value, self.context)
         return made if made in self.bound_values else None
+
+    def is_reshaped(self, node: cst.BaseExpression) -> bool:
+        """`module.weight.view(n, -1)`: is this a variable of a module in another shape, which shares its memory?"""
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return False
+        rows = self.kb.read(f"{self.engine.tensor_type}.{node.func.attr.value}")
+        root = without_data(node.func.value)
+        variable = self._is_variable(root) or (isinstance(root, cst.Name) and self._holder(root) is not None)
+        return variable and any(row.op in RESHAPES for row in rows)
+
+    def _reshaped(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
+        """A variable in another shape: its new values are stored in the shape that it has."""
+        assert isinstance(original, cst.Call) and isinstance(original.func, cst.Attribute)
+        if not isinstance(updated, cst.Call) or not isinstance(updated.func, cst.Attribute):
+            return None
+        reshape, whole = updated.func, updated.func.value
+        place = self.storable(original.func.value, whole)
+        if place is None or reshape.attr.value != "reshape":
+            return None
+        shape = cst.Arg(cst.Attribute(whole.deep_clone(), cst.Name("shape")))
+        return updated, lambda v: place[1](cst.Call(cst.Attribute(fit(v, OBJECT), reshape.attr), [shape]))
 
     def _attribute(self, original: cst.Attribute, updated: cst.BaseExpression) -> Storable | None:
         """`self.weight`, `p.data`: whose it is decides how it is written."""

@@ -308,7 +308,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             seeded = self.seeded(original_node.value, updated_node.value)
             if seeded is not None:
                 return seeded
-        changed = self.store_changed(original_node, updated_node)
+        changed = self.store_held(original_node, updated_node) or self.store_changed(original_node, updated_node)
         if changed is not None:
             return changed
         if isinstance(original_node.value, cst.Call) and self.functions and not self.failed():

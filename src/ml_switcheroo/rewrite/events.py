@@ -102,15 +102,21 @@ def changes_argument(node: cst.Call, context: Context) -> bool:
     if any(pure_name(context, name) != name for name in names):
         return True
     ops = [row.op for name in names for row in context.kb.read(name)]
-    hubs = [hub for op in ops if (hub := context.kb.hub(op)) is not None]
-    if not any(hub.kind != "layer" for hub in hubs):
+    if not any(hub.kind != "layer" for op in ops if (hub := context.kb.hub(op)) is not None):
         return False  # a class is called to build a layer: its first argument is a setting
-    if any(hub.kind == "function" and "mutates" in hub.effects for hub in hubs):
-        return True
     return any(
         a.keyword is not None and a.keyword.value == "inplace" and Const(True) in context.facts(a.value)
         for a in node.args
     )
+
+
+def initialises(node: cst.BaseExpression, context: Context) -> TypeGuard[cst.Call]:
+    """`nn.init.normal_(w)`: is this a call of a function that gives its first argument new values?"""
+    if not isinstance(node, cst.Call) or not node.args or node.args[0].keyword is not None:
+        return False
+    ops = [row.op for v in context.facts(node.func) if isinstance(v, Api) for row in context.kb.read(v.name)]
+    hubs = [hub for op in ops if (hub := context.kb.hub(op)) is not None]
+    return any(hub.kind == "function" and "mutates" in hub.effects for hub in hubs)
 
 
 class Reader:
@@ -467,8 +473,10 @@ class Reader:
 
     def _changes_name(self, call: cst.BaseExpression) -> TypeGuard[cst.Call]:
         """`init_(w)`, `init_(w.data)`, `init_(w.view(-1))`: a call that changes what a name stands for."""
-        if not isinstance(call, cst.Call) or not changes_argument(call, self.context):
+        if not isinstance(call, cst.Call):
             return False
+        if not initialises(call, self.context):
+            return changes_argument(call, self.context) and isinstance(call.args[0].value, cst.Name)
         argument = call.args[0].value
         while isinstance(argument, cst.Call) and isinstance(argument.func, cst.Attribute):
             argument = argument.func.value

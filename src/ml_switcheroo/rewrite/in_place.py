@@ -9,7 +9,7 @@ from ..analysis.nodes import walk
 from ..analysis.values import FunctionRef, Tensor
 from ..convert.precedence import SUM, bare, fit, parenthesized
 from .aliases import WRITES_STATE, changed_within, reads_later
-from .events import changes_argument
+from .events import initialises
 from .flow import bound_names
 from .in_memory import as_target, bound_in
 from .in_place_calls import changed_argument, without_data
@@ -277,41 +277,16 @@ class InPlace(Places):
     def store_held(self, original: cst.Expr, updated: cst.Expr) -> cst.BaseSmallStatement | None:
         """`w = module.weight.data`, then `init_(w)`: the weight gets what the call gives."""
         call, new = original.value, updated.value
-        if not isinstance(call, cst.Call) or not isinstance(new, cst.Call) or not call.args or self.writes_through:
+        if not initialises(call, self.context) or not isinstance(new, cst.Call) or self.writes_through:
             return None
         name = without_data(call.args[0].value)
-        if not isinstance(name, cst.Name) or not new.args or not changes_argument(call, self.context):
+        if not isinstance(name, cst.Name) or not new.args:
             return None
         made = None if self.effects.handed.is_variable(self.function, name.value) else self._holder(name)
         if made is None or not any(isinstance(part, cst.Ellipsis) for part in walk(self.bound_values[made])):
             return None  # the name stands for the variable itself
         place = self.storable(name, new.args[0].value)
         return None if place is None else place[1](bare(new))
-
-    def check_filled(self, call: cst.Call) -> None:
-        """Reports `init_(w)` where w stands for a parameter in the source, and for an array in the target."""
-        function = self.function
-        if not call.args or function is None or self.writes_through or not self.effects.handed.fills(call):
-            return
-        name = without_data(call.args[0].value)
-        if not isinstance(name, cst.Name) or self.effects.handed.is_variable(function, name.value):
-            return
-        for part in walk(function.node):
-            bound: cst.BaseExpression | None = None
-            if isinstance(part, cst.Assign):
-                value = self.bound_values.get(part)
-                if value is not None and any(isinstance(inner, cst.Ellipsis) for inner in walk(value)):
-                    bound = part.targets[0].target
-            elif isinstance(part, cst.For) and isinstance(part.iter, (cst.Tuple, cst.List)):
-                bound = part.target
-            if bound is not None and name.value in bound_names(bound):
-                self.context.report(
-                    call,
-                    "SW4002",
-                    f"this fills `{name.value}`, which is an array here and no parameter: the new values would be lost",
-                    "hand over the parameter itself: `nn.init.zeros_(module.weight)`",
-                )
-                return
 
     def returned_fill(self, original: cst.Return, updated: cst.Return) -> cst.Return | None:
         """`return tensor.clamp_(-2, 2)` in a function that fills its argument."""

@@ -315,7 +315,6 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             filled = self.fill_arrays(original_node.value, updated_node)
             if filled is not None:
                 return filled
-            self.check_filled(original_node.value)
         receiver = self.inplace_receiver(original_node.value)
         if receiver is not None and not self.failed():
             return self.store_inplace(original_node, updated_node, receiver)

@@ -370,6 +370,17 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             and modules_of(owners)
         ):
             return self.plain_call(original, updated.with_changes(func=new_func.value), values)
+        unknown = bool(owners) and all(isinstance(o, (Unknown, Made)) for o in owners - {Const(None)})
+        if name == self.engine.forward and name != self.style.forward and unknown:
+            owner = self.context.module.tree.code_for_node(func.value)
+            self.context.report(
+                original,
+                "SW1002",
+                f"whether `{owner}` is a module is not known: it is called as one",
+                "annotate it with its class",
+                severity="warning",
+            )
+            return self.plain_call(original, updated.with_changes(func=new_func.value), values)
         if name == self.engine.forward and any(isinstance(o, ClassRef) and o.cls.is_module for o in owners):
             func = new_func.with_changes(attr=cst.Name(self.style.forward))  # `Block.forward(self.block, x)`
             return self.plain_call(original, updated.with_changes(func=func), values)

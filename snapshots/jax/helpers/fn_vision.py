@@ -193,7 +193,7 @@ def affine_grid(theta, size, align_corners=None) -> jax.Array:
     """Positions (x, y[, z]) from -1 to 1 of a grid of the given size [N C *spatial] under the affine maps theta."""
     axes = []
     for n in size[2:]:
-        line = np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
+        line = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
         axes.append(line if align_corners else line * (n - 1) / n)
     mesh = np.meshgrid(*axes, indexing="ij")
     points = jnp.asarray(np.stack([*mesh[::-1], np.ones_like(mesh[0])], -1), theta.dtype)

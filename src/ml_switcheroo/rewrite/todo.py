@@ -13,12 +13,10 @@ MARK = "TODO(ml_switcheroo"
 
 
 def todo_lines(findings: list[Finding]) -> list[cst.EmptyLine]:
-    """One comment line for each error."""
-    return [
-        cst.EmptyLine(comment=cst.Comment(f"# {MARK} {finding.code}): {' '.join(finding.message.split())}"))
-        for finding in findings
-        if finding.severity == "error"
-    ]
+    """One comment line for each error, said once."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    lines = dict.fromkeys(f"# {MARK} {error.code}): {' '.join(error.message.split())}" for error in errors)
+    return [cst.EmptyLine(comment=cst.Comment(line)) for line in lines]
 
 
 def commented_out(module: cst.Module, node: cst.BaseStatement, findings: list[Finding]) -> list[cst.EmptyLine]:

@@ -59,6 +59,7 @@ class Style:
     mask_neutral: tuple[tuple[str, str], ...] = ()  # augmented operator -> array like {x} that it leaves as it is
     transpose: str = "{x}.transpose({axes})"
     stop_gradient: str | None = None  # expression with {x}
+    single: str = "{x}.squeeze()"  # an array of one element without its axes
     constants: str = ""  # helper(x): x, which may hold arrays in containers, as a constant for gradients
     no_grad: str = ""  # helper(enabled=True): a `with` block; none where blocks cannot depend on the run
     block_result: str = ""  # helper(block, x): what is computed in such a block

@@ -132,6 +132,8 @@ class Walk(cst.CSTTransformer):
         self.guards: dict[cst.CSTNode, list[cst.BaseExpression]] = {}  # checks of arrays that may have no values
         self.choices: dict[cst.CSTNode, Choice] = {}
         self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss (selected.py)
+        # numbers of arrays that are only kept for the caller (kept.py) -> has the array no axes for certain?
+        self.kept: dict[cst.CSTNode, bool] = {}
         self.fixed: set[cst.CSTNode] = set()  # statements that are computed while a function is compiled (fixed.py)
         self.fixed_parts: dict[cst.CSTNode, cst.CSTNode] = {}  # expressions that are, and their statements
         self.small: cst.BaseSmallStatement | None = None  # the statement that stores something

@@ -62,6 +62,7 @@ class Definitions(Walk):
         if runs:
             self.fixed.update(scanned.fixed)
             self.fixed_parts.update(scanned.fixed_parts)
+            self.kept.update(scanned.kept)
         if self.style.choose:
             self.choices.update(scanned.choices)
             self.selected.update(scanned.selected)

@@ -35,6 +35,7 @@ from ..convert.conditions import Facts, holds
 from .choices import Choice, find_choice, only_callee
 from .context import Finding
 from .fixed import Fixed, stands_in
+from .kept import has_no_axes, kept_values
 from .masks import mask_axis, masks
 from .reach import called, only_complains
 from .selected import find_selected
@@ -109,7 +110,7 @@ class Traced:
         if isinstance(node, cst.Name):
             if node.value in seen:
                 return False
-            found = self._origins(function).get(node.value)
+            found = self.origins_of(function).get(node.value)
             if not found:
                 return True
             return any(self.is_array(origin, function, seen | {node.value}) for origin in found)
@@ -151,7 +152,8 @@ class Traced:
                     return True
         return self.is_array(node, function)
 
-    def _origins(self, function: FunctionInfo) -> dict[str, list[cst.BaseExpression]]:
+    def origins_of(self, function: FunctionInfo) -> dict[str, list[cst.BaseExpression]]:
+        """What the names of a function are bound to."""
         found = self.origins.get(function)
         if found is None:
             reader = _Origins()
@@ -249,6 +251,9 @@ class _Scanner(Visitor):
         self.selected: dict[cst.CSTNode, str] = {}  # examples for a loss, which may take all of them
         self.fixed: set[cst.CSTNode] = set()  # statements that make arrays which must have values
         self.fixed_parts: dict[cst.CSTNode, cst.CSTNode] = {}  # expressions that do, and the statements they stand in
+        # numbers of arrays that are only kept for the caller (kept.py) -> has the array no axes for certain?
+        self.kept: dict[cst.CSTNode, bool] = {}
+        self.keeping: set[cst.CSTNode] = set()  # what is kept in the statements around
         self.called: list[FunctionInfo] = []
         self.stored: dict[cst.CSTNode, str] = {}  # what is written -> the augmented operator
         self.tested: set[cst.CSTNode] = set()
@@ -282,6 +287,7 @@ class _Scanner(Visitor):
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
         self.statements.append(node)
+        self.keeping.update(kept_values(node))
         return True
 
     def leave_SimpleStatementLine(self, original_node: cst.SimpleStatementLine) -> None:
@@ -464,7 +470,8 @@ class _Scanner(Visitor):
     def _api(self, node: cst.Call, name: str) -> None:
         first = node.args[0].value if node.args else None
         if name in NUMBERS:
-            if first is not None and any(self._is_array(argument.value) for argument in node.args):
+            arrays = first is not None and any(self._is_array(argument.value) for argument in node.args)
+            if arrays and not (name == "builtins.float" and self._keep(node)):
                 self._report(node, VALUE, VALUE_HINT)
         elif name in COMPARING:
             if any(self.traced.holds_arrays(argument.value, self.function) for argument in node.args):
@@ -497,6 +504,8 @@ class _Scanner(Visitor):
                 needed = holds(concrete[parameter], Facts(self.kb, bound)) is True
                 sure = base_type(bound.op.params[parameter].type) == "tensor" and self._may_be_array(value.original)
                 if needed and (sure or self._is_array(value.original)) and not self._fix(node):
+                    if bound.op.name == "item" and self._keep(node):
+                        return
                     number = base_type(bound.op.returns) in ("number", "list", "ndarray", "bool")
                     self._report(node, *((VALUE, VALUE_HINT) if number else (SIZE, SIZE_HINT)))
                     return
@@ -505,6 +514,13 @@ class _Scanner(Visitor):
             ):
                 self._report(node, SIZE, SIZE_HINT)
                 return
+
+    def _keep(self, call: cst.Call) -> bool:
+        """Let the array itself be kept, where the number that a call takes from it is only kept."""
+        array = call.func.value if isinstance(call.func, cst.Attribute) else call.args[0].value
+        if call in self.keeping and self.traced.context.style.stop_gradient:
+            self.kept[call] = has_no_axes(array, self.traced.origins_of(self.function), self.engine, self.kb)
+        return call in self.kept
 
     def _fix(self, node: cst.BaseExpression) -> bool:
         """Let an array that is the same in every call be computed while the function is compiled, if it is one."""

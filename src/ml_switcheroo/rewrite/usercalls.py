@@ -137,6 +137,8 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
                 return same
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
+        if original_node in self.kept:
+            return self._kept_number(original_node, updated_node)
         switched = self.flag_switched(original_node, updated_node)
         if switched is not None:
             return switched
@@ -164,6 +166,16 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         if any(isinstance(v, Api) and self._is_library(v.name) for v in values):
             updated_node = self._with_arrays(original_node, updated_node)
         return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
+
+    def _kept_number(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        """`loss.item()` or `float(loss)`, as an array without gradient."""
+        self.context.changed = True
+        array = updated.func.value if isinstance(updated.func, cst.Attribute) else updated.args[0].value
+        assert self.style.stop_gradient is not None
+        stopped = self.style_expression(self.style.stop_gradient, x=array)
+        if isinstance(stopped, cst.Call) and isinstance(array, cst.Call) and stopped.func.deep_equals(array.func):
+            stopped = array
+        return stopped if self.kept[original] else self.style_expression(self.style.single, x=stopped)
 
     def _check_named(self, call: cst.Call) -> None:
         """`optional_import("torch.optim", name="Adam")`: what stands in texts stays what it was."""

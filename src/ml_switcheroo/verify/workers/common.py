@@ -148,13 +148,17 @@ def is_tensor(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type)
 
 
-def flatten(value: Any, prefix: str = "", depth: int = DEPTH) -> dict[str, Any]:
+def flatten(value: Any, prefix: str = "", depth: int = DEPTH, *, numbers: bool = False) -> dict[str, Any]:
     """All tensors of an output, whatever it is made of: lists, tuples, dictionaries, data classes, plain objects.
+
+    With `numbers` the Python numbers in it, too, since a target may have arrays there.
 
     (a, {"b": c}) -> {"0": a, "1.b": c}
     """
     if is_tensor(value):
         return {prefix: value}
+    if numbers and prefix and isinstance(value, bool | int | float | complex):
+        return {prefix: np.asarray(value)}
     if depth == 0 or value is None or isinstance(value, str | bytes | int | float | complex | bool):
         return {}
     if isinstance(value, Mapping):
@@ -164,10 +168,11 @@ def flatten(value: Any, prefix: str = "", depth: int = DEPTH) -> dict[str, Any]:
     elif dataclasses.is_dataclass(value):
         items = [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)]
     else:
+        numbers = False  # those of an object of one's own are its settings
         items = list(vars(value).items()) if hasattr(value, "__dict__") else []
     found: dict[str, Any] = {}
     for key, item in items:
-        found |= flatten(item, f"{prefix}.{key}" if prefix else key, depth - 1)
+        found |= flatten(item, f"{prefix}.{key}" if prefix else key, depth - 1, numbers=numbers)
     return found
 
 

@@ -52,7 +52,7 @@ def main(worker: Worker) -> None:
     outputs = worker.job.get("outputs", ["forward", "jit"])
     if "forward" in outputs:
         with worker.step("forward"):
-            worker.save("forward.npz", flatten(model(*args, **kwargs)))
+            worker.save("forward.npz", flatten(model(*args, **kwargs), numbers=True))
     if "jit" in outputs:
         try:
             with worker.step("jit"):
@@ -222,7 +222,7 @@ def _caller(args: list[Any], kwargs: dict[str, Any]) -> Callable[[Any, Mapping[s
     def call(model: Any, tensors: Mapping[str, Any]) -> dict[str, Any]:
         positional = [fill(value, f"args.{i}", tensors) for i, value in enumerate(args)]
         keywords = {name: fill(value, f"kwargs.{name}", tensors) for name, value in kwargs.items()}
-        return flatten(model(*positional, **keywords))
+        return flatten(model(*positional, **keywords), numbers=True)
 
     return call
 

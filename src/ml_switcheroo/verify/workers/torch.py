@@ -50,10 +50,11 @@ def main(worker: Worker) -> None:
     with worker.step("forward"):
         model.eval()
         with torch.no_grad():
-            outputs = flatten(model(*args, **kwargs))
+            result = model(*args, **kwargs)
+        outputs = flatten(result)
         if not outputs:
             raise TypeError("the model returns no tensor")
-        worker.save("forward.npz", outputs)
+        worker.save("forward.npz", flatten(result, numbers=True))
     weights = cotangents(outputs, job["seed"])
     worker.save("cotangents.npz", weights)
     if not weights:

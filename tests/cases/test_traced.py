@@ -108,7 +108,7 @@ class Net(nn.Module):
     def forward(self, x, v):
         loss = F.mse_loss(x, v.expand_as(x))
         stats = {"loss": loss.item(), "first": x[:1, :1].item() / 2}
-        stats.update(total=float(v.sum()))
+        stats.update(total=float(v.detach().sum()))
         stats["both"] = loss.detach().cpu().item() + loss.item()
         return x * stats["loss"] + stats["first"] + stats["total"] * v + stats["both"]
 """,

@@ -99,6 +99,7 @@ class EngineBase:
         self.type_tests: set[tuple[cst.CSTNode, cst.BaseExpression]] = set()  # `type(m) == T`: m and T
         self.loops: set[cst.CSTNode] = set()  # what is gone through by `for`, `*` and unpacking
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
+        self.sure: set[cst.CSTNode] = set()  # `try` around imports that the framework has (imports.py)
         self.replaced: set[cst.CSTNode] = set()  # `try` whose handler imports the framework's own version (imports.py)
         self.applications: set[cst.CSTNode] = set()  # calls of modules, not of classes that the same name may hold
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
@@ -173,6 +174,9 @@ class EngineBase:
         raise NotImplementedError
 
     def imported(self, source: str, name: str) -> Values:
+        raise NotImplementedError
+
+    def is_sure(self, node: cst.Try) -> bool:
         raise NotImplementedError
 
     def is_replaced(self, node: cst.Try) -> bool:

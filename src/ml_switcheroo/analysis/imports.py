@@ -78,6 +78,37 @@ class Imports(EngineBase):
         names = [self.kb.canonical(f"{dotted(instead[name][0].module)}.{instead[name][1]}") for name in tried]
         return all(self.kb.is_known_api(name) for name in names)
 
+    def is_sure(self, node: cst.Try) -> bool:
+        """Does `try` only import what the framework has for certain, so that its handlers never run?
+
+        Names of settings (`HAS_NORM = True`) may stand behind the imports.
+        """
+        assert self.current is not None
+        if not isinstance(node.body, cst.IndentedBlock):
+            return False
+        found = False
+        for line in node.body.body:
+            for statement in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+                if isinstance(statement, (cst.Import, cst.ImportFrom)):
+                    found = True
+                    if not self._exists(statement, self.current.module):
+                        return False
+                elif not _is_setting(statement):
+                    return False
+            if not isinstance(line, cst.SimpleStatementLine):
+                return False
+        return found
+
+    def _exists(self, node: cst.Import | cst.ImportFrom, module: ModuleInfo) -> bool:
+        """Is everything that is imported here a known name of the framework?"""
+        if isinstance(node.names, cst.ImportStar):
+            return False
+        source = import_source(node, module) + "." if isinstance(node, cst.ImportFrom) else ""
+        names = [source + dotted(alias.name) for alias in node.names]
+        if any(self.finder.locate(name) or name.split(".")[0] not in self.roots for name in names):
+            return False
+        return all(name in self.roots or self.kb.is_known_api(self.kb.canonical(name)) for name in names)
+
     def resolve(self, values: Values) -> Values:
         """Values with what was imported but not looked at replaced by what it is."""
         for value in values:
@@ -161,3 +192,10 @@ def _imports(block: cst.BaseSuite) -> dict[str, tuple[cst.ImportFrom, str]]:
                     name = dotted(alias.name)
                     found[renamed.value if isinstance(renamed, cst.Name) else name] = (small, name)
     return found
+
+
+def _is_setting(node: cst.BaseSmallStatement) -> bool:
+    """`HAS_NORM = True`, or nothing at all"""
+    if isinstance(node, cst.Assign):
+        return isinstance(node.value, (cst.Name, cst.SimpleString, cst.BaseNumber))
+    return isinstance(node, (cst.Pass, cst.Expr)) and not isinstance(getattr(node, "value", None), cst.Call)

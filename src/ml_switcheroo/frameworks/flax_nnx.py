@@ -18,6 +18,7 @@ STYLE = Style(
     variable_write="{x}[...]",
     variable_replace="{x}.set_value({value})",
     variable_fill="fill_parameter",
+    variable_note="{x}.set_metadata({name}, {value})",
     weight_view="KernelView",
     module_list="nnx.List({x})",
     data="nnx.data({x})",

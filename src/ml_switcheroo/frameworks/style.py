@@ -31,6 +31,7 @@ class Style:
     variable_write: str = "{x}"  # where a new value of it is assigned
     variable_replace: str | None = None  # the same where the new value may have another shape: "{x}.replace({value})"
     variable_fill: str = ""  # helper that puts a value {value} into a variable, or gives it back where {x} is an array
+    variable_note: str = ""  # an attribute of one's own, of the name {name}, on a variable
     weight_view: str | None = None  # helper through which a layer's weight looks as it does in the source
     module_list: str | None = None  # what a plain list of modules becomes where it is stored in a module
     data: str | None = None  # what is stored in a module as arrays or to be replaced by data, if that has to be said

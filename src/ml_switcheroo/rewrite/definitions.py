@@ -387,13 +387,10 @@ class Definitions(Walk):
                     statement = self._insert(statement, self._texts(start, statement.params))
                 statements.append(statement)
             return node.with_changes(body=body.with_changes(body=statements))
-        if own or (init is not None and not start) or (init is None and not self._plain_base(cls)):
+        gains = self.style.stream is not None and self.effects.gains_constructor(cls)
+        if own or (init is not None and not start) or (init is None and not gains):
             return node
         return node.with_changes(body=body.with_changes(body=self._with_constructor(cls, list(body.body), start, init)))
-
-    def _plain_base(self, cls: ClassInfo) -> bool:
-        """Does the class come straight from the base module, whose constructor knows nothing of random streams?"""
-        return self.style.stream is not None and not cls.container and not cls.layer and not cls.outside
 
     def _start_statements(self, cls: ClassInfo) -> list[str]:
         style = self.style

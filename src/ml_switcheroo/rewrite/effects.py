@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import (
     NOTHING,
     Api,
@@ -149,9 +150,29 @@ class Effects:
 
     def class_takes_stream(self, cls: ClassInfo) -> bool:
         if cls.is_module:
-            return True
+            return not self.is_bare(cls)
         init = self.engine.find_method(cls, "__init__")
         return init is not None and self.takes_stream(init)
+
+    def is_bare(self, cls: ClassInfo) -> bool:
+        """Is this a module class with some methods for others only, which keeps the constructor of the base module?"""
+        chain = cls.mro()
+        if not all(c.is_module for c in chain) or not self._is_plain(cls):
+            return False
+        methods = [method for c in chain for method in c.methods.values()]
+        if any(m.name in ("__init__", "__call__", self.engine.forward) or m.draws or m.builds for m in methods):
+            return False
+        parts = (part for method in methods for part in walk(method.node))
+        return not any(isinstance(p, cst.Attribute) and p.attr.value == self.engine.training for p in parts)
+
+    def gains_constructor(self, cls: ClassInfo) -> bool:
+        """Has a module class no constructor in the source, and one that takes a random stream in the target?"""
+        without = cls.is_module and self.engine.find_method(cls, "__init__") is None
+        return without and self._is_plain(cls) and not self.is_bare(cls)
+
+    def _is_plain(self, cls: ClassInfo) -> bool:
+        """Is the base module the only class of the framework that a class comes from?"""
+        return not cls.container and not cls.layer and not cls.outside
 
     def runs(self, value: Value) -> FunctionInfo | None:
         """The project's function that a call of this value runs: itself, or the `__call__` of a plain object."""

@@ -7,7 +7,7 @@ import libcst as cst
 from ..analysis.model import FunctionInfo
 from ..analysis.nodes import walk
 from ..analysis.values import FunctionRef, Tensor
-from ..convert.precedence import SUM, bare, fit, parenthesized
+from ..convert.precedence import ANYTHING, SUM, bare, fit, parenthesized
 from .aliases import WRITES_STATE, changed_within, reads_later
 from .events import initialises
 from .flow import bound_names
@@ -221,7 +221,7 @@ class InPlace(Places):
         if isinstance(changed, cst.Name) and self.writes_through:
             return self.written(changed, changed, bare(updated.value))
         if isinstance(changed, cst.Name):
-            return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], bare(updated.value))
+            return cst.Assign([cst.AssignTarget(cst.Name(changed.value))], fit(updated.value, ANYTHING))
         stored = self._store_part(original.value, updated.value)
         if stored is None:
             self.context.report(
@@ -257,7 +257,7 @@ class InPlace(Places):
             return cst.Assign([as_target(target)], updated.value)
         passed = self.effects.handed.passed_on(self.functions[-1], call, callees)
         if passed is not None:
-            return cst.Assign([cst.AssignTarget(cst.Name(passed))], bare(updated.value))
+            return cst.Assign([cst.AssignTarget(cst.Name(passed))], fit(updated.value, ANYTHING))
         arrays = self.effects.handed.filled_arrays(self.functions[-1], call, callees)
         if not arrays or not isinstance(updated.value, cst.Call):
             return None

@@ -8,7 +8,7 @@ import libcst as cst
 
 from ..analysis.nodes import walk
 from ..analysis.values import Tensor
-from ..convert.precedence import TERM, bare, fit
+from ..convert.precedence import ANYTHING, TERM, bare, fit
 from .flow import Names, bound_names
 from .masked import Masked
 from .places import Places
@@ -128,7 +128,8 @@ class Parts(Masked, Places):
             return cst.FlattenSentinel(stores)
         if late and len(elements) == 1:
             only = cst.AssignTarget(cast("cst.BaseAssignTargetExpression", elements[0].value))
-            return cst.FlattenSentinel([updated.with_changes(targets=[only], value=bare(given[0].value)), *stores])
+            first = updated.with_changes(targets=[only], value=fit(given[0].value, ANYTHING))
+            return cst.FlattenSentinel([first, *stores])
         if late:
             updated = updated.with_changes(value=updated.value.with_changes(elements=given))
         first = updated.with_changes(targets=[cst.AssignTarget(new.with_changes(elements=elements))])

@@ -20,6 +20,7 @@ from ..convert.precedence import bare
 from ..kb.types import NO_TYPE
 from .base import Walk
 from .members import Members
+from .notes import Notes
 from .type_tests import TypeTests
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _keeps(node: cst.BaseExpression, required: Sequence[str], keywords: Sequence
     return given == [*((None, name) for name in required), *((name, name) for name in keywords)]
 
 
-class References(Members, TypeTests, Walk):
+class References(Members, TypeTests, Notes, Walk):
     """Replaces what is read without being called."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -120,6 +121,7 @@ class References(Members, TypeTests, Walk):
     def visit_Attribute(self, node: cst.Attribute) -> bool:
         self.on_path.add(node.value)
         self.mark_flag(node)
+        self.mark_note(node)
         if node.attr.value in SHAPELESS:
             self.peeked.add(node.value)
         self.arrays.add(node.value)  # None has none of an array's attributes

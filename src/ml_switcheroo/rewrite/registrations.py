@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.values import Api, Const, FunctionRef, Instance
-from ..convert.precedence import BIT_OR, bare, fit, slot
+from ..convert.precedence import ANYTHING, BIT_OR, bare, fit, slot
 from .base import Walk
 
 SPACE = cst.SimpleWhitespace(" ")
@@ -34,7 +34,7 @@ class Registrations(Walk):
         owner, name, value = parts
         if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
             attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
-            return cst.Assign([cst.AssignTarget(attribute)], bare(value))
+            return cst.Assign([cst.AssignTarget(attribute)], fit(value, ANYTHING))
         return cst.Expr(set_attribute(owner, name, value))
 
     def registration_call(self, call: cst.Call, op: str) -> cst.Call | None:

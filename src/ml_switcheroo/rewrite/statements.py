@@ -10,7 +10,7 @@ import libcst as cst
 
 from ..analysis.base import strings
 from ..analysis.nodes import walk
-from ..convert.precedence import AND, OR, SIGN, bare, level, parenthesized
+from ..convert.precedence import AND, ANYTHING, OR, SIGN, bare, fit, level, parenthesized
 from .base import Walk, is_empty_context
 from .choices import conjunction, only_assign
 from .outside import with_stream
@@ -81,7 +81,7 @@ class StatementEdits(Walk):
         if statement is None or not isinstance(left, cst.BaseExpression):
             return left
         name = self._unused("mask")
-        line = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], bare(left))])
+        line = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], fit(left, ANYTHING))])
         self.fixed_before.setdefault(statement, []).append(line)
         return cast("cst.CSTNodeT", cst.Name(name))
 
@@ -267,9 +267,19 @@ class StatementEdits(Walk):
         self, original_node: cst.Try, updated_node: cst.Try
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         left = self._leave_compound(original_node, updated_node)
+        if original_node in self.engine.sure and isinstance(left, cst.Try):
+            return self._without_handlers(left)
         if original_node not in self.engine.replaced or not isinstance(left, cst.Try):
             return left
         return self._without_replaced(original_node, left)
+
+    def _without_handlers(self, node: cst.Try) -> cst.FlattenSentinel[cst.BaseStatement]:
+        """Imports that cannot fail, and what follows them then."""
+        parts = [node.body, *(part.body for part in (node.orelse, node.finalbody) if part is not None)]
+        first, *rest = [line for part in parts if isinstance(part, cst.IndentedBlock) for line in part.body]
+        lines = [*node.leading_lines, *getattr(first, "leading_lines", ())]
+        self.context.changed = True
+        return cst.FlattenSentinel([first.with_changes(leading_lines=lines), *rest])
 
     def _without_replaced(
         self, original_node: cst.Try, updated_node: cst.Try

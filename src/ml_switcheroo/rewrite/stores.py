@@ -20,6 +20,7 @@ from .in_place import InPlace
 from .in_place_calls import before_comma, pure_name, without_data
 from .left_out import LeftOut
 from .modes import Modes
+from .notes import Notes
 from .parts import Parts
 from .registrations import Registrations, set_attribute
 from .seeds import Seeds
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, AttributeStores, InPlace, Walk):
+class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, AttributeStores, InPlace, Notes, Walk):
     """Statements that change something become assignments of new values where the target's arrays are immutable."""
 
     # ---- marks -------------------------------------------------------------------------------------------------------
@@ -93,6 +94,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         elif isinstance(target, cst.Attribute):
             self.safe_stores.add(target)
             self.plain.add(target)
+            self.mark_note(target)
         elif isinstance(target, cst.Subscript) and self.is_parts(target.value):
             self.callees.add(target.value)
         elif isinstance(target, (cst.Tuple, cst.List)):
@@ -168,6 +170,9 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             mode = self.mode_stored(original, updated, target, self.facts(target.value))
             if mode is not None:
                 return mode
+            note = self.note_stored(original, updated)
+            if note is not None:
+                return note
         if isinstance(target, cst.Name) and self.is_alias_of_framework(original):
             self.context.changed = True
             return cst.RemoveFromParent()

@@ -37,6 +37,7 @@ from .in_memory import InMemory
 from .in_place_calls import changed_argument, pure_name, same_place, without_data
 from .modes import Modes
 from .named_reads import NamedReads
+from .notes import Notes
 from .project_calls import ProjectCalls
 from .registrations import Registrations
 
@@ -66,7 +67,7 @@ MODULE_LISTS = frozenset({"modules", "children", "buffers"})  # called without a
 _CHANGES_PARTS = frozenset({"pop", "popitem", "clear", "update", "setdefault", "move_to_end"})
 
 
-class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, Walk):
+class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, Notes, Walk):
     """Replaces calls."""
 
     def visit_Call(self, node: cst.Call) -> bool:
@@ -74,6 +75,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         values = self.facts(node.func)
         self._mark_fills(node)
         self.mark_trained(node)
+        self.mark_named_note(node, values)
         if node.args and any(isinstance(v, Api) and v.name == "functools.partial" for v in values):
             self.bound_keywords[node.args[0].value] = [a.keyword.value for a in node.args[1:] if a.keyword is not None]
         libraries = self.engine.libraries
@@ -137,6 +139,9 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
                 return same
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
+        note = self.note_set(original_node, updated_node, values)
+        if note is not None:
+            return note
         if original_node in self.kept:
             return self._kept_number(original_node, updated_node)
         switched = self.flag_switched(original_node, updated_node)
@@ -585,7 +590,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
                 values,
             )
         if name == "__init__" and cls.is_module:
-            if project or cls.layer is not None:
+            if project or cls.layer is not None or any(map(self.effects.gains_constructor, cls.mro()[1:])):
                 return self.with_stream(original, updated)
             return updated
         if not project and cls.is_module:

@@ -203,6 +203,20 @@ def test_tied_layers_that_store_it_differently(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["head.kernel.weight"], one)
 
 
+def test_a_weight_of_a_layer_under_a_name_of_the_class(tmp_path: Path) -> None:
+    made = script(
+        tmp_path,
+        {"Net": {"lin": "layer Linear", "norm": "layer LayerNorm", "own": "tensor 2", "gain": "tensor 1"}},
+        Net=[("own", "lin.weight"), ("gain", "norm.weight")],
+    )
+    weight, gain = (state(**{name: shape})[name] for name, shape in (("w", (2, 3)), ("g", (3,))))
+    found = migrate(
+        tmp_path, made, {"lin.weight": weight, "own": weight, "norm.weight": gain, "norm.bias": gain + 1, "gain": gain}
+    )
+    assert set(found) == {"lin.kernel", "gain", "norm.bias"}  # each under the path that the target meets first
+    np.testing.assert_array_equal(found["lin.kernel"], weight.T)
+
+
 def test_a_module_under_two_names(tmp_path: Path) -> None:
     made = script(
         tmp_path, {"Net": {"b": "layer Linear", "a": "layer Linear", "c": "layer Linear"}}, Net=[("b", "a"), ("c", "b")]

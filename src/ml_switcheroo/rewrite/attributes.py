@@ -62,6 +62,9 @@ class AttributeStores(Places):
         unknown = trained and target.attr.value == "weight" and not any(isinstance(v, Instance) for v in owners)
         if (layer_ops(owners) or unknown) and not own:
             return self._store_weight(original, updated, target, new, owners)
+        shared = self.shared_weight(original.value, updated.value) if instances else None
+        if shared is not None:  # `self.shared = self.proj.weight`
+            return updated.with_changes(value=shared)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
         nested = bool(values) and all(map(nests_modules, values))
@@ -86,6 +89,14 @@ class AttributeStores(Places):
                 place = self.style_expression(self.style.variable_write, x=new)
                 return updated.with_changes(targets=[as_target(place)])
         return updated
+
+    def shared_weight(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression | None:
+        """The weight of a layer under another name, where the target's layer stores it in another order of axes."""
+        if not isinstance(original, cst.Attribute):
+            return None
+        rows = [w for op in layer_ops(self.facts(original.value)) if (w := self.kb.write(op)) is not None]
+        orders = {str(w.weights.get(original.attr.value, "")).partition(" ")[2] for w in rows}
+        return self._borrowed(original, value, orders) if orders - {""} else None
 
     # ---- weights of layers -------------------------------------------------------------------------------------------
 
@@ -162,16 +173,22 @@ class AttributeStores(Places):
     ) -> cst.BaseSmallStatement:
         """Two layers that share a weight, which one of them stores with its axes swapped: that one borrows it."""
         other = next(iter(others)) if len(others) == 1 else "unknown"
-        before, _, after = (order or other).partition("->")
-        if self.kb.helper("TransposedWeight") is None or (order and other) or len(before) != 2 or after != before[::-1]:
-            self.context.report(
-                original.value,
-                "SW4002",
-                "the two layers store this weight in different orders of axes, so that they cannot share it",
-                "compute with the one weight in both places",
-            )
-            return updated
         # Which of the two holds it makes no difference: the one that stores it swapped borrows it from the other.
         keeper, borrower = (updated.value, new) if order else (new, updated.value)
-        call = cst.Call(cst.Name(self.context.helper_name("TransposedWeight")), [cst.Arg(bare(keeper))])
-        return updated.with_changes(targets=[as_target(borrower)], value=call)
+        call = self._borrowed(original.value, keeper, {"unknown"} if order and other else {order or other})
+        return updated if call is None else updated.with_changes(targets=[as_target(borrower)], value=call)
+
+    def _borrowed(
+        self, original: cst.BaseExpression, keeper: cst.BaseExpression, orders: set[str]
+    ) -> cst.BaseExpression | None:
+        """A weight with its two axes swapped, which stays that of `keeper`."""
+        before, _, after = (next(iter(orders)) if len(orders) == 1 else "").partition("->")
+        if self.kb.helper("TransposedWeight") is None or len(before) != 2 or after != before[::-1]:
+            self.context.report(
+                original,
+                "SW4002",
+                "the two places store this weight in different orders of axes, so that they cannot share it",
+                "compute with the one weight in both places",
+            )
+            return None
+        return cst.Call(cst.Name(self.context.helper_name("TransposedWeight")), [cst.Arg(bare(keeper))])

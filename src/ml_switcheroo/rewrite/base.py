@@ -411,6 +411,9 @@ class Walk(cst.CSTTransformer):
     ) -> cst.BaseExpression:
         raise NotImplementedError
 
+    def shared_weight(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression | None:
+        raise NotImplementedError
+
     def read_by_name(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.BaseExpression | None:
         raise NotImplementedError
 

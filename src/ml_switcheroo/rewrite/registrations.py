@@ -14,7 +14,7 @@ SPACE = cst.SimpleWhitespace(" ")
 class Registrations(Walk):
     """Statements in constructors that are calls in the source and assignments in the target."""
 
-    def _registration(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | None:
+    def _registration(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
         """`self.register_buffer("mask", x)` becomes `self.mask = Buffer(x)`."""
         func = call.func
         if not isinstance(func, cst.Attribute) or not isinstance(updated.value, cst.Call):
@@ -34,6 +34,9 @@ class Registrations(Walk):
         owner, name, value = parts
         if isinstance(name, cst.SimpleString) and str(name.evaluated_value).isidentifier():
             attribute = cst.Attribute(owner, cst.Name(str(name.evaluated_value)))
+            if attribute.deep_equals(bare(value)):  # `self.register_parameter("w", self.w)`
+                self.context.changed = True
+                return cst.RemoveFromParent()
             return cst.Assign([cst.AssignTarget(attribute)], fit(value, ANYTHING))
         return cst.Expr(set_attribute(owner, name, value))
 
@@ -60,6 +63,8 @@ class Registrations(Walk):
                 kind = self.style.scratch if scratch else self.style.constant
             if kind is not None:
                 value = self._unless_none(given.original, value, kind, optional=Const(None) in values)
+        elif op == "register_parameter" and (shared := self.shared_weight(given.original, value)) is not None:
+            value = shared
         elif self.style.data is not None and given.original in self.effects.placeholders:
             value = self.style_expression(self.style.data, x=bare(value))
         return owner, name, value

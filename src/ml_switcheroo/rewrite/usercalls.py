@@ -92,6 +92,10 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             and node.args
         ):
             self.on_path.add(node.args[0].value)
+        if isinstance(node.func, cst.Attribute) and len(node.args) > 1:
+            rows = self.kb.read(f"{self.engine.module_type}.{node.func.attr.value}")
+            if rows and rows[0].op == "register_parameter":  # what is registered is the variable, not its value
+                self.plain.add(node.args[1].value)
         names = [v.name for v in values if isinstance(v, Api)]
         if any(self._joins(name) for name in names):
             parts = [a.value.elements for a in node.args if isinstance(a.value, (cst.Tuple, cst.List))]
@@ -583,7 +587,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         assert isinstance(updated.func, cst.Attribute)
         values = self.facts(original.func)
         project = any(isinstance(v, FunctionRef) for v in values)
-        if name == self.engine.forward:
+        if name == self.engine.forward and cls.is_module:
             return self.plain_call(
                 original,
                 updated.with_changes(func=updated.func.with_changes(attr=cst.Name(self.style.forward))),

@@ -77,11 +77,19 @@ class _Aliases(Visitor):
         self.found: list[tuple[str, str]] = []
 
     def visit_Assign(self, node: cst.Assign) -> None:
-        value = dotted(node.value)
         for target in node.targets:
-            name = dotted(target.target)
-            if name.startswith(self.start) and value.startswith(self.start) and name != value:
-                self.found.append((name.removeprefix(self.start), value.removeprefix(self.start)))
+            self._tie(dotted(target.target), dotted(node.value))
+
+    def visit_Call(self, node: cst.Call) -> None:
+        """`self.register_parameter("b", self.a)`"""
+        if dotted(node.func) == f"{self.start}register_parameter" and len(node.args) > 1:
+            name = node.args[0].value
+            if isinstance(name, cst.SimpleString):
+                self._tie(f"{self.start}{name.evaluated_value}", dotted(node.args[1].value))
+
+    def _tie(self, name: str, value: str) -> None:
+        if name.startswith(self.start) and value.startswith(self.start) and name != value:
+            self.found.append((name.removeprefix(self.start), value.removeprefix(self.start)))
 
 
 class _Collector:

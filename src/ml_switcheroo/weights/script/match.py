@@ -337,7 +337,7 @@ class Matcher:
     def _retied(self, live: list[list[Move]]) -> list[list[Move]]:
         """A weight that layers store differently: it can be shared where one of them is able to borrow it."""
         moves = [own[0] for own in live]
-        lent = borrowed(moves, self.grammar.tied)
+        lent = borrowed(moves, self.grammar.tied, own=True)
         changed = [[new] if new is not old else own for own, old, new in zip(live, moves, lent, strict=True)]
         same = len({(move.axes, move.part) for move in lent}) == 1
         return sorted(changed, key=lambda own: path_order(own[0].target)) if same else []
@@ -434,17 +434,23 @@ def path_order(target: tuple[str, ...]) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in target)
 
 
-def borrowed(moves: list[Move], tied: Collection[str]) -> list[Move]:
-    """Moves of one weight in several layers: one that may borrow it has it below its own, stored as the owner does."""
-    owners = [move for move in moves if move.layer not in tied]
-    if len({move.axes for move in owners}) != 1 or all(move.axes == owners[0].axes for move in moves):
+def borrowed(moves: list[Move], tied: Collection[str], own: bool = False) -> list[Move]:
+    """Moves of one weight in several places: one that may borrow it has it below its own, stored as the owner does.
+
+    The layers in `tied` may borrow; `own` says that tensors of a class itself do so, too, from any layer.
+    """
+    layers = [move for move in moves if move.layer or not own]
+    owners = [move for move in layers if move.layer not in tied] or (layers if own else [])
+    if len({move.axes for move in owners}) != 1:
         return moves
 
     def lent(move: Move) -> Move:
-        name = move.name.rpartition(".")[2]
+        if move.axes == owners[0].axes or not (move.layer in tied or (own and not move.layer)):
+            return move
+        name = move.name.rpartition(".")[2] if move.layer else "weight"
         return replace(move, target=(*move.target, name), axes=owners[0].axes, part=owners[0].part)
 
-    return [lent(move) if move.layer in tied else move for move in moves]
+    return [lent(move) for move in moves]
 
 
 def share_memory(moves: Iterable[Move], tensors: dict[str, Tensor], tied: Collection[str]) -> list[Move]:

@@ -254,7 +254,9 @@ class Attributes(EngineBase):
         if found:
             return found
         if cls.layer is not None:
-            return self._layer_attribute(Layer(cls.layer), name)
+            values = self._layer_attribute(Layer(cls.layer), name)
+            bare = MethodRef(frozenset({Layer(cls.layer)}), name)
+            return frozenset({MethodRef(frozenset({instance}), name) if v == bare else v for v in values})
         if cls.is_module and name == self.training:
             return BOOL
         if any(name in parent.writers for parent in cls.mro()):  # assigned, whatever to

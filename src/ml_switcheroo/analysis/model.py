@@ -139,6 +139,19 @@ class ClassInfo:
                 waiting += reversed(bases)
         return list(seen)
 
+    @property
+    def serves_modules(self) -> bool:
+        """Does a module inherit from this class, or is it one?"""
+        seen: set[ClassInfo] = set()
+        waiting = [self]
+        while waiting:  # see _find_order() for circles
+            cls = waiting.pop()
+            if cls.is_module:
+                return True
+            seen.add(cls)
+            waiting += [other for other in cls.subclasses if other not in seen]
+        return False
+
     def attribute(self, name: str) -> Values:
         """What `self.name` may hold, over the class and its bases."""
         found = NOTHING

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from ..analysis.values import Instance, Tensor, Values
+from ..analysis.model import modules_of
+from ..analysis.values import Instance, Tensor, Value, Values
 from ..convert.precedence import OBJECT, bare, fit
 from ..convert.template import is_whole
 from .fused import attribute
@@ -38,6 +39,15 @@ class AttributeStores(Places):
             place = self.storable(target, new)
             if place is not None:
                 return place[1](bare(value))
+        arrays = [v for v in self.facts(target.value) if isinstance(v, Tensor)]
+        if all(v.role == "value" and not v.weak for v in arrays) and not self._is_variable(target.value):
+            self.context.report(
+                original,
+                "SW4003",
+                "this changes a computed value without its gradient, which the target cannot",
+                "name the new value; x + stop_gradient(new - x) has the gradient of x",
+            )
+            return updated
         if isinstance(new, cst.Call):
             self.context.report(
                 original.value, "SW5003", "this weight cannot be replaced", "fill it with a function of nn.init instead"
@@ -67,6 +77,13 @@ class AttributeStores(Places):
             return updated.with_changes(value=shared)
         if instances and self.style.module_list is not None and values and all(map(holds_modules, values)):
             return updated.with_changes(value=self.style_expression(self.style.module_list, x=bare(value)))
+        if instances and any(map(self._keeps_modules, values)):
+            self.context.report(
+                original,
+                "SW5003",
+                "a plain object that holds modules is no part of the model in the target: it would keep the old ones",
+                "make its class a module, or look the modules up in a method",
+            )
         nested = bool(values) and all(map(nests_modules, values))
         arrays = bool(instances) and (nested or (any(map(holds_arrays, values)) and not any(map(is_setting, values))))
         if self.style.data is not None and (arrays or original.value in self.effects.placeholders):
@@ -89,6 +106,16 @@ class AttributeStores(Places):
                 place = self.style_expression(self.style.variable_write, x=new)
                 return updated.with_changes(targets=[as_target(place)])
         return updated
+
+    def _keeps_modules(self, value: Value) -> bool:
+        """An object of a class of one's own, no module, with modules or their variables in its attributes."""
+        if not isinstance(value, Instance) or value.cls.serves_modules or value.cls.outside:
+            return False
+        held = [v for cls in value.cls.mro() for cell in cls.attributes.values() for v in cell.values]
+        return any(
+            modules_of(frozenset({v})) or holds_modules(v) or (isinstance(v, Tensor) and v.role == "parameter")
+            for v in held
+        )
 
     def shared_weight(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression | None:
         """The weight of a layer under another name, where the target's layer stores it in another order of axes."""

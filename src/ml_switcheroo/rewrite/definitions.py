@@ -182,7 +182,7 @@ class Definitions(Walk):
                 params=with_keyword_only(node.params, self._stream_param(), self._needs_lines(node))
             )
             node = self._wrapped(node, len(self.functions) - 1 + len(self.classes))
-        if cls is None or not cls.is_module:
+        if cls is None or not cls.serves_modules:
             return node
         if function.name == self.engine.forward and self.style.forward != self.engine.forward:
             self.context.changed = True

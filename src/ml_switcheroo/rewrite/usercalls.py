@@ -587,7 +587,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         assert isinstance(updated.func, cst.Attribute)
         values = self.facts(original.func)
         project = any(isinstance(v, FunctionRef) for v in values)
-        if name == self.engine.forward and cls.is_module:
+        if name == self.engine.forward and cls.serves_modules:
             return self.plain_call(
                 original,
                 updated.with_changes(func=updated.func.with_changes(attr=cst.Name(self.style.forward))),

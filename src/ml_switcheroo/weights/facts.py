@@ -85,7 +85,7 @@ class _Aliases(Visitor):
         if dotted(node.func) == f"{self.start}register_parameter" and len(node.args) > 1:
             name = node.args[0].value
             if isinstance(name, cst.SimpleString):
-                self._tie(f"{self.start}{name.evaluated_value}", dotted(node.args[1].value))
+                self._tie(self.start + str(name.evaluated_value), dotted(node.args[1].value))
 
     def _tie(self, name: str, value: str) -> None:
         if name.startswith(self.start) and value.startswith(self.start) and name != value:

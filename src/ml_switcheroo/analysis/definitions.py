@@ -158,6 +158,10 @@ class Definitions(EngineBase):
         for name, values in self.env.items():
             if "." in name or name in cls.methods or names_before.get(name) is values:
                 continue
+            others = {value.function for value in values if isinstance(value, FunctionRef)}
+            if len(others) == len(values) == 1 and others <= set(cls.methods.values()):
+                cls.methods[name] = others.pop()  # `forward = log_prob`
+                continue
             if name not in outer_env or outer_env[name] != values:
                 self.write(cls.attributes.setdefault(name, Cell()), values)
         self.env = outer_env

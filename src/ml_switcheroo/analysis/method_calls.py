@@ -151,8 +151,17 @@ class MethodCalls(EngineBase):
         self.write(site.elements, values | keys)
         return frozenset({Container(site)})
 
+    def _name_part(self, names: Values, values: Values) -> None:
+        """What a module without a class of its own gets: `noises = nn.Module(); noises.register_buffer(...)`."""
+        for name in names:
+            text = name.value if isinstance(name, Const) else name.pattern if isinstance(name, Text) else "*"
+            if isinstance(text, str) and text != "*":
+                self.write(self.bare.setdefault(text, Cell()), values)
+
     def _name_child(self, owners: Values, names: Values, values: Values) -> None:
         for owner in owners:
+            if owner == Layer("Module") and modules_of(values):
+                self._name_part(names, values)
             if isinstance(owner, Instance):
                 cls = owner.cls
                 self.write(cls.children, modules_of(values))
@@ -182,6 +191,8 @@ class MethodCalls(EngineBase):
         stored = frozenset(Tensor(role) if not (isinstance(v, Const) and v.value is None) else v for v in values)
         persistent = args.get(2, "persistent")
         for owner in owners:
+            if owner == Layer("Module"):
+                self._name_part(args.get(0, "name"), stored)
             if isinstance(owner, Instance):
                 for key in args.get(0, "name"):
                     if isinstance(key, Const) and isinstance(key.value, str):

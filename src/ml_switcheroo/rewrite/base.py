@@ -154,6 +154,10 @@ class Walk(cst.CSTTransformer):
     def self_name(self, function: FunctionInfo) -> str:
         return function.parameters[0] if function.parameters else "self"
 
+    def in_class_body(self) -> bool:
+        """Is this part of a class, and of none of its methods?"""
+        return bool(self.classes) and self.depths[-1] == len(self.functions)
+
     def stream(self) -> cst.BaseExpression | None:
         """The expression that gives random keys here."""
         style = self.style

@@ -50,7 +50,7 @@ class StatementEdits(Walk):
             return updated_node.with_changes(leading_lines=[*updated_node.leading_lines, *todo_lines(errors)])
         if errors:
             lines = [*original_node.leading_lines, *todo_lines(errors)]
-            if self.functions and not self._in_class_body():
+            if self.functions and not self.in_class_body():
                 return original_node.with_changes(leading_lines=lines)
             return self._comment_out(original_node, errors)
         if not updated_node.body:
@@ -161,9 +161,6 @@ class StatementEdits(Walk):
             return updated_node
         return updated_node.with_changes(body=body, footer=[*left, *updated_node.footer])
 
-    def _in_class_body(self) -> bool:
-        return bool(self.classes) and self.depths[-1] == len(self.functions)
-
     def _comment_out(self, original: cst.BaseStatement, errors: list[Finding]) -> cst.BaseStatement:
         """Outside functions the original would stop the import: it becomes a comment; `pass` keeps the block valid."""
         lines = [*getattr(original, "leading_lines", ()), *commented_out(self.context.module.tree, original, errors)]
@@ -181,7 +178,7 @@ class StatementEdits(Walk):
         if isinstance(original, (cst.FunctionDef, cst.ClassDef)) and isinstance(
             updated, (cst.FunctionDef, cst.ClassDef)
         ):
-            if not self.functions or self._in_class_body():
+            if not self.functions or self.in_class_body():
                 updated, rows = self._without_decorators(original, updated, errors)
                 lines += rows
         header = {} if all(error.keeps for error in errors) else self.original_header(original)

@@ -16,6 +16,7 @@ from .base import Walk, is_empty_context
 from .events import is_put
 from .freezing import Freezing
 from .fused import Fused
+from .in_memory import as_target
 from .in_place import InPlace
 from .in_place_calls import before_comma, pure_name, without_data
 from .left_out import LeftOut
@@ -173,6 +174,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             note = self.note_stored(original, updated)
             if note is not None:
                 return note
+        if isinstance(target, cst.Name) and target.value == self.engine.forward and self.in_class_body():
+            if self.classes[-1].serves_modules and self.engine.forward in self.classes[-1].methods:
+                self.context.changed = True  # `forward = log_prob`
+                return updated.with_changes(targets=[as_target(cst.Name(self.style.forward))])
         if isinstance(target, cst.Name) and self.is_alias_of_framework(original):
             self.context.changed = True
             return cst.RemoveFromParent()

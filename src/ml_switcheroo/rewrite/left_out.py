@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import Tensor
+from ..analysis.values import Instance, Tensor
 from .base import Walk
+from .placeholders import holds_modules
 
 # What uses the gradients of a backward pass, or may do so: by these attributes, and by these names anywhere.
 GRADIENT_ATTRIBUTES = frozenset({"grad", "step", "zero_grad"})
@@ -16,8 +19,13 @@ GRADIENT_USERS = frozenset({"clip_grad_norm_", "clip_grad_value_", "Optimizer", 
 class LeftOut(Walk):
     """Tells which statements have no effect there."""
 
+    _attributes_read: Counter[str] | None = None
+
     def is_unkept(self, node: cst.Assign | cst.AugAssign | cst.Expr) -> bool:
         """Does a statement only give a new value to a tensor that the target does not keep, such as a count?"""
+        if self._fills_unread(node):
+            self.leave_out()
+            return True
         place: cst.BaseExpression | None = None
         if isinstance(node, cst.Expr):
             suffix, call = self.engine.inplace_suffix, node.value
@@ -29,6 +37,46 @@ class LeftOut(Walk):
             return False
         self.leave_out()
         return True
+
+    def _fills_unread(self, node: cst.Assign | cst.AugAssign | cst.Expr) -> bool:
+        """`self._layers = []`, `self._layers.append(layer)`: a list of modules that nothing reads.
+
+        The source does not register its modules; the target would, under a name that no checkpoint has.
+        """
+        place: cst.BaseExpression | None = None
+        if isinstance(node, cst.Expr):
+            call = node.value
+            if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and call.func.attr.value == "append":
+                place = call.func.value
+        elif isinstance(node, cst.Assign) and len(node.targets) == 1 and isinstance(node.value, cst.List):
+            place = node.targets[0].target if not node.value.elements else None
+        if not isinstance(place, cst.Attribute) or not place.attr.value.startswith("_") or not self.classes:
+            return False
+        instances = [v for v in self.facts(place.value) if isinstance(v, Instance) and v.cls.is_module]
+        if not instances or not all(
+            map(holds_modules, (v for i in instances for v in i.cls.attribute(place.attr.value)))
+        ):
+            return False
+        return not self._is_read(place.attr.value)
+
+    def _is_read(self, attr: str) -> bool:
+        """Does anything in this file use an attribute but to make a list or to append to it?"""
+        if self._attributes_read is None:
+            found: Counter[str] = Counter()
+            for part in walk(self.context.module.tree):
+                if isinstance(part, cst.Attribute):
+                    found[part.attr.value] += 1
+                elif isinstance(part, cst.SimpleString):
+                    found[part.raw_value] += 1  # `getattr(self, "_layers")`
+                elif isinstance(part, cst.Assign) and isinstance(part.value, cst.List) and not part.value.elements:
+                    found.subtract(t.target.attr.value for t in part.targets if isinstance(t.target, cst.Attribute))
+                elif isinstance(part, cst.Expr) and isinstance(part.value, cst.Call):
+                    func = part.value.func
+                    if isinstance(func, cst.Attribute) and func.attr.value == "append":
+                        if isinstance(func.value, cst.Attribute):
+                            found[func.value.attr.value] -= 1
+            self._attributes_read = found
+        return self._attributes_read[attr] > 0
 
     def is_alias_of_framework(self, node: cst.Assign) -> bool:
         """`F = torch.nn.functional`: the alias goes with the import."""

@@ -38,6 +38,7 @@ from .values import (
     Values,
     is_mask,
 )
+from .versions import VERSION
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -131,6 +132,7 @@ class Attributes(EngineBase):
         """What a constant of the framework is (`torch.__version__`: a text); nothing where it is no text or number."""
         row = next(iter(self.kb.read(api.name)), None)
         hub = self.kb.hub(row.op) if row is not None else None
+        self.asks_version = self.asks_version or (hub is not None and hub.name == VERSION)
         if hub is None or hub.kind != "constant" or hub.returns not in ("str", "int", "float", "bool"):
             return NOTHING
         return self.typed(hub.returns, None, NOTHING)

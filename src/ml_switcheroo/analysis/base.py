@@ -99,6 +99,8 @@ class EngineBase:
         self.type_tests: set[tuple[cst.CSTNode, cst.BaseExpression]] = set()  # `type(m) == T`: m and T
         self.loops: set[cst.CSTNode] = set()  # what is gone through by `for`, `*` and unpacking
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
+        self.asks_version = False  # does some file read the version of the source framework?
+        self.version_outcomes: dict[cst.CSTNode, bool] = {}  # tests that only ask for it (versions.py)
         self.sure: set[cst.CSTNode] = set()  # `try` around imports that the framework has (imports.py)
         self.replaced: set[cst.CSTNode] = set()  # `try` whose handler imports the framework's own version (imports.py)
         self.applications: set[cst.CSTNode] = set()  # calls of modules, not of classes that the same name may hold

@@ -24,6 +24,7 @@ from .values import (
     Unknown,
     Value,
 )
+from .versions import asks_for_version
 
 PYTHON_TYPES = frozenset({"int", "float", "str", "bool", "list", "tuple", "dict", "set", "bytes"})
 
@@ -49,13 +50,18 @@ class Narrowing(EngineBase):
         """The outcome of a test that is always the same: a literal, or a question that the target answers for good."""
         if isinstance(test, cst.Name) and test.value in ("True", "False"):
             return test.value == "True"
+        if self.asks_version and (outcome := self.version_outcome(test)) is not None:
+            return outcome
         if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
             inner = self.decide(test.expression)
             return None if inner is None else not inner
         if isinstance(test, cst.BooleanOperation):
             sides = (self.decide(test.left), self.decide(test.right))
             decisive = isinstance(test.operator, cst.Or)
-            return decisive if decisive in sides else sides[0] if sides[0] is sides[1] else None
+            known = decisive if decisive in sides else sides[0] if sides[0] is sides[1] else None
+            if known is not None and (test.left in self.version_outcomes or test.right in self.version_outcomes):
+                self.version_outcomes[test] = known
+            return known
         if isinstance(test, cst.Call) and not test.args:
             outcomes = {v.value if isinstance(v, Const) else None for v in self.facts.get(test, NOTHING)}
             callees = self.facts.get(test.func, NOTHING)
@@ -63,6 +69,14 @@ class Narrowing(EngineBase):
                 known = outcomes.pop()
                 return known if isinstance(known, bool) and all(map(self._is_constant, callees)) else None
         return None
+
+    def version_outcome(self, test: cst.BaseExpression) -> bool | None:
+        """The outcome of a test that asks for the version of the source framework."""
+        if self.current is not None and self.asks_version and test not in self.version_outcomes:
+            outcome = asks_for_version(test, self.current.module.tree, self.facts, self.kb)
+            if outcome is not None:
+                self.version_outcomes[test] = outcome
+        return self.version_outcomes.get(test)
 
     def _is_constant(self, callee: Value) -> bool:
         """Is it known of what is called that it always gives the same?"""

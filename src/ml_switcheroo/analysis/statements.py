@@ -289,7 +289,8 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
                 cell = function.module.globals[name] = Cell()
                 for reader in tuple(function.module.star_readers):
                     self.enqueue(reader)
-            self.write(cell, values)
+            if not self.dead:
+                self.write(cell, values)
         else:
             cell = function.variables.setdefault(name, Cell())
             if name in function.parameters:

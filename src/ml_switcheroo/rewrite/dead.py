@@ -127,6 +127,8 @@ class DeadBranches(StatementEdits):
     def _truth(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> bool | None:
         """The outcome of a test, where only its truth matters."""
         known = self.outcome(original, updated)
+        if known is None:
+            known = self.engine.version_outcome(original)
         if known is None and isinstance(original, cst.BooleanOperation) and isinstance(updated, cst.BooleanOperation):
             ends = isinstance(updated.operator, cst.Or)
             if self.outcome(original.right, updated.right) is ends:

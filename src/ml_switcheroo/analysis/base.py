@@ -99,6 +99,7 @@ class EngineBase:
         self.type_tests: set[tuple[cst.CSTNode, cst.BaseExpression]] = set()  # `type(m) == T`: m and T
         self.loops: set[cst.CSTNode] = set()  # what is gone through by `for`, `*` and unpacking
         self.factories: set[cst.CSTNode] = set()  # calls of unknown callables whose results are used as modules
+        self.replaced_imports: dict[ModuleInfo, set[cst.ImportAlias]] = {}  # whose names others take (imports.py)
         self.asks_version = False  # does some file read the version of the source framework?
         self.version_outcomes: dict[cst.CSTNode, bool] = {}  # tests that only ask for it (versions.py)
         self.sure: set[cst.CSTNode] = set()  # `try` around imports that the framework has (imports.py)

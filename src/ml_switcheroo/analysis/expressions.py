@@ -145,7 +145,7 @@ class Expressions(Attributes, Displays, Narrowing, EngineBase):
         if not left or not right:
             return TENSOR if any(isinstance(v, Tensor) for v in both) else self.missing()
         lists = any(side and all(isinstance(v, Container) for v in side) for side in (left, right))
-        if any(isinstance(v, Tensor) for v in both) and not (lists and operator == "Multiply"):
+        if any(isinstance(v, Tensor) for v in both) and not (lists and operator in ("Add", "Multiply")):
             return MASK if operator in ("BitAnd", "BitOr", "BitXor") and is_mask(both) else TENSOR
         if operator == "Add" and any(is_text(v) for v in both):
             for figures, texts in ((left, right), (right, left)):

@@ -6,6 +6,7 @@ import libcst as cst
 
 from .base import EngineBase
 from .model import Cell, ModuleInfo
+from .nodes import walk
 from .project import dotted, import_source
 from .values import (
     NOTHING,
@@ -52,6 +53,8 @@ class Imports(EngineBase):
                 if alias.asname is not None and isinstance(alias.asname.name, cst.Name)
                 else name
             )
+            if alias in self._replaced_imports(self.current.module):
+                continue
             full = f"{source}.{name}"
             value: Value = (
                 Imported(source, name)
@@ -59,6 +62,27 @@ class Imports(EngineBase):
                 else Api(self.kb.canonical(full))
             )
             self.store_name(bound, frozenset({value}))
+
+    def _replaced_imports(self, module: ModuleInfo) -> set[cst.ImportAlias]:
+        """Imports at the top of a file whose names a later import takes, before anything else could use them."""
+        found = self.replaced_imports.get(module)
+        if found is None:
+            found = self.replaced_imports[module] = set()
+            bound: dict[str, cst.ImportAlias] = {}
+            for line in module.tree.body:
+                smalls = line.body if isinstance(line, cst.SimpleStatementLine) else ()
+                imports = [small for small in smalls if isinstance(small, cst.ImportFrom)]
+                if len(imports) != len(smalls) or not smalls:
+                    used = {part.value for part in walk(line) if isinstance(part, cst.Name)}
+                    if not isinstance(line, (cst.FunctionDef, cst.ClassDef)):
+                        bound = {name: alias for name, alias in bound.items() if name not in used}
+                for small in imports:
+                    for alias in small.names if not isinstance(small.names, cst.ImportStar) else ():
+                        name = alias.evaluated_alias or alias.evaluated_name
+                        if name in bound:
+                            found.add(bound[name])
+                        bound[name] = alias
+        return found
 
     def is_replaced(self, node: cst.Try) -> bool:
         """Does a handler import from the framework what `try` imports from elsewhere?

@@ -58,7 +58,7 @@ class Narrowing(EngineBase):
         if isinstance(test, cst.BooleanOperation):
             sides = (self.decide(test.left), self.decide(test.right))
             decisive = isinstance(test.operator, cst.Or)
-            known = decisive if decisive in sides else sides[0] if sides[0] is sides[1] else None
+            known: bool | None = decisive if decisive in sides else sides[0] if sides[0] is sides[1] else None
             if known is not None and (test.left in self.version_outcomes or test.right in self.version_outcomes):
                 self.version_outcomes[test] = known
             return known
@@ -66,8 +66,8 @@ class Narrowing(EngineBase):
             outcomes = {v.value if isinstance(v, Const) else None for v in self.facts.get(test, NOTHING)}
             callees = self.facts.get(test.func, NOTHING)
             if len(outcomes) == 1 and all(isinstance(v, (Api, FunctionRef)) for v in callees):
-                known = outcomes.pop()
-                return known if isinstance(known, bool) and all(map(self._is_constant, callees)) else None
+                only = outcomes.pop()
+                return only if isinstance(only, bool) and all(map(self._is_constant, callees)) else None
         return None
 
     def version_outcome(self, test: cst.BaseExpression) -> bool | None:

@@ -37,6 +37,7 @@ STYLE = Style(
         ("MultiplyAssign", "multiply"),
         ("DivideAssign", "divide"),
     ),
+    int_bits=32,
     choose="jnp.where({test}, {x}, {other})",
     both="jnp.logical_and({x}, {other})",
     negation="jnp.logical_not({x})",

@@ -53,6 +53,7 @@ class Style:
     choose: str = ""  # {x} where {test}, an array, is true, else {other}
     both: str = "({x}) & ({other})"  # truth values of two arrays joined
     negation: str = ""  # where {x}, an array, is zero
+    int_bits: int = 0  # of the widest integers that arrays hold; 0 where they are those of the source
     truth_as: str = ""  # truth values {x} as numbers of the dtype of {other}, where arithmetic does not mix them
     mask_read: str = ""  # x[mask] where arrays cannot be read by a mask: helper(x, mask, axis=0) or `f({x}, {mask})`
     mask_write: str = ""  # helper(x, mask, value, axis=0): x with values where a mask is true

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import libcst as cst
 
-from ..analysis.values import is_mask
+from ..analysis.values import Tensor, is_mask
 from ..convert.precedence import bare
 from .in_memory import InMemory
 from .masks import along, mask_axis
+from .wide import within
 
 
 class Masked(InMemory):
@@ -17,6 +18,12 @@ class Masked(InMemory):
         self, original_node: cst.BinaryOperation, updated_node: cst.BinaryOperation
     ) -> cst.BaseExpression:
         """`x * mask` where arithmetic of the target does not mix truth values with numbers."""
+        if self.style.int_bits:
+            for side, other in (("left", "right"), ("right", "left")):
+                number, whose = getattr(original_node, side), getattr(original_node, other)
+                if any(isinstance(v, Tensor) for v in self.facts(whose)):
+                    new = within(number, getattr(updated_node, side), self.facts(number), self.style.int_bits)
+                    updated_node = updated_node.with_changes(**{side: new})
         if not self.style.truth_as or not isinstance(original_node.operator, (cst.Add, cst.Subtract, cst.Multiply)):
             return updated_node
         for side, other in (("left", "right"), ("right", "left")):

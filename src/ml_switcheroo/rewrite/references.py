@@ -11,6 +11,7 @@ from ..analysis.calls import base_type
 from ..analysis.values import (
     Api,
     Const,
+    Tensor,
     Unknown,
 )
 from ..convert.base import Bound, Emission, Misfit, OpCall
@@ -22,6 +23,7 @@ from .base import Walk
 from .members import Members
 from .notes import Notes
 from .type_tests import TypeTests
+from .wide import within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,6 +172,7 @@ class References(Members, TypeTests, Notes, Walk):
         tested = self.type_tested(original_node, updated_node)
         if tested is not None:
             return tested
+        updated_node = self._with_range(original_node, updated_node)
         part = original_node.comparisons[0]
         if isinstance(part.operator, (cst.Is, cst.IsNot)) and len(original_node.comparisons) == 1:
             return self.by_value(original_node, updated_node)
@@ -185,6 +188,20 @@ class References(Members, TypeTests, Notes, Walk):
         self.context.changed = True
         known = self.kb.is_known_api(f"{owner}.{name.value}")
         return cst.Name(str(known == isinstance(part.operator, cst.In)))
+
+    def _with_range(self, original: cst.Comparison, updated: cst.Comparison) -> cst.Comparison:
+        """`x > 2**33`, with a number that the target's arrays can hold."""
+        bits, old, new = self.style.int_bits, original.comparisons[0], updated.comparisons[0]
+        if not bits or len(original.comparisons) != 1:
+            return updated
+        first, second = self.facts(original.left), self.facts(old.comparator)
+        if not any(isinstance(value, Tensor) for value in first | second):
+            return updated
+        left = within(original.left, updated.left, first, bits)
+        right = within(old.comparator, new.comparator, second, bits)
+        if left is updated.left and right is new.comparator:
+            return updated
+        return updated.with_changes(left=left, comparisons=[new.with_changes(comparator=right)])
 
     def visit_Import(self, node: cst.Import) -> bool:
         return False

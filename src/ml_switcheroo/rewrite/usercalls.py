@@ -40,6 +40,7 @@ from .named_reads import NamedReads
 from .notes import Notes
 from .project_calls import ProjectCalls
 from .registrations import Registrations
+from .wide import within
 
 # Methods of Python's own containers and texts: a call of one on something unknown says nothing.
 _PYTHON = """
@@ -273,6 +274,7 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         if isinstance(call, Misfit):
             result = self._refusal(name) or call
         else:
+            call = self._within_range(call)
             if original in self.effects.handed.saved and (variables := self.kb.hub("state_variables")) is not None:
                 call = replace(call, op=variables)
             site = next((v.site for v in self.facts(original) if isinstance(v, Container)), None)
@@ -289,6 +291,21 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
                 if call.op.name in ("ParameterList", "ParameterDict"):
                     self._check_members(original)
         return self.take(original, result, original)
+
+    def _within_range(self, call: OpCall) -> OpCall:
+        """The call with numbers that the target's arrays can hold."""
+        bits = self.style.int_bits
+        arrays = [b for b in call.args.values() if any(isinstance(v, Tensor) for v in b.values)]
+        if not bits or not arrays:
+            return call
+        types = {name: call.op.params[name].type for name in call.args if name in call.op.params}
+        changed = {
+            name: replace(bound, node=new)
+            for name, bound in call.args.items()
+            if types.get(name, "").startswith(("number", "tensor", "scalar"))
+            and (new := within(bound.original, bound.node, bound.values, bits)) is not bound.node
+        }
+        return replace(call, args={**call.args, **changed}) if changed else call
 
     def _records_in_vain(self, call: cst.Call, name: str, owners: Values) -> bool:
         """`x.requires_grad_()` of an array, in a file where nothing asks for gradients."""

@@ -179,6 +179,15 @@ _TABLE = (
         "ml_switcheroo sync jax",
         "install what the message names",
     ),
+    Code(
+        "SW0013",
+        "warning",
+        "file for another framework",
+        "A folder is converted from one framework: the one that most of its files import. This file imports another "
+        "one, and was left as it is.",
+        "import tensorflow as tf  # in a folder whose other files import torch",
+        "convert such files by themselves, with --source",
+    ),
     # --- SW1: names and kinds of values
     Code(
         "SW1001",

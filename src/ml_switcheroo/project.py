@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import threading
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -171,7 +172,7 @@ def weight_script(src: Path | str, *, source: str | None = None, target: str = "
         from .weights import gen_weight_script
 
         files = [path] if path.is_file() else [file for file in walk(path) if file.suffix == ".py"]
-        detected = source or _first_source(files, target)
+        detected = source or _common_source(files, target)
         if detected is None:
             raise InputError("SW0007", "no framework is imported here", "name it with --source", path=str(src))
         done = with_deep_stack(lambda: gen_weight_script(path, source=detected, target=target))
@@ -183,18 +184,19 @@ def weight_script(src: Path | str, *, source: str | None = None, target: str = "
     return done.code, list(done.diagnostics)
 
 
-def _first_source(paths: Iterable[Path], target: str) -> str | None:
-    """The framework that the first file with any imports. What cannot be read is reported elsewhere."""
+def _common_source(paths: Iterable[Path], target: str) -> str | None:
+    """The framework that most of these files import. What cannot be read is reported elsewhere."""
     from .pipeline import detect_source
 
+    found: Counter[str] = Counter()
     for path in paths:
         try:
-            found = detect_source(read_source(path).text, target, path)
+            source = detect_source(read_source(path).text, target, path)
         except InputError:
             continue
-        if found is not None:
-            return found
-    return None
+        if source is not None:
+            found[source] += 1
+    return found.most_common(1)[0][0] if found else None
 
 
 def with_deep_stack(function: Callable[[], T]) -> T:
@@ -255,12 +257,18 @@ def _convert_one(job: Job, settings: Settings, project: Project | None) -> FileR
 
 
 def _convert_text(text: SourceText, job: Job, label: str, settings: Settings, project: Project | None) -> FileResult:
-    from .pipeline import convert
+    from .pipeline import convert, detect_source
 
     path = None if job.path == STDIN else Path(job.path)
     done = convert(
         text.text, source=settings.source, target=settings.target, path=path, project=project, compat=job.compat
     )
+    found = list(done.diagnostics)
+    if project is not None and settings.source is None and done.code == text.text:
+        other = detect_source(text.text, settings.target, path)
+        if other not in (None, project.source):
+            message = f"this file imports {other}, and the folder is converted from {project.source}: it stays as it is"
+            found.append(diagnose("SW0013", message, hint=f"convert it by itself, with --source {other}", line=1))
     return FileResult(
         label,
         job.name,
@@ -269,7 +277,7 @@ def _convert_text(text: SourceText, job: Job, label: str, settings: Settings, pr
         after=done.code,
         content=text.restored(done.code),
         source=done.source,
-        diagnostics=sorted((d.at(label) for d in done.diagnostics), key=lambda d: (d.line, d.col, d.code)),
+        diagnostics=sorted((d.at(label) for d in found), key=lambda d: (d.line, d.col, d.code)),
         decisions=list(done.decisions),
         helpers=tuple(done.helpers),
         compat=job.compat_file if job.compat is not None else "",
@@ -470,7 +478,7 @@ def _load(planned: list[Job], root: Path, settings: Settings) -> Project | None:
 
     paths = [Path(job.path) for job in planned if job.path.endswith(".py")]
     try:
-        source = settings.source or _first_source(paths, settings.target)
+        source = settings.source or _common_source(paths, settings.target)
         return load_project(paths, root=root, source=source, target=settings.target) if source else None
     except InputError:
         raise

@@ -52,7 +52,7 @@ _COMMON = """
 """
 COMMON_METHODS = frozenset(_COMMON.split())
 CASTS = frozenset({"to", "float", "half", "double", "bfloat16", "type"})  # modules have these, too
-PARAMETER_LISTS = frozenset({"parameters", "named_parameters"})
+PARAMETER_LISTS = frozenset({"parameters", "named_parameters", "buffers", "named_buffers"})
 _WHOLE = frozenset({"bool_dtype", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 _OWN_KEYWORDS = frozenset({"dim", "keepdim", "start_dim", "end_dim", "non_blocking", "memory_format"})
 

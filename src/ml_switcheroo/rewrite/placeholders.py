@@ -140,17 +140,19 @@ def nests_modules(value: Value) -> bool:
     return False
 
 
-def holds_arrays(value: Value) -> bool:
-    """A plain list, tuple or dictionary with something in it that is an array, and not just one of many things."""
-    return (
-        isinstance(value, Container)
-        and value.site.kind in ("list", "tuple", "dict")
-        and any(
-            any(isinstance(v, Tensor) and v.role == "value" for v in part) and not any(map(is_setting, part))
-            for part in _cells(value)
-        )
-        and not any(map(_is_module, _parts(value)))
-    )
+def holds_arrays(value: Value, depth: int = 3) -> bool:
+    """A plain list, tuple or dictionary with something in it that is an array, and not just one of many things.
+
+    It may stand in a container inside: `(reads, states)`, two lists of arrays.
+    """
+    if not isinstance(value, Container) or value.site.kind not in ("list", "tuple", "dict") or not depth:
+        return False
+
+    def is_array(part: Value) -> bool:
+        return (isinstance(part, Tensor) and part.role == "value") or holds_arrays(part, depth - 1)
+
+    found = any(any(map(is_array, part)) and not any(map(is_setting, part)) for part in _cells(value))
+    return found and not any(map(_is_module, _parts(value)))
 
 
 def is_setting(value: Value) -> bool:

@@ -118,6 +118,15 @@ SAME = frozenset({"copy.copy", "copy.deepcopy", "typing.cast", "builtins.iter"})
 NONE: Values = frozenset({Const(None)})
 
 
+SEVERAL = frozenset(  # functions of NumPy that return a tuple or list of arrays
+    {
+        "array_split", "broadcast_arrays", "diag_indices", "diag_indices_from", "dsplit", "histogram", "hsplit", "ix_",
+        "meshgrid", "nonzero", "split", "tril_indices", "tril_indices_from", "triu_indices", "triu_indices_from",
+        "unravel_index", "vsplit",
+    }
+)  # fmt: skip
+
+
 class BuiltinCalls(EngineBase):
     """Calls of builtins, functools, collections, itertools, math, numpy, copy."""
 
@@ -157,13 +166,15 @@ class BuiltinCalls(EngineBase):
         if name == "itertools.chain.from_iterable":
             return self._list(self.elements(self.elements(args.get(0), None), None), node)
         if name.startswith("numpy.") and "numpy" not in self.roots:
-            return self._numpy(name.rsplit(".", 1)[1], args)
+            return self._numpy(name.rsplit(".", 1)[1], args, node)
         if name in ("functools.reduce",):
             return UNKNOWNS
         return None
 
-    def _numpy(self, name: str, args: Arguments) -> Values:
+    def _numpy(self, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         """What a function of NumPy returns: an array, a number, or one of the two where that hangs on the arguments."""
+        if name in SEVERAL or (name == "where" and len(args.positional) == 1):
+            return self._list(NDARRAY, node)
         if name in ("prod", "ceil", "floor"):
             return NUMBER
         if name not in ELEMENTWISE:

@@ -149,9 +149,13 @@ def holds_arrays(value: Value, depth: int = 3) -> bool:
         return False
 
     def is_array(part: Value) -> bool:
-        return (isinstance(part, Tensor) and part.role == "value") or holds_arrays(part, depth - 1)
+        plain = part == Scalar("ndarray") or (isinstance(part, Tensor) and part.role == "value")
+        return plain or holds_arrays(part, depth - 1)
 
-    found = any(any(map(is_array, part)) and not any(map(is_setting, part)) for part in _cells(value))
+    found = any(
+        any(map(is_array, part)) and not any(is_setting(v) and v != Scalar("ndarray") for v in part)
+        for part in _cells(value)
+    )
     return found and not any(map(_is_module, _parts(value)))
 
 

@@ -165,7 +165,7 @@ def load(model: Any, path: Path, *, double: bool = False) -> int:
         new, shape = loaded[name], tuple(jnp.shape(variable[...]))
         if tuple(new.shape) != shape:
             raise ValueError(f"{name}: shape {tuple(new.shape)} in the migrated file, {shape} in the model")
-    state = nnx.state(model)
+    state = nnx.state(model, nnx.Variable)  # plain arrays are no part of a checkpoint
     for path_, leaf in nnx.to_flat_state(state):
         name = ".".join(str(p) for p in path_)
         if name in expected:

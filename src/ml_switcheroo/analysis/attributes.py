@@ -257,6 +257,8 @@ class Attributes(EngineBase):
             return found
         if cls.layer is not None:
             values = self._layer_attribute(Layer(cls.layer), name)
+            if values == UNKNOWNS:
+                return self.missing()  # what some method may store or register
             bare = MethodRef(frozenset({Layer(cls.layer)}), name)
             return frozenset({MethodRef(frozenset({instance}), name) if v == bare else v for v in values})
         if cls.is_module and name == self.training:

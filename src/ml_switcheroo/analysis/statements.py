@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,7 +26,9 @@ from .values import (
     FunctionRef,
     Instance,
     Layer,
+    Tensor,
     Text,
+    Value,
     Values,
     classes,
 )
@@ -371,6 +374,8 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
             if isinstance(owner, (Instance, ClassRef)):
                 if any(isinstance(v, FunctionRef) for v in values) and name in owner.cls.methods:
                     continue
+                if isinstance(owner, Instance) and not any(name in cls.persistent for cls in owner.cls.mro()):
+                    values = frozenset(_unregistered(v) for v in values)
                 self.write(owner.cls.attributes.setdefault(name, Cell()), values)
                 self.write(owner.cls.children, modules_of(values))
                 if self.current is not None:
@@ -476,3 +481,8 @@ def _captures(pattern: cst.CSTNode) -> set[str]:
     finder = _CaptureFinder()
     pattern.visit(finder)
     return finder.names
+
+
+def _unregistered(value: Value) -> Value:
+    """What an assignment to an attribute makes of a value: only registering makes a buffer of the module."""
+    return replace(value, role="value") if isinstance(value, Tensor) and value.role == "buffer" else value

@@ -38,7 +38,7 @@ class AttributeStores(Places):
         if target.value in self.variables or self._is_variable(target.value):
             place = self.storable(target, new)
             if place is not None:
-                return place[1](bare(value))
+                return place[1](self.past_gradient(target.value, place[0], bare(value), True))
         arrays = [v for v in self.facts(target.value) if isinstance(v, Tensor)]
         if all(v.role == "value" and not v.weak for v in arrays) and not self._is_variable(target.value):
             self.context.report(
@@ -91,6 +91,8 @@ class AttributeStores(Places):
         if not instances or not any(isinstance(v, Tensor) for v in values):
             return updated
         roles = {v.role for v in values if isinstance(v, Tensor)}
+        if roles == {"buffer"} and not any(target.attr.value in c.persistent for v in instances for c in v.cls.mro()):
+            roles = {"value"}  # `self.degrees = self.first.degrees` registers nothing
         in_init = self.function is not None and self.function.name == "__init__"
         if "value" in roles and not roles & {"parameter", "buffer"}:
             if (

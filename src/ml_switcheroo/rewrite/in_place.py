@@ -80,12 +80,8 @@ class InPlace(Places):
             old = self.style_expression(self.style.stop_gradient, x=bare(current.deep_clone()))
             gone = cst.BinaryOperation(fit(current.deep_clone(), SUM), cst.Subtract(), old)
             return cst.BinaryOperation(stopped, cst.Add(), parenthesized(gone))
-        if "parameter" in roles and self.function in self.effects.reached and isinstance(root, cst.Attribute):
-            # The gradient is that of the variable with its new value.
-            change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(current.deep_clone(), SUM + 1))
-            stopped = self.constant_array(change)
-            if stopped is not change:
-                return cst.BinaryOperation(current.deep_clone(), cst.Add(), stopped)
+        if isinstance(root, cst.Attribute):
+            return self.past_gradient(root, current, value, root is not receiver)
         return value
 
     # ---- in-place calls that give a value ----------------------------------------------------------------------------

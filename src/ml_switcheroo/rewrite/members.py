@@ -168,7 +168,7 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
             return updated
         if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
             updated = updated.with_changes(attr=cst.Name(self.style.forward))
-        if original in self.stored_methods:
+        if original in self.stored_methods and not all(isinstance(v, Tensor) and v.role == "buffer" for v in values):
             return self.stored_method(original, updated, self.stored_methods[original])
         if attr == self.engine.forward and any(isinstance(v, FunctionRef) for v in values) and self._is_module(owners):
             return updated

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, Api, Const, Tensor
 from ..convert.precedence import ANYTHING, fit
 from .base import Walk
@@ -34,13 +35,21 @@ class Notes(Walk):
         if named and len(node.args) > 1 and self._notes(self.facts(node.args[0].value), self._text(node.args[1].value)):
             self.plain.add(node.args[0].value)
 
-    def note_stored(self, original: cst.Assign, updated: cst.Assign) -> cst.BaseSmallStatement | None:
-        """`p._no_weight_decay = True`, with the variable that keeps it."""
+    def note_stored(
+        self, original: cst.Assign, updated: cst.Assign
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
+        """`p._no_weight_decay = True`, with the variable that keeps it; nothing for one of an array that is never read.
+
+        Such is `table.require_grad = False`, which means something only where it is spelled right.
+        """
         target, new = original.targets[0].target, updated.targets[0].target
         if not isinstance(target, cst.Attribute) or not isinstance(new, cst.Attribute):
             return None
         owners, name = self.facts(target.value), target.attr.value
         if not self._notes(owners, name):
+            if self._is_own_name(name) and _arrays(owners, {"value"}) and not self._is_read(name):
+                self.context.changed = True
+                return cst.RemoveFromParent()
             if self.style.variable_note and self._is_own_name(name) and _arrays(owners, {"value"}):
                 self.context.report(
                     original,
@@ -75,6 +84,16 @@ class Notes(Walk):
     def _is_own_name(self, name: str) -> bool:
         tensor = self.engine.tensor_type
         return bool(name) and name not in self.engine.tensor_methods and not self.kb.is_known_api(f"{tensor}.{name}")
+
+    def _is_read(self, name: str) -> bool:
+        """Does the file use an attribute of this name, but to store it?"""
+        tree = self.context.module.tree
+        stored = {target.target for part in walk(tree) if isinstance(part, cst.Assign) for target in part.targets}
+        return any(
+            (isinstance(part, cst.Attribute) and part.attr.value == name and part not in stored)
+            or (isinstance(part, cst.SimpleString) and part.evaluated_value == name)
+            for part in walk(tree)
+        )
 
     def _text(self, node: cst.BaseExpression) -> str:
         values = self.facts(node) or NOTHING

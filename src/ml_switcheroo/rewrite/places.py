@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import libcst as cst
 
 from ..analysis.values import NOTHING, UNKNOWN, Const, Container, Instance, Layer, Scalar, Tensor, Text
-from ..convert.precedence import OBJECT, bare, fit
+from ..convert.precedence import OBJECT, SUM, bare, fit
 from ..convert.template import is_whole
 from .aliases import held_at
 from .in_memory import as_target
@@ -30,6 +30,23 @@ LAYER_STATE = frozenset({"weight", "bias", "running_mean", "running_var"})  # va
 
 class Places(Indexing):
     """Finds for an expression of the source what stores a new value of it."""
+
+    def past_gradient(
+        self, root: cst.BaseExpression, current: cst.BaseExpression, value: cst.BaseExpression, hidden: bool
+    ) -> cst.BaseExpression:
+        """What a computation stores in the parameter `root`: the gradient is that of the variable with its new value.
+
+        `hidden` says that the source hides the change from the gradient by `.data`, not by a block.
+        """
+        roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
+        if "parameter" not in roles or self.function not in self.effects.reached or self.style.stop_gradient is None:
+            return value
+        change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(current.deep_clone(), SUM + 1))
+        if hidden:
+            stopped = self.style_expression(self.style.stop_gradient, x=change)
+        else:
+            stopped = self.constant_array(change)
+        return value if stopped is change else cst.BinaryOperation(current.deep_clone(), cst.Add(), stopped)
 
     def storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""

@@ -44,7 +44,9 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             self.mark_methods(target.target, node.value)
             # tying: `self.head.weight = self.embed.weight` shares the variable itself
             if isinstance(target.target, cst.Attribute) and isinstance(node.value, (cst.Attribute, cst.Name)):
-                self.plain.add(node.value)
+                roles = {v.role for v in self.facts(node.value) if isinstance(v, Tensor)}
+                if roles != {"buffer"}:
+                    self.plain.add(node.value)
         return True
 
     def visit_AnnAssign(self, node: cst.AnnAssign) -> bool:
@@ -276,7 +278,13 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         ):
             place = self.storable(target, new_target)
             if place is not None:
-                return self._augmented(updated_node, *place)
+                current, store = place
+                hidden = inside is not target
+
+                def stored_past(value: cst.BaseExpression) -> cst.BaseSmallStatement:
+                    return store(self.past_gradient(inside, current, value, hidden))
+
+                return self._augmented(updated_node, current, stored_past)
         return updated_node
 
     def _augmented(

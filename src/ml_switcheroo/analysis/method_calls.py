@@ -98,6 +98,11 @@ class MethodCalls(EngineBase):
     def _module_method(self, owner: Values, name: str, args: Arguments, node: cst.CSTNode) -> Values:
         """Methods that every module of a framework has; named as the hub's rows for them are."""
         module: Values = frozenset({Layer("Module")})
+        if name == "__setattr__":
+            self.store_computed_attribute(owner, args.get(0, "name"), args.get(1, "value"))
+            return frozenset({Const(None)})
+        if name == "__getattr__":
+            return self.computed_attribute(owner, args.get(0, "name"), node)
         if name in ("add_module", "register_module"):
             self._name_child(owner, args.get(0, "name"), args.get(1, "module"))
             return frozenset({Const(None)})

@@ -42,7 +42,8 @@ class NamedReads(Walk):
         """Which of several names that may be asked for the target's layers call otherwise."""
         owners, names = self.facts(call.args[0].value), self.facts(call.args[1].value)
         texts = {v.value for v in names if isinstance(v, Const) and isinstance(v.value, str)}
-        if len(texts) < 2 or not self._may_be_layer(owners):
+        open_ended = WEIGHT in texts and len(names) > len(texts)  # other names than these may be asked for
+        if not (len(texts) > 1 or open_ended) or not self._may_be_layer(owners):
             return []
         layers = {v.op for v in owners if isinstance(v, Layer)}
         rows = [self.kb.write(op) for op in (layers if layers and "Module" not in layers else self.kb.ops())]

@@ -68,6 +68,9 @@ MODULE_LISTS = frozenset({"modules", "children", "buffers"})  # called without a
 _CHANGES_PARTS = frozenset({"pop", "popitem", "clear", "update", "setdefault", "move_to_end"})
 
 
+_SPECIAL = {"__getattr__": "getattr", "__setattr__": "setattr"}
+
+
 class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, Notes, Walk):
     """Replaces calls."""
 
@@ -366,6 +369,10 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         new_func = updated.func
         assert isinstance(new_func, cst.Attribute)
         self.receivers[original] = new_func.value
+        if name in _SPECIAL and any(isinstance(v, Instance) and v.cls.is_module for v in owners):
+            self.context.changed = True  # modules of the target have no such method, or one that does more
+            comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+            return cst.Call(cst.Name(_SPECIAL[name]), [cst.Arg(new_func.value, comma=comma), *updated.args])
         if name in _CHANGES_PARTS and self.is_parts(func.value):
             self.context.report(
                 original,

@@ -40,12 +40,26 @@ class Definitions(Walk):
                 self.decorator_kinds[decorator] = kind
         function = self.engine.functions.get(node)
         if function is not None:
+            self._check_call(function)
             self.functions.append(function)
             if self.style.immutable or self.style.copies:
                 self.alias_findings.update((f.node, f) for f in check_aliases(function, self.context))
             if self.style.concrete:
                 self._scan_traced(function)
         return True
+
+    def _check_call(self, function: FunctionInfo) -> None:
+        """A method that has the name which the target gives to another one."""
+        forward, call = self.engine.forward, self.style.forward
+        cls = function.cls
+        if cls is not None and cls.is_module and function.name == call != forward:
+            if self.engine.find_method(cls, forward) is not None:
+                self.context.report(
+                    node_params(function),
+                    "SW5001",
+                    f"{call}() and {forward}() of a module have one name in the target",
+                    f"give what {call}() adds a method of its own, and call that where the module is called",
+                )
 
     def _scan_traced(self, function: FunctionInfo) -> None:
         """What of a function cannot be compiled: an error where a module runs it."""

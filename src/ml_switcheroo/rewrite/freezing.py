@@ -41,7 +41,9 @@ class Freezing(Walk):
             return None
         return self._emitted(original, row, {"parameter": self._parameter(original, updated)})
 
-    def flag_stored(self, original: cst.Assign, updated: cst.Assign) -> cst.BaseSmallStatement | None:
+    def flag_stored(
+        self, original: cst.Assign, updated: cst.Assign
+    ) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
         """`p.requires_grad = False`."""
         target, new = original.targets[0].target, updated.targets[0].target
         row = self.flags.get(target)
@@ -49,6 +51,10 @@ class Freezing(Walk):
             self._check_unknown(target)
             return None
         assert isinstance(target, cst.Attribute)
+        roles = {v.role for v in self.facts(target.value) if isinstance(v, Tensor)}
+        if roles == {"buffer"} and self.facts(original.value) == {Const(False)}:
+            self.context.changed = True
+            return cst.RemoveFromParent()  # buffers are never trained
         if self._within_computation(original):
             return updated
         switch = self._switch_row()

@@ -21,6 +21,8 @@ def masks(node: cst.BaseExpression, values: Values) -> bool:
     """Is an index a mask? Its values say so, or it is an array whose name does and whose kind nobody knows."""
     if is_mask(values):
         return True
+    if isinstance(node, cst.Comparison) and any(isinstance(v, Tensor) and v.dtype == "bool" for v in values):
+        return True  # of numbers, it would be the index True or False
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.BitInvert):
         return any(isinstance(v, Tensor) for v in values)  # ~x of numbers is no index that anybody writes
     name = node.attr if isinstance(node, cst.Attribute) else node

@@ -260,6 +260,8 @@ def _follows(later: _Store, first: _Store) -> bool:
 
 def _is_constant(engine: Engine, store: _Store) -> bool:
     values = engine.facts.get(store.value, NOTHING)
+    if isinstance(store.value, (cst.List, cst.Dict)) and not store.value.elements:  # to which nothing is added
+        return all(isinstance(v, Container) and not any(_parts(v)) for v in values)
     return bool(values) and all(isinstance(value, Const) for value in values)
 
 

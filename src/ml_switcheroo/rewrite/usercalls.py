@@ -444,6 +444,11 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             if self.switches_mode(original, owners) or ops & MODULE_ONLY or lists:
                 receiver = CallArg(new_func.value, func.value, owners)
                 return self._bound(original, api, self.arguments(original, updated), receiver)
+        layers = sorted({layer for v in owners if (layer := _layer_of(v))})
+        if layers and all(map(_layer_of, owners - {Const(None)})) and values <= {UNKNOWN}:
+            if not any(isinstance(v, Instance) and v.cls.attribute(name) for v in owners):
+                message = f"{name}() of the framework's layers ({', '.join(layers)}) is not known"
+                self.context.report(original, "SW1001", message, "write out what it does")
         if owners and all(isinstance(v, Tensor) for v in owners) and name not in self.engine.tensor_methods:
             api = f"{self.engine.tensor_type}.{name}"
             self.context.report(original, "SW1001", f"{api} is not known", "add a row for it, or use what is known")
@@ -640,6 +645,13 @@ def _makes(node: cst.BaseExpression) -> bool:
         return False
     name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
     return isinstance(name, cst.Name) and name.value[:1].isupper()
+
+
+def _layer_of(owner: Value) -> str:
+    """The layer of the framework that a module is, or inherits from; none for what may have methods of its own."""
+    if isinstance(owner, Layer):
+        return owner.op if owner.op != "Module" else ""
+    return owner.cls.layer or "" if isinstance(owner, Instance) and not owner.cls.outside else ""
 
 
 def _is_assumed(owner: Value) -> bool:

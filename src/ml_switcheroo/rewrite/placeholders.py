@@ -75,6 +75,8 @@ def placeholders(engine: Engine, known: Stores, scratch: set[str]) -> set[cst.CS
                 data = [s for s in stores if s.name == store.name and _gives_data(engine, s)]
                 first = store.method.name == "__init__" or not any(s.method.name == "__init__" for s in data)
                 after = [other for other in data if _follows(other, store)] if first else []
+                if isinstance(store.value, (cst.List, cst.Dict)):  # lists of arrays say themselves that they are data
+                    after = [other for other in after if _is_module_list(engine, other)]
                 if after:  # `self.act = act`, a flag: what takes its place later is told apart
                     found |= {store.value} if constant else {other.value for other in after}
     return found
@@ -263,6 +265,11 @@ def _is_constant(engine: Engine, store: _Store) -> bool:
     if isinstance(store.value, (cst.List, cst.Dict)) and not store.value.elements:  # to which nothing is added
         return all(isinstance(v, Container) and not any(_parts(v)) for v in values)
     return bool(values) and all(isinstance(value, Const) for value in values)
+
+
+def _is_module_list(engine: Engine, store: _Store) -> bool:
+    values = engine.facts.get(store.value, NOTHING)
+    return any(isinstance(v, Container) and v.site.kind in MODULE_CONTAINERS for v in values)
 
 
 def _is_option(engine: Engine, store: _Store) -> bool:

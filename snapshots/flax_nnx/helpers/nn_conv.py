@@ -65,6 +65,17 @@ class Conv3d(_ConvNd):
     rank = 3
 
 
+def conv_forward(module, input, weight, bias):
+    """The convolution of a layer with its settings, with a weight of (outputs, inputs / groups, ...) and a bias."""
+    padding, bias = module.padding, None if bias is None else jnp.asarray(bias)
+    if module.padding_mode != "zeros":
+        mode = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[module.padding_mode]
+        pads = [(0, 0)] * (input.ndim - module.rank) + [(p, p) for p in padding]
+        input, padding = jnp.pad(input, pads, mode=mode), 0
+    convolve = (conv1d, conv2d, conv3d)[module.rank - 1]
+    return convolve(input, weight, bias, module.stride, padding, module.dilation, module.groups)
+
+
 class _ConvTransposeNd(nnx.ConvTranspose):
     """Transposed convolution with torch's constructor and axis order; the kernel is (*spatial, out / groups, in)."""
 

@@ -277,9 +277,12 @@ def add_module(module, name, child):
         setattr(module, name, child)
 
 
-def reset_parameters(module, *, rngs: nnx.Rngs):
-    """Draw the weights of a layer anew: uniform within 1 / sqrt(inputs), embeddings normal, norms at one and zero."""
-    if hasattr(module, "reset_parameters"):
+def reset_parameters(module, inherited=False, *, rngs: nnx.Rngs):
+    """Draw the weights of a layer anew: uniform within 1 / sqrt(inputs), embeddings normal, norms at one and zero.
+
+    A class with a method of that name says itself how, unless the inherited way is asked for.
+    """
+    if hasattr(module, "reset_parameters") and not inherited:
         module.reset_parameters()
         return
     values = vars(module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.model import modules_of
-from ..analysis.values import Instance, Tensor, Value, Values
+from ..analysis.values import Instance, Layer, Tensor, Value, Values
 from ..convert.precedence import OBJECT, bare, fit
 from ..convert.template import is_whole
 from .fused import attribute
@@ -39,8 +39,9 @@ class AttributeStores(Places):
             place = self.storable(target, new)
             if place is not None:
                 return place[1](self.past_gradient(target.value, place[0], bare(value), True))
-        arrays = [v for v in self.facts(target.value) if isinstance(v, Tensor)]
-        if all(v.role == "value" and not v.weak for v in arrays) and not self._is_variable(target.value):
+        owners = self.facts(target.value)
+        computed = all(isinstance(v, Tensor) and v.role == "value" and not v.weak for v in owners)
+        if computed and not self._is_variable(target.value):
             self.context.report(
                 original,
                 "SW4003",
@@ -114,10 +115,8 @@ class AttributeStores(Places):
         if not isinstance(value, Instance) or value.cls.serves_modules or value.cls.outside:
             return False
         held = [v for cls in value.cls.mro() for cell in cls.attributes.values() for v in cell.values]
-        return any(
-            modules_of(frozenset({v})) or holds_modules(v) or (isinstance(v, Tensor) and v.role == "parameter")
-            for v in held
-        )
+        certain = frozenset(v for v in held if v != Layer("Module"))
+        return bool(modules_of(certain)) or any(isinstance(v, Tensor) and v.role == "parameter" for v in certain)
 
     def shared_weight(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression | None:
         """The weight of a layer under another name, where the target's layer stores it in another order of axes."""

@@ -59,6 +59,9 @@ class _Here:
         return not self._walk.effects.handed.is_variable(self._walk.function, name)
 
 
+RESET = "reset_parameters"  # which constructors of the source's layers call, and those of the target do not
+
+
 class Walk(cst.CSTTransformer):
     """Base of the parts of the translator."""
 

@@ -11,7 +11,7 @@ from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, Api, Container, Instance, Layer, Tensor
 from ..convert.layout import followed, quiet
 from .aliases import check_aliases
-from .base import Walk, is_empty_context
+from .base import RESET, Walk, is_empty_context
 from .flow import statements_of
 from .idle import without_idle
 from .statements import Collector
@@ -52,6 +52,14 @@ class Definitions(Walk):
         """A method that has the name which the target gives to another one."""
         forward, call = self.engine.forward, self.style.forward
         cls = function.cls
+        if cls is not None and cls.layer and function.name == RESET and RESET not in cls.called:
+            self.context.report(
+                node_params(function),
+                "SW5001",
+                f"the constructor of the source's layer calls {RESET}(), that of the target does not",
+                f"call {RESET}() where the layer is made, or in a constructor of the class",
+                severity="warning",
+            )
         if cls is not None and cls.is_module and function.name == call != forward:
             if self.engine.find_method(cls, forward) is not None:
                 self.context.report(
@@ -402,6 +410,7 @@ class Definitions(Walk):
                 statements.append(statement)
             return node.with_changes(body=body.with_changes(body=statements))
         gains = self.style.stream is not None and self.effects.gains_constructor(cls)
+        gains = gains or bool(start and (cls.layer or cls.container))  # beside that of the layer
         if own or (init is not None and not start) or (init is None and not gains):
             return node
         return node.with_changes(body=body.with_changes(body=self._with_constructor(cls, list(body.body), start, init)))
@@ -409,7 +418,10 @@ class Definitions(Walk):
     def _start_statements(self, cls: ClassInfo) -> list[str]:
         style = self.style
         found = []
-        inherited_mode = any(c.uses_mode for c in cls.mro()[1:])
+        layer = self.kb.write(cls.layer) if cls.layer else None
+        inherited_mode = any(c.uses_mode for c in cls.mro()[1:]) or (
+            layer is not None and self.engine.training in layer.attributes
+        )
         inherited_stream = any(c in self.keeps_stream for c in cls.mro()[1:])
         if cls.uses_mode and style.mode_start is not None and not inherited_mode:
             found.append(style.mode_start)
@@ -441,7 +453,7 @@ class Definitions(Walk):
     ) -> list[cst.BaseStatement]:
         style = self.style
         lines = [text.replace("{self}", "self") for text in start] or ["pass"]
-        if init is None and style.stream is not None:
+        if init is None and style.stream is not None and not cls.layer and not cls.container:
             self.context.use(imports=frozenset(self._aliases(style.stream_type)))
             head = f"def __init__(self, *, {style.stream}: {style.stream_type}):"
         else:

@@ -39,7 +39,8 @@ class Modes(Walk):
 
     def _mode_text(self, owners: Values) -> str | None:
         """The mode as an expression of the module; None where only a run finds it."""
-        if all(isinstance(v, Instance) and v.cls.container is None for v in owners) or not self.style.mode_of:
+        kept = all(isinstance(v, Instance) and v.cls.container in (None, "Sequential") for v in owners)
+        if kept or not self.style.mode_of:
             return self.style.mode
         rows = [self.kb.write(v.op) if isinstance(v, Layer) else None for v in owners]
         found = {row.attributes.get(self.engine.training) if row is not None else None for row in rows}

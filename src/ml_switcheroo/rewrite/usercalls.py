@@ -31,14 +31,14 @@ from ..convert.base import Bound, CallArg, Emission, Misfit, OpCall
 from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
 from .asked_types import TESTS
-from .base import Registration, Walk
+from .base import RESET, Registration, Walk
 from .freezing import Freezing
 from .in_memory import InMemory
 from .in_place_calls import changed_argument, pure_name, same_place, without_data
 from .modes import Modes
 from .named_reads import NamedReads
 from .notes import Notes
-from .project_calls import ProjectCalls
+from .project_calls import ProjectCalls, add_keyword
 from .registrations import Registrations
 from .wide import within
 
@@ -256,6 +256,9 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         if original.func in self.switched:
             return self.switch_call(original, updated)
         args = self.clip_arguments(original, self.arguments(original, self._with_values(original, updated)))
+        inherited = self._of_base(original, updated, name)
+        if inherited is not None:
+            return inherited
         module_prefix = self.engine.module_type + "."
         if name.startswith(module_prefix) and args:  # nn.Module.train(self, mode)
             if name == module_prefix + "__init__":
@@ -268,6 +271,31 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
         if self.writes_through and changed_argument(self, original) is not None:
             return self.kept_in_memory(original, args[0].original, args[0].node, result)
         return result
+
+    def _of_base(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression | None:
+        """`nn.Linear.__init__(self, ...)` and `nn.Linear.forward(self, x)` in a class that comes from it first."""
+        prefix, _, method = name.rpartition(".")
+        function, rows = self.function, self.kb.read(prefix)
+        cls = function.cls if function is not None else None
+        if function is None or cls is None or not rows or not original.args:
+            return None
+        if method not in ("__init__", self.engine.forward, RESET):
+            return None
+        first = cls.bases[0] if cls.bases else frozenset()
+        comes_first = any(isinstance(v, Api) and any(r.op == rows[0].op for r in self.kb.read(v.name)) for v in first)
+        own = original.args[0]
+        if cls.layer != rows[0].op or not comes_first or own.star or own.keyword is not None:
+            return None
+        if not isinstance(own.value, cst.Name) or [own.value.value] != function.parameters[:1]:
+            return None
+        if method == RESET:
+            receiver, *args = self.arguments(original, updated)
+            return self._inherited(RESET, self._bound(original, f"{self.engine.module_type}.{RESET}", args, receiver))
+        self.context.changed = True
+        called = cst.Name(self.style.forward if method == self.engine.forward else method)
+        parent = cst.Attribute(cst.Call(cst.Name("super")), called)
+        call = updated.with_changes(func=parent, args=updated.args[1:])
+        return self.with_stream(original, call) if method == "__init__" else call
 
     def _bound(
         self, original: cst.Call, name: str, args: list[CallArg], receiver: CallArg | None
@@ -632,11 +660,16 @@ class Calls(Registrations, ProjectCalls, NamedReads, Modes, Freezing, InMemory, 
             if rows and name not in ("train", "eval"):
                 assert isinstance(original.func, cst.Attribute)
                 owner = cst.Name(self.self_name(self.functions[-1])) if self.functions else updated.func.value
-                return self._bound(
-                    original, api, self.arguments(original, updated), CallArg(owner, original.func.value, owners)
-                )
+                receiver = CallArg(owner, original.func.value, owners)
+                return self._inherited(name, self._bound(original, api, self.arguments(original, updated), receiver))
             return updated
         return self.plain_call(original, updated, values)
+
+    def _inherited(self, name: str, result: cst.BaseExpression) -> cst.BaseExpression:
+        """A helper that would call the method of the class again does what the base does."""
+        if name == RESET and isinstance(result, cst.Call):
+            return add_keyword(result, "inherited", cst.Name("True"))
+        return result
 
 
 def _makes(node: cst.BaseExpression) -> bool:

@@ -222,7 +222,7 @@ def digest_of(entry: Entry, search: Sequence[Path], folder: Path) -> str:
         new = converted.tree / name
         written = new.read_text(encoding="utf-8") if new.is_file() else ""
         parts += [str(name), text, written, *_helpers(converted.tree / entry.top / "_compat.py", written)]
-    parts.append(converted.script.read_text(encoding="utf-8").replace(str(folder), ""))
+    parts.append(_script(converted.script.read_text(encoding="utf-8").replace(str(folder), "")))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -230,6 +230,22 @@ def digest_of(entry: Entry, search: Sequence[Path], folder: Path) -> str:
 def _files(path: Path, search: tuple[Path, ...]) -> list[tuple[Path, str]]:
     """The model's file and those that it imports; several models may share it."""
     return sorted(closure_of(path, search=search).files().items())
+
+
+def _script(text: str) -> str:
+    """A script that moves weights, without the kinds of layers that none of its classes names.
+
+    Where a class may hold any module, a script lists the kinds that there are: a new one changes no model's numbers.
+    """
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "LAYERS":
+            assert node.value is not None
+            table = ast.get_source_segment(text, node.value) or ""
+            rest = text.replace(table, "")
+            named = set(re.findall(r'"layer (\w+)"', rest))
+            rules = {kind: rule for kinds, rule in ast.literal_eval(table).items() for kind in kinds.split()}
+            return rest + json.dumps({kind: rules[kind] for kind in sorted(named & rules.keys())})
+    return text
 
 
 def _helpers(compat: Path, text: str) -> list[str]:

@@ -11,7 +11,6 @@ import libcst as cst
 from ..analysis.nodes import Visitor, walk
 from ..analysis.project import dotted, import_source
 from .helper_names import with_names
-from .names import bound_names
 from .todo import MARK
 
 if TYPE_CHECKING:
@@ -89,9 +88,9 @@ class _ImportEditor(cst.CSTTransformer):
         if self.context.source_api(values) is None:
             return False
         module = self.context.engine.finder.find(source)
-        return (
-            module is None or name not in bound_names(module.tree)[0]
-        )  # a variable of its own stays in its conversion
+        # A variable of its own stays in its conversion. A function or class of this name is in a branch that is never
+        # taken, since it would be among the values.
+        return module is None or not _assigns(module.tree, name)
 
     def _result(
         self, node: cst.Import | cst.ImportFrom, kept: list[cst.ImportAlias]
@@ -153,6 +152,17 @@ class _ImportEditor(cst.CSTTransformer):
         todos = [line for s in updated_node.body.body for line in getattr(s, "leading_lines", ())]
         lines = [*updated_node.leading_lines, *todos, *getattr(first, "leading_lines", ())]
         return cst.FlattenSentinel([first.with_changes(leading_lines=lines), *rest])
+
+
+def _assigns(tree: cst.Module, name: str) -> bool:
+    """Does a file give this name a value by an assignment?"""
+    for part in walk(tree, inner=False):
+        targets = [t.target for t in part.targets] if isinstance(part, cst.Assign) else []
+        if isinstance(part, cst.AnnAssign):
+            targets = [part.target]
+        if any(isinstance(target, cst.Name) and target.value == name for target in targets):
+            return True
+    return False
 
 
 def tidy(tree: cst.Module, context: Context, compat: str | None) -> cst.Module:

@@ -418,10 +418,7 @@ class Definitions(Walk):
     def _start_statements(self, cls: ClassInfo) -> list[str]:
         style = self.style
         found = []
-        layer = self.kb.write(cls.layer) if cls.layer else None
-        inherited_mode = any(c.uses_mode for c in cls.mro()[1:]) or (
-            layer is not None and self.engine.training in layer.attributes
-        )
+        inherited_mode = any(c.uses_mode for c in cls.mro()[1:])
         inherited_stream = any(c in self.keeps_stream for c in cls.mro()[1:])
         if cls.uses_mode and style.mode_start is not None and not inherited_mode:
             found.append(style.mode_start)
@@ -453,8 +450,9 @@ class Definitions(Walk):
     ) -> list[cst.BaseStatement]:
         style = self.style
         lines = [text.replace("{self}", "self") for text in start] or ["pass"]
-        if init is None and style.stream is not None and not cls.layer and not cls.container:
+        if style.stream is not None:
             self.context.use(imports=frozenset(self._aliases(style.stream_type)))
+        if init is None and style.stream is not None and not cls.layer and not cls.container:
             head = f"def __init__(self, *, {style.stream}: {style.stream_type}):"
         else:
             head = f"def __init__(self, *args, {style.stream}: {style.stream_type}, **kwargs):"

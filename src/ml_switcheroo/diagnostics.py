@@ -188,6 +188,15 @@ _TABLE = (
         "import tensorflow as tf  # in a folder whose other files import torch",
         "convert such files by themselves, with --source",
     ),
+    Code(
+        "SW0014",
+        "warning",
+        "imports of files that are not converted",
+        "A file that is converted by itself imports others of its project which use the source framework, too. They "
+        "were read, so that their classes are known, and stay as they are: the file runs with their conversions only.",
+        "from .layers import Attention  # where layers.py imports torch",
+        "convert the folder, so that all files go together",
+    ),
     # --- SW1: names and kinds of values
     Code(
         "SW1001",
@@ -369,6 +378,17 @@ _TABLE = (
         "by the class itself, the test may not find a layer that it finds in the source.",
         "COSTS = {nn.Linear: 1}\n\ncost = COSTS[type(layer)]",
         "ask with isinstance(), and name the types in the test itself",
+    ),
+    Code(
+        "SW5006",
+        "error",
+        "modules in a plain list or dictionary",
+        "The source registers only what is an attribute of a module itself or in one of its containers. The target "
+        "registers what is in lists and dictionaries, too, under their names, so that modules would be trained that "
+        "the source does not train, or saved under other names than those of its checkpoints. A list that only the "
+        "constructor uses becomes a variable of it, and one that an nn.ModuleList is made of is read from that.",
+        "self.heads = [nn.Linear(4, 4), nn.Linear(4, 4)]",
+        "make it an nn.ModuleList, or keep it in a variable of the constructor",
     ),
     # --- SW6: training
     Code(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .detect import import_position
 from .diagnostics import Diagnostic, diagnose
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def detect_source(text: str, target: str = "jax", path: Path | None = None) -> s
 
     With its `path`, files count whose names it takes over: `from .common import *`.
     """
-    from .detect import import_position, taken_over
+    from .detect import taken_over
     from .kb import framework_data, framework_names
 
     names = framework_names()
@@ -200,6 +201,8 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
     )
     context.bound |= {name for name in imported if context.stays(name)}
     tree = tidy(translate(module.tree, context), context, compat)
+    if context.changed:
+        _check_neighbours(tree, context, project.source)
     code = tree.code if context.changed or context.findings else text
     if code is not text and not _is_python(code) and _is_python(text):
         raise AssertionError("the conversion is no valid Python")
@@ -211,6 +214,48 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
         tuple(sorted(context.helpers)),
         _decisions(context),
     )
+
+
+def _check_neighbours(tree: cst.Module, context: Context, source: str) -> None:
+    """Says which modules of its project a file still imports that use the source framework and stay as they are."""
+    engine = context.engine
+    converted = {module.path for module in engine.targets}
+    before, after = _imported(context.module.tree, context), _imported(tree, context)
+    found: dict[str, cst.CSTNode] = {}
+    for name in before.keys() & after.keys():
+        path = engine.finder.locate(name)
+        if path is not None and path not in converted:
+            if import_position(path.read_text(encoding="utf-8", errors="replace"), source) is not None:
+                found[name] = before[name]
+    if found:
+        some = ", ".join(sorted(found)[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        context.report(
+            found[min(found)],
+            "SW0014",
+            f"this imports {some}, written for the same framework and not converted here",
+            "convert the folder, so that they fit together",
+            severity="warning",
+        )
+
+
+def _imported(tree: cst.Module, context: Context) -> dict[str, cst.CSTNode]:
+    """The modules that the statements of a file import, by their dotted names."""
+    import libcst as cst
+
+    from .analysis.nodes import walk
+    from .analysis.project import dotted, import_source
+
+    found: dict[str, cst.CSTNode] = {}
+    for node in walk(tree):
+        if isinstance(node, cst.Import):
+            found.update((dotted(alias.name), node) for alias in node.names)
+        elif isinstance(node, cst.ImportFrom):
+            base = import_source(node, context.module)
+            parts = () if isinstance(node.names, cst.ImportStar) else node.names
+            names = [f"{base}.{dotted(alias.name)}" for alias in parts]
+            found.update((name, node) for name in names if context.engine.finder.locate(name))
+            found[base] = node
+    return found
 
 
 def _is_python(text: str) -> bool:

@@ -128,7 +128,8 @@ def test_types_listed_in_another_file_are_doubtful_unless_it_is_converted_as_wel
     write(tmp_path, files)
     path = tmp_path / "pkg/init.py"
     alone = convert(files["pkg/init.py"], path=path, target="jax")
-    assert [d.code for d in alone.diagnostics if d.severity == "warning"] == ["SW5005", "SW5005"]
+    assert [d.code for d in alone.diagnostics if d.severity == "warning"] == ["SW0014", "SW5005", "SW5005"]
+    assert "pkg.kinds" in next(d.message for d in alone.diagnostics if d.code == "SW0014")
 
     project = Project("torch", "jax")
     for name in files:

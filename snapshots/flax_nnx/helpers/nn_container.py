@@ -37,6 +37,28 @@ class Constant:
         return self.value.ndim
 
 
+class HostArray:
+    """A NumPy array of a module, whose numbers compiled functions see: `array[...]` reads it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __getitem__(self, index):
+        return self.value[index]
+
+    def __setitem__(self, index, value):
+        self.value[index] = value
+
+    def __len__(self):
+        return len(self.value)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.value if dtype is None else self.value.astype(dtype)
+
+    def __jax_array__(self):
+        return jnp.asarray(self.value)
+
+
 class Sequential(nnx.Sequential):
     """Layers applied one after the other; as in torch they can be named, indexed, sliced, added and iterated over.
 

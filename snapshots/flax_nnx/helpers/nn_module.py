@@ -1,6 +1,7 @@
 """What code asks of a torch module (its parts, parameters, state), for NNX modules, in torch's order."""
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
+import copy
 import inspect
 import math
 import re
@@ -209,6 +210,17 @@ def signature_of(called) -> inspect.Signature:
     signature = inspect.signature(called.__init__)
     _, *parameters = signature.parameters.values()
     return signature.replace(parameters=[p for p in parameters if p.name != "rngs"])
+
+
+def deep_copy(value, memo=None):
+    """A copy, whose modules have their attributes in the order of the original's: nnx sorts those of copies."""
+    copied = copy.deepcopy(value, memo)
+    if isinstance(value, nnx.Module):
+        for (_, old), (_, new) in zip(nnx.iter_modules(value), nnx.iter_modules(copied), strict=True):
+            held = dict(vars(new))
+            vars(new).clear()
+            vars(new).update({name: held.pop(name) for name in vars(old) if name in held}, **held)
+    return copied
 
 
 def train_mode(module, mode=True):

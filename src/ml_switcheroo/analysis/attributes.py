@@ -11,6 +11,7 @@ from .values import (
     BOOL,
     INT,
     MASK,
+    NDARRAY,
     NONE,
     NOTHING,
     SHAPE,
@@ -43,12 +44,11 @@ from .versions import VERSION
 if TYPE_CHECKING:
     import libcst as cst
 
-_NDARRAY: Values = frozenset({Scalar("ndarray")})
-_OF_NDARRAYS = {
-    "T": _NDARRAY,
-    "mT": _NDARRAY,
-    "real": _NDARRAY,
-    "imag": _NDARRAY,
+_OFNDARRAYS = {
+    "T": NDARRAY,
+    "mT": NDARRAY,
+    "real": NDARRAY,
+    "imag": NDARRAY,
     "shape": SHAPE,
     "ndim": INT,
     "size": INT,
@@ -111,8 +111,8 @@ class Attributes(EngineBase):
                 return frozenset({MethodRef(frozenset({value}), name)}) if method else UNKNOWNS
         if isinstance(value, Unknown):
             return UNKNOWNS
-        if value == Scalar("ndarray") and name in _OF_NDARRAYS:
-            return _OF_NDARRAYS[name]
+        if value == Scalar("ndarray") and name in _OFNDARRAYS:
+            return _OFNDARRAYS[name]
         if isinstance(value, Scalar) and value.type in self.kind_types:
             hub = next((self.kb.hub(row.op) for row in self.kb.read(f"{self.kind_types[value.type]}.{name}")), None)
             if hub is not None and hub.kind == "property":

@@ -102,7 +102,7 @@ class EngineBase:
         self.replaced_imports: dict[ModuleInfo, set[cst.ImportAlias]] = {}  # whose names others take (imports.py)
         self.asks_version = False  # does some file read the version of the source framework?
         self.version_outcomes: dict[cst.CSTNode, bool] = {}  # tests that only ask for it (versions.py)
-        self.sure: set[cst.CSTNode] = set()  # `try` around imports that the framework has (imports.py)
+        self.succeeding: set[cst.CSTNode] = set()  # `try` around imports that the framework has (imports.py)
         self.replaced: set[cst.CSTNode] = set()  # `try` whose handler imports the framework's own version (imports.py)
         self.applications: set[cst.CSTNode] = set()  # calls of modules, not of classes that the same name may hold
         self.functions: dict[cst.CSTNode, FunctionInfo] = {}
@@ -179,7 +179,7 @@ class EngineBase:
     def imported(self, source: str, name: str) -> Values:
         raise NotImplementedError
 
-    def is_sure(self, node: cst.Try) -> bool:
+    def always_succeeds(self, node: cst.Try) -> bool:
         raise NotImplementedError
 
     def is_replaced(self, node: cst.Try) -> bool:

@@ -10,6 +10,7 @@ from .values import (
     BOOL,
     FLOAT,
     INT,
+    NDARRAY,
     NOTHING,
     REDUCING,
     TYPE,
@@ -113,7 +114,6 @@ ELEMENTWISE = frozenset(
     ]
 )
 NUMBER: Values = frozenset({Scalar("number")})
-NDARRAY: Values = frozenset({Scalar("ndarray")})
 SAME = frozenset({"copy.copy", "copy.deepcopy", "typing.cast", "builtins.iter"})
 NONE: Values = frozenset({Const(None)})
 
@@ -269,7 +269,8 @@ class BuiltinCalls(EngineBase):
             for values in args.positional[1:]:
                 pool |= values
             if tensors := [v for v in pool if isinstance(v, Tensor)]:
-                return frozenset({Tensor(weak=all(v.weak for v in tensors))})
+                listed = name == "next" and any(v.listed for v in tensors)
+                return frozenset({Tensor(weak=all(v.weak for v in tensors), listed=listed)})
             if name == "next":
                 return pool
             kinds = {

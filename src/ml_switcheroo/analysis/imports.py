@@ -6,7 +6,6 @@ import libcst as cst
 
 from .base import EngineBase
 from .model import Cell, ModuleInfo
-from .nodes import walk
 from .project import dotted, import_source
 from .values import (
     NOTHING,
@@ -53,31 +52,27 @@ class Imports(EngineBase):
                 if alias.asname is not None and isinstance(alias.asname.name, cst.Name)
                 else name
             )
-            if alias in self._replaced_imports(self.current.module):
-                continue
             full = f"{source}.{name}"
             value: Value = (
                 Imported(source, name)
                 if (mine or self.finder.locate(full)) and full not in self.kb.claimed
                 else Api(self.kb.canonical(full))
             )
-            self.store_name(bound, frozenset({value}))
+            if alias in self._replaced_imports(self.current.module):
+                self.env[bound] = frozenset({value})  # which functions, called later, do not see
+            else:
+                self.store_name(bound, frozenset({value}))
 
     def _replaced_imports(self, module: ModuleInfo) -> set[cst.ImportAlias]:
-        """Imports at the top of a file whose names a later import takes, before anything else could use them."""
+        """Imports at the top of a file whose names a later import takes."""
         found = self.replaced_imports.get(module)
         if found is None:
             found = self.replaced_imports[module] = set()
             bound: dict[str, cst.ImportAlias] = {}
             for line in module.tree.body:
-                smalls = line.body if isinstance(line, cst.SimpleStatementLine) else ()
-                imports = [small for small in smalls if isinstance(small, cst.ImportFrom)]
-                if len(imports) != len(smalls) or not smalls:
-                    used = {part.value for part in walk(line) if isinstance(part, cst.Name)}
-                    if not isinstance(line, (cst.FunctionDef, cst.ClassDef)):
-                        bound = {name: alias for name, alias in bound.items() if name not in used}
-                for small in imports:
-                    for alias in small.names if not isinstance(small.names, cst.ImportStar) else ():
+                for small in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+                    aliases = small.names if isinstance(small, cst.ImportFrom) else ()
+                    for alias in aliases if not isinstance(aliases, cst.ImportStar) else ():
                         name = alias.evaluated_alias or alias.evaluated_name
                         if name in bound:
                             found.add(bound[name])
@@ -102,7 +97,7 @@ class Imports(EngineBase):
         names = [self.kb.canonical(f"{dotted(instead[name][0].module)}.{instead[name][1]}") for name in tried]
         return all(self.kb.is_known_api(name) for name in names)
 
-    def is_sure(self, node: cst.Try) -> bool:
+    def always_succeeds(self, node: cst.Try) -> bool:
         """Does `try` only import what the framework has for certain, so that its handlers never run?
 
         Names of settings (`HAS_NORM = True`) may stand behind the imports.

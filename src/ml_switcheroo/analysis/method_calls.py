@@ -116,7 +116,8 @@ class MethodCalls(EngineBase):
             return self._list_of(node, module | self._direct_children(owner, name))
         if name in ("named_modules", "named_children"):
             return self._list_of(node, self._pair(node, module | self._direct_children(owner, name)))
-        parameter: Values = frozenset({Tensor("parameter")})
+        listed = name in ("parameters", "named_parameters", "state_dict") and any(map(_has_layers, owner))
+        parameter: Values = frozenset({Tensor("parameter", listed=listed)})
         if name in ("parameters", "buffers"):
             return self._list_of(node, parameter)
         if name in ("named_parameters", "named_buffers"):
@@ -125,8 +126,8 @@ class MethodCalls(EngineBase):
             return self.call(owner, args, node)
         if name in ("state_dict",):
             site = self.site(node, "dict")
-            self.write(site.patterns.setdefault("*", Cell()), frozenset({Tensor()}))
-            self.write(site.elements, frozenset({Tensor()}))
+            self.write(site.patterns.setdefault("*", Cell()), frozenset({Tensor(listed=listed)}))
+            self.write(site.elements, frozenset({Tensor(listed=listed)}))
             return frozenset({Container(site)})
         rows = self.kb.read(f"{self.module_type}.{name}")
         if rows:
@@ -215,3 +216,13 @@ class MethodCalls(EngineBase):
     def store_computed_attribute(self, owners: Values, names: Values, values: Values) -> None:
         """`setattr(self, f"layer{i}", ...)`."""
         self._name_child(owners, names, values)
+
+
+def _has_layers(owner: Value) -> bool:
+    """May a module have layers of the framework in it, whose weights a target may store otherwise?"""
+    if isinstance(owner, Container):
+        return owner.site.kind not in ("ParameterList", "ParameterDict")
+    if not isinstance(owner, Instance):
+        return True
+    held = [v for cls in owner.cls.mro() for cell in cls.attributes.values() for v in cell.values]
+    return owner.cls.layer is not None or any(isinstance(v, (Layer, Instance, Container)) for v in held)

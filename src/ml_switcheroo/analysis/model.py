@@ -142,15 +142,18 @@ class ClassInfo:
     @property
     def serves_modules(self) -> bool:
         """Does a module inherit from this class, or is it one?"""
-        seen: set[ClassInfo] = set()
-        waiting = [self]
+        return any(cls.is_module for cls in (self, *self.descendants()))
+
+    def descendants(self) -> list[ClassInfo]:
+        """The classes of the project that inherit from this one, over any number of others."""
+        seen: dict[ClassInfo, None] = {}
+        waiting = list(self.subclasses)
         while waiting:  # see _find_order() for circles
             cls = waiting.pop()
-            if cls.is_module:
-                return True
-            seen.add(cls)
-            waiting += [other for other in cls.subclasses if other not in seen]
-        return False
+            if cls not in seen:
+                seen[cls] = None
+                waiting += cls.subclasses
+        return list(seen)
 
     def attribute(self, name: str) -> Values:
         """What `self.name` may hold, over the class and its bases."""

@@ -253,9 +253,9 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
         self._suite(node.body)
         if node.orelse is not None and not self.dead:
             self._suite(node.orelse.body)
-        if self.is_sure(node):
-            self.sure.add(node)
-        for handler in () if node in self.sure else node.handlers:
+        if self.always_succeeds(node):
+            self.succeeding.add(node)
+        for handler in () if node in self.succeeding else node.handlers:
             after, dead = self.env, self.dead
             self.env, self.dead = dict(before), was_dead
             if handler.type is not None:

@@ -26,12 +26,14 @@ class Unknown:
 class Tensor:
     """A tensor.
 
-    `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (forward's arguments).
+    `role` is 'value', 'parameter' (trained) or 'buffer'; `weak` marks one that is only assumed (forward's arguments);
+    `listed` one of those that a module with layers in it has, whichever that is (`for p in model.parameters()`).
     """
 
     role: str = "value"
     weak: bool = False
     dtype: str | None = None
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,14 @@ Values: TypeAlias = frozenset[Value]
 
 UNKNOWN = Unknown()
 NOTHING: Values = frozenset()
+
+
+def unbound(values: Values) -> Values:
+    """What is called by these values: of `partial(f, 1)`, f."""
+    return NOTHING.union(*(v.target if isinstance(v, Partial) else (v,) for v in values))
+
+
+NDARRAY: Values = frozenset({Scalar("ndarray")})
 UNKNOWNS: Values = frozenset({UNKNOWN})
 CROWD = Unknown(crowd=True)
 TYPE: Values = frozenset({UNKNOWN, Scalar("type")})  # the class of something

@@ -35,6 +35,7 @@ ROW_KEYS = frozenset(
         "refuse",
         "isinstance",
         "attributes",
+        "kept",
         "weights",
         "needs",
         "ignore",
@@ -340,7 +341,7 @@ def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> 
         except RowError as error:
             error.row = row
             raise
-        for key in ("helper", "isinstance", "attributes", "weights", "needs", "ignore", "concrete"):
+        for key in ("helper", "isinstance", "attributes", "weights", "kept", "needs", "ignore", "concrete"):
             if row.data.get(key) is not None:
                 merged.setdefault(key, row.data[key])
     if not forms and not merged:
@@ -358,6 +359,8 @@ def pack_write(sources: Sources, spoke: Spoke, rows: list[Row], hub: HubRow) -> 
         for need in packed["needs"]:
             if need not in NEEDS:
                 raise RowError(f"unknown need {need!r}; known: {', '.join(sorted(NEEDS))}", "needs")
+    if merged.get("kept"):
+        packed["kept"] = _texts(merged, "kept")
     if merged.get("ignore"):
         packed["ignore"] = _texts(merged, "ignore")
     if merged.get("concrete"):

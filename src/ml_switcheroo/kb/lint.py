@@ -41,6 +41,7 @@ FRAMEWORK_KEYS = frozenset(
         "tensor",
         "forward",
         "inplace_suffix",
+        "number_index",
         "areas",
         "areas_of_claimed_classes",
         "argument_aliases",

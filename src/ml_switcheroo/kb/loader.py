@@ -261,6 +261,7 @@ def _write_row(op: str, packed: dict[str, Any]) -> WriteRow:
         tuple(packed.get("needs", ())),
         tuple(packed.get("ignore", ())),
         packed.get("concrete", {}),
+        tuple(packed.get("kept", ())),
     )
 
 

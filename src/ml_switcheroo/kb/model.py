@@ -78,12 +78,14 @@ class WriteRow:
     forms: tuple[Form, ...] = ()
     helper: str | None = None  # layers: the class with the hub's constructor
     isinstance: str | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
+    # the source's name -> the target's, "=" and an expression, or None where the target's layer has nothing like it
+    attributes: dict[str, str | None] = field(default_factory=dict)
     weights: dict[str, object] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()  # hub parameters that no form writes because they cannot change the numbers
     # hub parameters whose values the target must see, so that the op cannot be traced -> when that is so (None: always)
     concrete: dict[str, str | None] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()  # attributes of layers that only the helper has, and no other form
 
 
 @dataclass(frozen=True, slots=True)

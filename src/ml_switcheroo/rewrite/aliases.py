@@ -247,9 +247,11 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
     """
     write = events[index]
     if isinstance(write.node, cst.AugAssign) and not isinstance(write.node.target, cst.Subscript):
-        return _names_variable(function, events, index, context)
+        return _names_variable(function, events, index, context) or _shares_state(events, index)
     if context.effects.handed.is_variable(function, write.name) or _held_at(function, events, index, context):
         return False
+    if _shares_state(events, index):
+        return True
     name = next((part for part in walk(write.node) if isinstance(part, cst.Name) and part.value == write.name), None)
     values = context.facts(name) if name is not None else NOTHING
     if any(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values):
@@ -269,6 +271,15 @@ def _names_variable(function: FunctionInfo, events: list[Event], index: int, con
             known = all(isinstance(v, Tensor) and v.role in ("parameter", "buffer") for v in values)
             return isinstance(part.value, cst.Attribute) and known
     return False
+
+
+def _shares_state(events: list[Event], index: int) -> bool:
+    """Is what is changed a view of a variable that its module keeps: `w = self.weight.data.view(n, -1)`?"""
+    states = frozenset[str]().union(*(event.states for event in events))
+    return any(
+        other in states and _is_kept(events, index, other)
+        for other in aliases_at(events, index).get(events[index].name, ())
+    )
 
 
 def held_at(function: FunctionInfo, node: cst.CSTNode, name: str, context: Context) -> cst.Assign | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.nodes import alternatives
+from ..analysis.nodes import alternatives, children
 from ..analysis.project import dotted
 from ..analysis.values import NOTHING, UNKNOWN, Api, Container, Layer, Partial, Values
 
@@ -30,7 +30,8 @@ def types_of_test(call: cst.Call, values: Values) -> cst.BaseExpression | None:
 class AskedTypes:
     """Made once after the analysis, read-only afterwards.
 
-    `layers` are the operations whose layers must stay objects, `types` the framework's names that stand for types
+    `layers` are the operations whose layers must stay objects, `kept` those of which some code reads what only layers
+    with the source's arguments keep (`embed.padding_idx`), `types` the framework's names that stand for types
     wherever they are written, and `doubtful` those that reach tests by a variable, but stand for what makes the layer.
     """
 
@@ -38,6 +39,7 @@ class AskedTypes:
         self.engine = engine
         self.tests = self._tests()
         self.layers = self._layers()
+        self.kept = self._kept()
         given = {name for _, types in self.tests for name in self.given(types)}
         self.doubtful = (self._made(given) | self._elsewhere(given)) if given else set()
         self.types = given - self.doubtful
@@ -85,6 +87,17 @@ class AskedTypes:
         found = {v.op for subject, _ in self.tests for v in self._facts(subject) if isinstance(v, Layer)}
         return found.union(*(self.ops(types) for _, types in self.tests))
 
+    def _kept(self) -> set[str]:
+        """The operations of whose layers something is read that the target's native ones do not keep."""
+        found: set[str] = set()
+        for node in self.engine.facts:
+            if isinstance(node, cst.Attribute):
+                for value in self._facts(node.value):
+                    row = self.engine.kb.write(value.op) if isinstance(value, Layer) else None
+                    if row is not None and node.attr.value in row.kept:
+                        found.add(row.op)
+        return found
+
     def _made(self, names: set[str]) -> set[str]:
         """Which of these classes are called by another name, or handed to something that may call them."""
         found: set[str] = set()
@@ -131,8 +144,8 @@ def _named(module: ModuleInfo, engine: Engine, names: set[str], asked: set[cst.C
             if node not in asked:
                 found |= {v.name for v in values if isinstance(v, Api) and v.name in names and _spells(node, v)}
             continue
-        children = node.children
+        parts = children(node)
         if isinstance(node, cst.Call):
-            children = [child for child in children if child is not node.func]
-        rest.extend(children)
+            parts = [part for part in parts if part is not node.func]
+        rest += parts
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.model import modules_of
-from ..analysis.values import Instance, Layer, Tensor, Value, Values
+from ..analysis.values import NDARRAY, Instance, Layer, Tensor, Value, Values
 from ..convert.precedence import OBJECT, bare, fit
 from ..convert.template import is_whole
 from .fused import attribute
@@ -85,6 +85,9 @@ class AttributeStores(Places):
                 "a plain object that holds modules is no part of the model in the target: it would keep the old ones",
                 "make its class a module, or look the modules up in a method",
             )
+        if values == NDARRAY and self.style.host_array and any(target.attr.value in i.cls.constants for i in instances):
+            wrapper = cst.Name(self.context.helper_name(self.style.host_array))
+            return updated.with_changes(value=cst.Call(wrapper, [cst.Arg(bare(value))]))
         nested = bool(values) and all(map(nests_modules, values))
         arrays = bool(instances) and (nested or (any(map(holds_arrays, values)) and not any(map(is_setting, values))))
         if self.style.data is not None and (arrays or original.value in self.effects.placeholders):
@@ -109,6 +112,22 @@ class AttributeStores(Places):
                 place = self.style_expression(self.style.variable_write, x=new)
                 return updated.with_changes(targets=[as_target(place)])
         return updated
+
+    def check_registered(self, original: cst.Assign | cst.AnnAssign) -> None:
+        """`self.convs = [conv1, conv2]`, which the target would register under this name, and the source does not."""
+        refused = self.effects.unregistered.refused.get(original)
+        if refused is None or self.style.module_list is None:
+            return
+        name, others = refused
+        under = (
+            f", and the source registers them as {', '.join(filter(None, others)) or 'other names'}" if others else ""
+        )
+        self.context.report(
+            original,
+            "SW5006",
+            f"the target would register the modules in this list as `{name}`, which the source does not do{under}",
+            "make it an nn.ModuleList, or keep it in a variable of the constructor",
+        )
 
     def _keeps_modules(self, value: Value) -> bool:
         """An object of a class of one's own, no module, with modules or their variables in its attributes."""

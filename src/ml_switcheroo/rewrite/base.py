@@ -15,10 +15,12 @@ from .context import Context, Finding, fill_style
 from .traced import Traced
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
-    from ..analysis.model import ClassInfo, FunctionInfo
+    from ..analysis.model import ClassInfo, FunctionInfo, ModuleInfo
     from ..analysis.values import Value, Values
+    from ..convert.base import OpCall
     from ..kb.model import ReadRow
     from .choices import Choice
     from .steps import Step, StepFinder
@@ -31,7 +33,7 @@ class Registration:
     name: cst.BaseExpression
     value: cst.BaseExpression
     original: cst.BaseExpression  # the value as it was written
-    persistent: bool
+    persistent: bool | cst.BaseExpression  # an expression where it is decided at run time
     values: Values
 
 
@@ -110,6 +112,7 @@ class Walk(cst.CSTTransformer):
         self.marks: list[int] = []  # number of findings when each enclosing statement was entered
         self.dropped: set[cst.CSTNode] = set()  # statements that go away
         self.reads_gradients: bool | None = None  # does anything in the file use gradients?
+        self.attributes_read: dict[ModuleInfo, Counter[str]] = {}  # how often a file uses them (left_out.py)
         self.chained: set[cst.CSTNode] = set()  # `elif` parts
         self.ends: dict[cst.CSTNode, cst.If] = {}  # a return that always comes -> the `if` in which it stood
         self.recording: list[str | None] = [None]  # of gradients, in each enclosing block (recording.py)
@@ -241,6 +244,11 @@ class Walk(cst.CSTTransformer):
 
     def arg(self, node: cst.BaseExpression, original: cst.BaseExpression) -> CallArg:
         return CallArg(node, original, self.context.facts(original))
+
+    @property
+    def writes_through(self) -> bool:
+        """Can arrays of the target be written to?"""
+        return bool(self.style.whole)
 
     def facts(self, node: cst.CSTNode) -> Values:
         return self.context.facts(node)
@@ -399,6 +407,26 @@ class Walk(cst.CSTTransformer):
         raise NotImplementedError
 
     def without_no_types(self, call: cst.Call, values: Values) -> cst.Call:
+        raise NotImplementedError
+
+    def kept_in_memory(
+        self, original: cst.Call, root: cst.BaseExpression, place: cst.BaseExpression, value: cst.BaseExpression
+    ) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def of_base(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression | None:
+        raise NotImplementedError
+
+    def check_axes(self, original: cst.BaseExpression, call: OpCall) -> None:
+        raise NotImplementedError
+
+    def with_variable_types(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.Call:
+        raise NotImplementedError
+
+    def tensor_test(self, call: cst.Call) -> cst.BaseExpression | None:
+        raise NotImplementedError
+
+    def tensor_tested(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression | None:
         raise NotImplementedError
 
     def is_of_no_type(self, call: cst.Call, values: Values) -> bool:

@@ -11,6 +11,7 @@ import libcst as cst
 
 from ..analysis.nodes import walk
 from ..analysis.values import (
+    NDARRAY,
     NOTHING,
     Api,
     ClassRef,
@@ -35,6 +36,7 @@ from .procedures import procedures
 from .reach import reached
 from .scratch import scratch_buffers
 from .settings import Settings
+from .unregistered import unregistered_lists
 
 if TYPE_CHECKING:
     from ..analysis.engine import Engine
@@ -89,6 +91,7 @@ class Effects:
         self.returned: dict[FunctionInfo, tuple[frozenset[str], frozenset[str]]] = {}
         self.choices: dict[FunctionInfo, list[Choice]] | None = None
         self.asked_types = AskedTypes(engine)
+        self.unregistered = unregistered_lists(engine)
 
     def _factories(self) -> None:
         """Unknown callables whose results end up where only modules can be."""
@@ -367,14 +370,14 @@ class Effects:
         return None
 
     def _constants(self) -> None:
-        """Arrays that only a constructor stores, and that are neither parameters nor buffers."""
+        """Arrays that only a constructor stores, and that are neither parameters nor buffers; NumPy's, too."""
         for cls in self.engine.classes.values():
             if cls.is_module:
                 for name, cell in cls.attributes.items():
                     plain = bool(cell.values) and all(
                         isinstance(v, Tensor) and v.role == "value" and not v.weak for v in cell.values
                     )
-                    if plain and cls.writers.get(name) == {"__init__"}:
+                    if (plain or cell.values == NDARRAY) and cls.writers.get(name) == {"__init__"}:
                         cls.constants.add(name)
 
     # ---- containers --------------------------------------------------------------------------------------------------

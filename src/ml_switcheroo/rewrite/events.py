@@ -9,7 +9,7 @@ import libcst as cst
 
 from ..analysis.nodes import children, walk
 from ..analysis.project import dotted
-from ..analysis.values import UNKNOWNS, Api, ClassRef, Const, Container, Layer, Scalar, Tensor, Unknown
+from ..analysis.values import UNKNOWNS, Api, ClassRef, Const, Container, Layer, Scalar, Tensor, Unknown, unbound
 from .in_place_calls import before_comma, pure_name, without_data
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def initialises(node: cst.BaseExpression, context: Context) -> TypeGuard[cst.Cal
     """`nn.init.normal_(w)`: is this a call of a function that gives its first argument new values?"""
     if not isinstance(node, cst.Call) or not node.args or node.args[0].keyword is not None:
         return False
-    ops = [row.op for v in context.facts(node.func) if isinstance(v, Api) for row in context.kb.read(v.name)]
+    called = unbound(context.facts(node.func))
+    ops = [row.op for v in called if isinstance(v, Api) for row in context.kb.read(v.name)]
     hubs = [hub for op in ops if (hub := context.kb.hub(op)) is not None]
     return any(hub.kind == "function" and "mutates" in hub.effects for hub in hubs)
 
@@ -215,10 +216,11 @@ class Reader:
             self.path, self.loops = around, outer
         elif isinstance(node, cst.If):
             self.header(node.test)
-            outside = self.tests
+            outside, begin = self.tests, len(self.events)
             self.tests = (*outside, (node.test, True))
             self.branch(node.body)
             self.tests = (*outside, (node.test, False))
+            middle = len(self.events)
             if isinstance(node.orelse, cst.If):
                 self.path, around = (*self.path, node.orelse), self.path
                 self.compound(node.orelse)
@@ -226,6 +228,7 @@ class Reader:
             elif node.orelse is not None:
                 self.branch(node.orelse.body)
             self.tests = outside
+            self._join(node, begin, middle)
         elif isinstance(node, cst.Try):
             self.branch(node.body)
             for part in (*node.handlers, node.orelse, node.finalbody):
@@ -235,6 +238,18 @@ class Reader:
             self.header(node.subject)
             for case in node.cases:
                 self.branch(case.body)
+
+    def _join(self, node: cst.If, begin: int, middle: int) -> None:
+        """After a choice whose branches all bind a name, it has one of the values that these gave it."""
+        depth = len(self.path) + 1
+        sides: list[dict[str, Event]] = [{}, {}]
+        for number, events in enumerate((self.events[begin:middle], self.events[middle:])):
+            for event in events:
+                if event.kind == "bind" and len(event.path) == depth:
+                    sides[number][event.name] = event
+        for name in sorted(sides[0].keys() & sides[1].keys()):
+            one, other = sides[0][name], sides[1][name]
+            self.add("bind", name, node, one.sources | other.sources, perhaps=one.perhaps | other.perhaps)
 
     def turn(self, node: cst.For) -> None:
         """Binds the names of a loop; keys and counts share no memory with anything."""
@@ -616,7 +631,12 @@ def aliases_at(events: list[Event], index: int, *, perhaps: bool = False) -> dic
         for source in (event.sources | event.perhaps if perhaps else event.sources) - {name}:
             group |= {source} | shared.get(source, set())
         group.discard(name)
-        always = event.path == events[index].path[: len(event.path)]  # in a branch, if any, that the write is in, too
+        path = events[index].path
+        if not perhaps:  # a loop has a turn
+            turns = {loop.body for loop in event.loops if isinstance(loop, cst.For)}
+            always = all(place in path or place in turns for place in event.path)
+        else:
+            always = event.path == path[: len(event.path)]  # in a branch, if any, that the write is in, too
         if event.kind == "bind" and always and name not in event.sources:
             for others in shared.values():
                 others.discard(name)

@@ -51,11 +51,6 @@ class InMemory(Walk):
                 return None
         return node.func.value
 
-    @property
-    def writes_through(self) -> bool:
-        """Can arrays of the target be written to?"""
-        return bool(self.style.whole)
-
     def in_a_copy(self, node: cst.BaseExpression) -> bool:
         """Would a write into this array go into a copy, where the source has a view: `x[0]`, `x.view(-1)`, `x.T`?"""
         if not self.style.copies or isinstance(node, cst.Name):

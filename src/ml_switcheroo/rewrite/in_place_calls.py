@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Api, Const, Layer, Tensor
+from ..analysis.values import Api, Const, Layer, Tensor, unbound
 
 if TYPE_CHECKING:
     from .base import Walk
@@ -67,7 +67,7 @@ def changed_argument(walk: Walk, call: cst.Call) -> cst.BaseExpression | None:
         isinstance(v, Tensor) and v.role != "value" for v in values
     ):
         return None
-    callees = walk.facts(call.func)
+    callees = unbound(walk.facts(call.func))
     if callees and all(_works_in_place(walk, callee, call) for callee in callees):
         return argument
     return None

@@ -10,10 +10,11 @@ from ..analysis.nodes import walk
 from ..analysis.values import Const, Container, Scalar, Tensor, Unknown
 from ..convert.precedence import bare
 from .in_memory import InMemory
+from .listed import Listed
 from .masks import along, mask_axis, masks
 
 
-class Indexing(InMemory):
+class Indexing(InMemory, Listed):
     """Subscripts of arrays as the target has them."""
 
     @cached_property
@@ -29,10 +30,84 @@ class Indexing(InMemory):
 
     def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
         """`x[mask]` and `x[places]` where the target's arrays cannot be read by masks or by arrays."""
+        self.check_index(original_node)
+        selected = self._numbers_first(original_node, updated_node)
+        if selected is not None:
+            return selected
         if not self.holds_array(original_node.value):
             return updated_node
-        updated_node = self._without_list(original_node, updated_node)
+        updated_node = self._without_ranges(original_node, self._without_list(original_node, updated_node))
         return updated_node if original_node in self.targets else self.read_item(original_node, updated_node)
+
+    def _without_ranges(self, original: cst.Subscript, updated: cst.Subscript) -> cst.Subscript:
+        """`x[range(2), 0]` where a range is no index."""
+        if not self.style.index_list:
+            return updated
+        elements = list(updated.slice)
+        for place, (old, new) in enumerate(zip(original.slice, updated.slice, strict=True)):
+            if isinstance(old.slice, cst.Index) and isinstance(new.slice, cst.Index):
+                if self.facts(old.slice.value) == {Scalar("range")}:
+                    array = self.style_expression(self.style.index_list, x=bare(new.slice.value))
+                    elements[place] = new.with_changes(slice=new.slice.with_changes(value=array))
+                    self.context.changed = True
+        return updated.with_changes(slice=elements)
+
+    def _numbers_first(self, original: cst.Subscript, updated: cst.Subscript) -> cst.BaseExpression | None:
+        """`x[0, :, places]` as `x[0][:, places]`, where the target would take the number for an array of places.
+
+        It would then put the axis of the places first, since a slice stands between the two.
+        """
+        if self.kb.source_framework.get("number_index") != "selects" or len(original.slice) < 3:
+            return None
+        if self.kb.target_framework.get("number_index") == "selects":
+            return None
+        if Scalar("ndarray") in self.facts(original.value):
+            return None
+        kinds = [self._index_kind(element.slice) for element in original.slice]
+        picks = [place for place, kind in enumerate(kinds) if kind in ("number", "array")]
+        if "unknown" in kinds or "number" not in kinds or "array" not in kinds:
+            return None
+        rest = [kind for kind in kinds if kind != "number"]
+        first = rest.index("array")
+        together = "other" not in rest[first : len(rest) - rest[::-1].index("array")]
+        apart = any(kinds[place] == "other" for place in range(picks[0], picks[-1]))
+        if not (apart and together and "other" in rest[:first]):
+            return None
+        if original in self.targets:
+            self.context.report(
+                original,
+                "SW4003",
+                "this writes where a number and an array of places stand on two sides of a slice: the value has its "
+                "axes in another order in the target",
+                "write it in two steps: y = x[0]; y[:, places] = value; x[0] = y",
+            )
+            return updated
+        last = max(place for place, kind in enumerate(kinds) if kind == "number")
+        every = cst.Slice(None, None)
+        none = [isinstance(e.slice, cst.Index) and _is_none(e.slice.value) for e in original.slice]
+        numbers = [
+            e.with_changes(slice=e.slice if kind == "number" or _is_ellipsis(e.slice) else every)
+            for e, kind, new in zip(updated.slice, kinds, none, strict=True)
+            if not new
+        ][: last + 1 - sum(none[: last + 1])]
+        others = [e for e, kind in zip(updated.slice, kinds, strict=True) if kind != "number"]
+        self.context.changed = True
+        inner = updated.with_changes(slice=_separated(numbers), lpar=[], rpar=[])
+        return updated.with_changes(value=inner, slice=_separated(others))
+
+    def _index_kind(self, index: cst.BaseSlice) -> str:
+        """number | array | other (a slice, None, ...) | unknown"""
+        if not isinstance(index, cst.Index) or _is_ellipsis(index) or _is_none(index.value):
+            return "other"
+        values = self.facts(index.value)
+        if isinstance(index.value, cst.List) or (values and all(isinstance(v, Tensor) for v in values)):
+            return "array"
+        if values and all(v == Scalar("range") or v == Scalar("ndarray") for v in values):
+            return "array"
+        numbers = all(
+            (isinstance(v, Const) and type(v.value) is int) or v in (Scalar("int"), Scalar("number")) for v in values
+        )
+        return "number" if values and numbers else "unknown"
 
     def _without_list(self, original: cst.Subscript, updated: cst.Subscript) -> cst.Subscript:
         """`x[[0, 1]]` where a list alone is no index."""
@@ -120,3 +195,19 @@ class Indexing(InMemory):
             return cst.Call(cst.Name(self.context.helper_name(method)), [cst.Arg(arg) for arg in args])
         view = cst.Subscript(cst.Attribute(base, cst.Name(self.style.index_view)), part.slice)
         return cst.Call(cst.Attribute(view, cst.Name(method)), [cst.Arg(bare(value))])
+
+
+def _is_ellipsis(index: cst.BaseSlice) -> bool:
+    return isinstance(index, cst.Index) and isinstance(index.value, cst.Ellipsis)
+
+
+def _is_none(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"
+
+
+def _separated(elements: list[cst.SubscriptElement]) -> list[cst.SubscriptElement]:
+    comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    last = len(elements) - 1
+    return [
+        e.with_changes(comma=cst.MaybeSentinel.DEFAULT if place == last else comma) for place, e in enumerate(elements)
+    ]

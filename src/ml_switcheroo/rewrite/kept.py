@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..kb.loader import KnowledgeBase
     from ..kb.model import HubOp
 
-GROWN = frozenset({"update", "append", "setdefault"})  # methods of dictionaries and lists that only keep what they get
-
 SHAPING = frozenset({"dim", "axis", "keepdim", "keepdims", "reduction"})  # arguments that may keep axes
 
 
@@ -39,8 +37,10 @@ def kept_values(statement: cst.CSTNode) -> Iterator[cst.BaseExpression]:
 
 
 def _keeps(callee: cst.BaseExpression) -> bool:
-    name = callee.attr.value if isinstance(callee, cst.Attribute) else ""
-    return name in GROWN or (isinstance(callee, cst.Name) and callee.value == "dict")
+    """`dict(...)` and `stats.update(...)`"""
+    if isinstance(callee, cst.Attribute):
+        return callee.attr.value == "update"
+    return isinstance(callee, cst.Name) and callee.value == "dict"
 
 
 def _is_named_place(target: cst.AssignTarget) -> bool:

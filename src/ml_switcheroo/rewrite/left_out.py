@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
@@ -11,6 +12,9 @@ from ..analysis.values import Instance, Tensor
 from .base import Walk
 from .placeholders import holds_modules
 
+if TYPE_CHECKING:
+    from ..analysis.model import ModuleInfo
+
 # What uses the gradients of a backward pass, or may do so: by these attributes, and by these names anywhere.
 GRADIENT_ATTRIBUTES = frozenset({"grad", "step", "zero_grad"})
 GRADIENT_USERS = frozenset({"clip_grad_norm_", "clip_grad_value_", "Optimizer", "optim"})
@@ -18,8 +22,6 @@ GRADIENT_USERS = frozenset({"clip_grad_norm_", "clip_grad_value_", "Optimizer", 
 
 class LeftOut(Walk):
     """Tells which statements have no effect there."""
-
-    _attributes_read: Counter[str] | None = None
 
     def is_unkept(self, node: cst.Assign | cst.AugAssign | cst.Expr) -> bool:
         """Does a statement only give a new value to a tensor that the target does not keep, such as a count?"""
@@ -57,13 +59,15 @@ class LeftOut(Walk):
             map(holds_modules, (v for i in instances for v in i.cls.attribute(place.attr.value)))
         ):
             return False
-        return not self._is_read(place.attr.value)
+        family = {cls for i in instances for cls in (*i.cls.mro(), *i.cls.descendants())}
+        return not any(self._is_used(place.attr.value, file) for file in {cls.module for cls in family})
 
-    def _is_read(self, attr: str) -> bool:
-        """Does anything in this file use an attribute but to make a list or to append to it?"""
-        if self._attributes_read is None:
-            found: Counter[str] = Counter()
-            for part in walk(self.context.module.tree):
+    def _is_used(self, attr: str, file: ModuleInfo) -> bool:
+        """Does anything in a file use an attribute but to make a list or to append to it?"""
+        found = self.attributes_read.get(file)
+        if found is None:
+            found = self.attributes_read[file] = Counter()
+            for part in walk(file.tree):
                 if isinstance(part, cst.Attribute):
                     found[part.attr.value] += 1
                 elif isinstance(part, cst.SimpleString):
@@ -75,8 +79,7 @@ class LeftOut(Walk):
                     if isinstance(func, cst.Attribute) and func.attr.value == "append":
                         if isinstance(func.value, cst.Attribute):
                             found[func.value.attr.value] -= 1
-            self._attributes_read = found
-        return self._attributes_read[attr] > 0
+        return found[attr] > 0
 
     def is_alias_of_framework(self, node: cst.Assign) -> bool:
         """`F = torch.nn.functional`: the alias goes with the import."""

@@ -8,6 +8,7 @@ import libcst as cst
 
 from ..analysis.model import modules_of
 from ..analysis.values import (
+    NDARRAY,
     ClassRef,
     Const,
     FunctionRef,
@@ -39,6 +40,13 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
         if original_node in self.callees:
             return updated_node
+        lists = self.effects.unregistered
+        if original_node in lists.variables and self.style.module_list is not None:
+            self.context.changed = True
+            return cst.Name(lists.variables[original_node])
+        if original_node in lists.attributes and self.style.module_list is not None:
+            self.context.changed = True
+            return updated_node.with_changes(attr=cst.Name(lists.attributes[original_node]))
         values = self.engine.facts.get(original_node)
         owners = self.facts(original_node.value)
         if values is not None and self.is_direct(original_node):
@@ -176,6 +184,9 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
         stored = frozenset(v for owner in owners if isinstance(owner, Instance) for v in self._stored(owner, attr))
         if not stored and layers and original not in self.safe_stores:
             return self.layer_attribute(original, updated, frozenset(Layer(op) for op in layers), attr)
+        if stored == NDARRAY and self.style.host_array and original not in self.safe_stores:
+            constant = self._is_constant(owners, attr)
+            return self.style_expression(self.style.variable_read, x=updated) if constant else updated
         if original in self.plain or original in self.peeked or original in self.safe_stores:
             return updated
         roles = {v.role for v in stored if isinstance(v, Tensor)}
@@ -257,8 +268,7 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
                 w.attributes[attr] for op in ops if (w := self.kb.write(op)) is not None and attr in w.attributes
             }
             if len(renamed) == 1:
-                self.context.use()
-                return updated.with_changes(attr=cst.Name(next(iter(renamed))))
+                return self._under_other_name(original, updated, renamed.pop())
             unknown = not ops and attr in ("weight",)
             return self._weight_of(original, updated) if unknown else updated
         paths = {path for path, _ in found}
@@ -297,6 +307,19 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
             return node
         node = self.style_expression(self.style.variable_read, x=node)
         return node if straight else self.reordered(node, permutation)
+
+    def _under_other_name(
+        self, original: cst.Attribute, updated: cst.Attribute, name: str | None
+    ) -> cst.BaseExpression:
+        """An attribute that the target's layer has by another name, as a constant, or not at all."""
+        if name is None:
+            hint = "keep it in an attribute of your own when the layer is built"
+            self.context.report(original, "SW2003", f"the target's layer has no attribute {original.attr.value}", hint)
+            return updated
+        self.context.use()
+        if name.startswith("=") and original not in self.safe_stores:
+            return self.fitted(original, cst.parse_expression(name[1:]))
+        return updated if name.startswith("=") else updated.with_changes(attr=cst.Name(name))
 
     def reordered(self, node: cst.BaseExpression, axes: tuple[int, ...]) -> cst.BaseExpression:
         """The array with its axes in another order."""

@@ -48,7 +48,7 @@ class NamedReads(Walk):
         layers = {v.op for v in owners if isinstance(v, Layer)}
         rows = [self.kb.write(op) for op in (layers if layers and "Module" not in layers else self.kb.ops())]
         known = [{**row.attributes, **row.weights} for row in rows if row is not None]
-        return sorted(texts & {name for places in known for name, place in places.items() if place != name})
+        return sorted(texts & {name for places in known for name, place in places.items() if place not in (None, name)})
 
     # ---- hasattr -----------------------------------------------------------------------------------------------------
 
@@ -83,6 +83,8 @@ class NamedReads(Walk):
             row = self.kb.write(op)
             rule = row.weights.get(name) if row is not None else None
             other = row.attributes.get(name, name) if row is not None else name
+            if other is None or other.startswith("="):
+                return None  # which the target's layer has not under any name
             path = rule.partition(" ")[0] if isinstance(rule, str) else other
             names.add(path.partition(".")[0] or name)
         return names

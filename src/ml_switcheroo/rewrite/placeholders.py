@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..analysis.engine import Engine
-    from ..analysis.model import ClassInfo, FunctionInfo
+    from ..analysis.model import ClassInfo, FunctionInfo, Site
 
 _MAKES = re.compile(r"(\w+\.)*[A-Z]\w*\(")  # the construction of an object
 
@@ -120,12 +120,14 @@ def is_data(value: Value) -> bool:
     if value == Scalar("optimizer"):
         return True
     modules = isinstance(value, Container) and value.site.kind in MODULE_CONTAINERS
-    return modules or holds_modules(value) or holds_arrays(value) or isinstance(value, Tensor) or _is_module(value)
+    return modules or holds_modules(value) or holds_arrays(value) or isinstance(value, Tensor) or is_module(value)
 
 
 def holds_modules(value: Value) -> bool:
     """A plain list or tuple with modules or variables in it."""
-    return isinstance(value, Container) and value.site.kind in ("list", "tuple") and any(map(_is_module, _parts(value)))
+    return (
+        isinstance(value, Container) and value.site.kind in ("list", "tuple") and any(map(is_module, parts_of(value)))
+    )
 
 
 def nests_modules(value: Value) -> bool:
@@ -136,9 +138,9 @@ def nests_modules(value: Value) -> bool:
         if isinstance(part, Container) and part.site.kind in ("list", "tuple", "dict") and part.site not in seen:
             seen.add(part.site)
             nested = part is not value or part.site.kind == "dict"
-            if nested and any(map(_is_module, _parts(part))):
+            if nested and any(map(is_module, parts_of(part))):
                 return True
-            waiting += _parts(part)
+            waiting += parts_of(part)
     return False
 
 
@@ -147,18 +149,25 @@ def holds_arrays(value: Value, depth: int = 3) -> bool:
 
     It may stand in a container inside: `(reads, states)`, two lists of arrays.
     """
+    return _holds_arrays(value, depth, {})
+
+
+def _holds_arrays(value: Value, depth: int, known: dict[tuple[Site, int], bool]) -> bool:
     if not isinstance(value, Container) or value.site.kind not in ("list", "tuple", "dict") or not depth:
         return False
+    key = (value.site, depth)
+    if key not in known:  # large programs have many containers within containers
 
-    def is_array(part: Value) -> bool:
-        plain = part == Scalar("ndarray") or (isinstance(part, Tensor) and part.role == "value")
-        return plain or holds_arrays(part, depth - 1)
+        def is_array(part: Value) -> bool:
+            plain = part == Scalar("ndarray") or (isinstance(part, Tensor) and part.role == "value")
+            return plain or _holds_arrays(part, depth - 1, known)
 
-    found = any(
-        any(map(is_array, part)) and not any(is_setting(v) and v != Scalar("ndarray") for v in part)
-        for part in _cells(value)
-    )
-    return found and not any(map(_is_module, _parts(value)))
+        found = any(
+            any(map(is_array, part)) and not any(is_setting(v) and v != Scalar("ndarray") for v in part)
+            for part in _cells(value)
+        )
+        known[key] = found and not any(map(is_module, parts_of(value)))
+    return known[key]
 
 
 def is_setting(value: Value) -> bool:
@@ -166,7 +175,8 @@ def is_setting(value: Value) -> bool:
     return isinstance(value, (Scalar, Text)) or (isinstance(value, Const) and value.value is not None)
 
 
-def _parts(value: Container) -> Iterator[Value]:
+def parts_of(value: Container) -> Iterator[Value]:
+    """Everything that a container may hold."""
     for cell in (value.site.elements, *value.site.named.values(), *value.site.patterns.values()):
         yield from cell.values
 
@@ -180,7 +190,8 @@ def _cells(value: Container) -> Iterator[Values]:
     yield from (cell.values for cell in cells)
 
 
-def _is_module(value: Value) -> bool:
+def is_module(value: Value) -> bool:
+    """A module or a variable of one, or a container of the framework."""
     return (
         isinstance(value, Layer)
         or (isinstance(value, Instance) and value.cls.is_module)
@@ -263,7 +274,7 @@ def _follows(later: _Store, first: _Store) -> bool:
 def _is_constant(engine: Engine, store: _Store) -> bool:
     values = engine.facts.get(store.value, NOTHING)
     if isinstance(store.value, (cst.List, cst.Dict)) and not store.value.elements:  # to which nothing is added
-        return all(isinstance(v, Container) and not any(_parts(v)) for v in values)
+        return all(isinstance(v, Container) and not any(parts_of(v)) for v in values)
     return bool(values) and all(isinstance(value, Const) for value in values)
 
 

@@ -18,6 +18,7 @@ from ..analysis.values import (
     Partial,
     Value,
     Values,
+    unbound,
 )
 from ..convert.layout import followed, quiet
 from ..convert.precedence import bare
@@ -38,7 +39,7 @@ class ProjectCalls(Walk):
         if api is not None and not self.is_direct(original.func) and not self.effects.value_takes_stream(Api(api)):
             if self._is_local(original.func) and self._is_function(api):
                 return self.api_call(original, updated, api)  # a variable that holds this one function of the framework
-        functions = [v for v in values if isinstance(v, Api) and self._is_function(v.name)]
+        functions = [v for v in unbound(values) if isinstance(v, Api) and self._is_function(v.name)]
         alike = all(self._keeps_arguments(v.name) for v in functions)
         rows = [self._write_row(v.name) for v in functions]
         if functions and alike and any("rngs" in row.needs for row in rows if row is not None):
@@ -66,7 +67,7 @@ class ProjectCalls(Walk):
             self.forget_part(original)
             self.context.changed = True
             return cst.Name("False")
-        updated = self.without_no_types(updated, values)
+        updated = self.without_no_types(self.with_variable_types(original, updated, values), values)
         named = self.read_by_name(original, updated, values)
         if named is not None:
             return named

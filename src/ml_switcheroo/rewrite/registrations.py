@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
-from ..analysis.values import Api, Const, FunctionRef, Instance
-from ..convert.precedence import ANYTHING, BIT_OR, bare, fit, slot
-from .base import Walk
+from ..analysis.values import Api, Const, FunctionRef, Instance, Values
+from ..convert.precedence import ANYTHING, BIT_OR, OBJECT, OR, bare, fit, slot
+from .base import Registration
+from .op_calls import OpCalls
+
+if TYPE_CHECKING:
+    from ..convert.base import CallArg
 
 SPACE = cst.SimpleWhitespace(" ")
 
 
-class Registrations(Walk):
+class Registrations(OpCalls):
     """Statements in constructors that are calls in the source and assignments in the target."""
 
     def _registration(self, call: cst.Call, updated: cst.Expr) -> cst.BaseSmallStatement | cst.RemovalSentinel | None:
@@ -40,6 +46,35 @@ class Registrations(Walk):
             return cst.Assign([cst.AssignTarget(attribute)], fit(value, ANYTHING))
         return cst.Expr(set_attribute(owner, name, value))
 
+    def _registers(self, original: cst.Call, updated: cst.Call, api: str, owners: Values) -> bool:
+        """Takes a registration of a buffer, parameter or child apart; the statement around it becomes an assignment."""
+        op = self.kb.read(api)[0].op
+        if op not in ("register_buffer", "register_parameter", "add_module") or not any(
+            isinstance(v, Instance) for v in owners
+        ):
+            return False
+        order = [
+            "name",
+            {"register_buffer": "tensor", "register_parameter": "param", "add_module": "module"}[op],
+            "persistent",
+        ]
+        given: dict[str, CallArg] = {}
+        for index, argument in enumerate(self.arguments(original, updated)):
+            if argument.star:
+                return False
+            given[argument.keyword or order[min(index, 2)]] = argument
+        if order[0] not in given or order[1] not in given:
+            return False
+        name, value = given[order[0]], given[order[1]]
+        persistent = given.get("persistent")
+        keep: bool | cst.BaseExpression = True
+        if persistent is not None and persistent.values != frozenset({Const(True)}):
+            keep = False if persistent.values == frozenset({Const(False)}) else persistent.node
+        if op == "add_module" and any(isinstance(v, Instance) and v.cls.container for v in owners):
+            return True
+        self.registered[original] = Registration(name.node, value.node, value.original, keep, value.values)
+        return True
+
     def registration_call(self, call: cst.Call, op: str) -> cst.Call | None:
         """A registration inside of an expression (`register = lambda name, x: self.register_buffer(name, x)`)."""
         parts = self._registered_value(call, op)
@@ -56,11 +91,7 @@ class Registrations(Walk):
         owner = self.receivers[call]
         none = values == frozenset({Const(None)})
         if op == "register_buffer" and not none:
-            if persistent:
-                kind: str | None = "Buffer"
-            else:
-                scratch = not isinstance(name, cst.SimpleString) or name.evaluated_value in self.effects.scratch
-                kind = self.style.scratch if scratch else self.style.constant
+            kind = self._buffer_kind(name, persistent)
             if kind is not None:
                 value = self._unless_none(given.original, value, kind, optional=Const(None) in values)
         elif op == "register_parameter" and (shared := self.shared_weight(given.original, value)) is not None:
@@ -69,8 +100,23 @@ class Registrations(Walk):
             value = self.style_expression(self.style.data, x=bare(value))
         return owner, name, value
 
+    def _buffer_kind(
+        self, name: cst.BaseExpression, persistent: bool | cst.BaseExpression
+    ) -> cst.BaseExpression | None:
+        """What holds a buffer: what belongs to the checkpoint, and what does not."""
+        if persistent is True:
+            return self.target_text("Buffer")
+        if persistent is not False:
+            if self.style.scratch is None:
+                return self.target_text("Buffer")
+            test = fit(persistent, OR)
+            return cst.IfExp(test=test, body=self.target_text("Buffer"), orelse=self.target_text(self.style.scratch))
+        scratch = not isinstance(name, cst.SimpleString) or name.evaluated_value in self.effects.scratch
+        kind = self.style.scratch if scratch else self.style.constant
+        return self.target_text(kind) if kind is not None else None
+
     def _unless_none(
-        self, original: cst.BaseExpression, value: cst.BaseExpression, kind: str, *, optional: bool
+        self, original: cst.BaseExpression, value: cst.BaseExpression, kind: cst.BaseExpression, *, optional: bool
     ) -> cst.BaseExpression:
         """A variable for a value, None for None: `Buffer(x) if causal else None`."""
         if optional and isinstance(value, cst.IfExp) and (_is_none(value.body) or _is_none(value.orelse)):
@@ -79,7 +125,7 @@ class Registrations(Walk):
             may_lack = old is not None and Const(None) in self.facts(old)
             inner = self._unless_none(old or original, getattr(value, branch), kind, optional=may_lack)
             return value.with_changes(**{branch: fit(inner, slot(value, branch))}, lpar=[], rpar=[])
-        variable = cst.Call(self.target_text(kind), [cst.Arg(bare(value))])
+        variable = cst.Call(fit(kind.deep_clone(), OBJECT), [cst.Arg(bare(value))])
         if not optional:
             return variable
         test = cst.Comparison(fit(value.deep_clone(), BIT_OR), [cst.ComparisonTarget(cst.Is(), cst.Name("None"))])

@@ -264,7 +264,7 @@ class StatementEdits(Walk):
         self, original_node: cst.Try, updated_node: cst.Try
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         left = self._leave_compound(original_node, updated_node)
-        if original_node in self.engine.sure and isinstance(left, cst.Try):
+        if original_node in self.engine.succeeding and isinstance(left, cst.Try):
             return self._without_handlers(left)
         if original_node not in self.engine.replaced or not isinstance(left, cst.Try):
             return left

@@ -124,6 +124,9 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             return clipped
         if original_node.value in self.selected and isinstance(updated_node.value, cst.Subscript):
             return updated_node.with_changes(value=self._selected(original_node.value, updated_node.value))
+        if isinstance(updated_node.targets[0].target, cst.Name) and self._is_own_list(original_node.targets[0].target):
+            return updated_node
+        self.check_registered(original_node)
         single = len(original_node.targets) == 1
         stored = (self._store_one if single else self._store_each)(original_node, updated_node)
         if stored is None and not self.failed():
@@ -136,6 +139,10 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             if not isinstance(original_node.value, cst.Name):  # `device = x.device`
                 self.nothing.update(t.target.value for t in original_node.targets if isinstance(t.target, cst.Name))
         return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
+
+    def _is_own_list(self, target: cst.BaseExpression) -> bool:
+        """`self.convs = []`, which has become a variable (unregistered.py)."""
+        return target in self.effects.unregistered.variables
 
     def _store_each(
         self, original: cst.Assign, updated: cst.Assign

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from .calls import Calls
 from .dead import DeadBranches
 from .definitions import Definitions
 from .memos import MemoReads
@@ -15,7 +16,6 @@ from .references import References
 from .statements import StatementEdits
 from .stores import Stores
 from .training import Training
-from .usercalls import Calls
 
 if TYPE_CHECKING:
     from .context import Context

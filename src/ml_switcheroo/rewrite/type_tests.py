@@ -9,7 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from ..analysis.nodes import alternatives, class_test, type_test
-from ..analysis.values import Api, ClassRef, Container, Scalar, Unknown, Values
+from ..analysis.values import Api, ClassRef, Container, Scalar, Tensor, Unknown, Values
 from ..convert.precedence import bare
 from ..kb.types import NO_TYPE
 from .asked_types import types_of_test
@@ -63,6 +63,53 @@ class TypeTests(Walk):
         if not all(part and all(isinstance(v, Api) and self.kb.read(v.name) for v in part) for part in parts):
             return False
         return all((row := self.kb.write(op)) is not None and row.isinstance == NO_TYPE for op in self._ops(types))
+
+    def tensor_test(self, call: cst.Call) -> cst.BaseExpression | None:
+        """What `torch.is_tensor(self.bias)` asks about, where that may be a variable of the target."""
+        api = self.context.source_api(self.facts(call.func))
+        asks = api is not None and any(row.op == "is_tensor" for row in self.kb.read(api))
+        subject = call.args[0].value if asks and len(call.args) == 1 and not call.args[0].star else None
+        return subject if subject is not None and self._variable_types(subject) else None
+
+    def tensor_tested(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression | None:
+        """The same as a test of the type."""
+        subject = self.tensor_test(original)
+        if subject is None:
+            return None
+        kinds = [self.target_text(text) for text in self._variable_types(subject)]
+        types = kinds[0] if len(kinds) == 1 else cst.Tuple([cst.Element(kind) for kind in kinds])
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        argument = updated.args[0].with_changes(comma=comma, keyword=None, equal=cst.MaybeSentinel.DEFAULT)
+        return updated.with_changes(func=cst.Name("isinstance"), args=[argument, cst.Arg(types)])
+
+    def with_variable_types(self, original: cst.Call, updated: cst.Call, values: Values) -> cst.Call:
+        """`isinstance(self.bias, nnx.Variable)`: a tensor of the source may be a variable that holds an array."""
+        asked, types = types_of_test(original, values), types_of_test(updated, values)
+        if asked is None or types is None or not isinstance(original.func, cst.Name):
+            return updated
+        texts = self._variable_types(original.args[0].value)
+        before, after = alternatives(asked), alternatives(types)
+        if not texts or len(before) != len(after) or not any(map(self._is_tensor_type, before)):
+            return updated
+        found: list[cst.BaseExpression] = []
+        for old, new in zip(before, after, strict=True):
+            found += map(self.target_text, texts) if self._is_tensor_type(old) else [new]
+        new_types = found[0] if len(found) == 1 else cst.Tuple([cst.Element(part) for part in found])
+        self.context.changed = True
+        return updated.with_changes(args=[updated.args[0], updated.args[1].with_changes(value=new_types)])
+
+    def _is_tensor_type(self, types: cst.BaseExpression) -> bool:
+        return self.context.source_api(self.facts(types)) == self.engine.tensor_type
+
+    def _variable_types(self, subject: cst.BaseExpression) -> list[str]:
+        """Of what type a tensor of the source is in the target, where that may be one of variables."""
+        tensors = [v for v in self.facts(subject) if isinstance(v, Tensor)]
+        kept = [v for v in tensors if v.role in ("parameter", "buffer")]
+        if not kept or not self.style.variable_type:
+            return []
+        # Another name than that of an attribute may stand for its value.
+        known = isinstance(subject, cst.Attribute) and len(kept) == len(tensors)
+        return [self.style.variable_type, *([] if known else [str(self.kb.target_framework["tensor"])])]
 
     def without_no_types(self, call: cst.Call, values: Values) -> cst.Call:
         """`isinstance(m, (nnx.Linear, ()))` without the part that nothing is of."""

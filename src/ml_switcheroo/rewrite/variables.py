@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import NOTHING, Const, Instance, Layer, Tensor
+from ..analysis.values import NOTHING, Const, Instance, Layer, Tensor, unbound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +73,7 @@ class Variables:
 
     def called_hubs(self, call: cst.Call) -> list[HubOp]:
         """The ops that a call of the framework's functions may mean."""
-        names = [getattr(v, "name", "") for v in self.engine.facts.get(call.func, NOTHING)]
+        names = [getattr(v, "name", "") for v in unbound(self.engine.facts.get(call.func, NOTHING))]
         return [hub for name in names for row in self.kb.read(name) if (hub := self.kb.hub(row.op)) is not None]
 
     def fills(self, call: cst.Call) -> bool:

@@ -134,10 +134,11 @@ class Place:
     """Where an expression is written: what gives random keys there, and the plugins that may be called.
 
     `is_variable` tells whether a name stands for a variable in the source's order of axes, `is_array` whether it stands
-    for no variable at all.
+    for no variable at all, and `is_private` whether nobody else sees it if the array of a source expression is changed.
     """
 
     rngs: cst.BaseExpression | None = None
     plugins: Mapping[str, Callable[[KnowledgeBase, OpCall, Place], Emission | Misfit]] = field(default_factory=dict)
     is_variable: Callable[[str], bool] = lambda _: False
     is_array: Callable[[str], bool] = lambda _: False
+    is_private: Callable[[cst.BaseExpression], bool] = lambda _: False

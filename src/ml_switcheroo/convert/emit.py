@@ -41,14 +41,15 @@ def emit(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit:
         )
 
 
-def emit_helper_call(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit:
-    """The construction of a layer through its helper class, whose constructor is the source's."""
+def emit_helper_call(kb: KnowledgeBase, call: OpCall, place: Place, name: str = "") -> Emission | Misfit:
+    """The call through a helper (the op's own, or that of a name), whose signature is the source's."""
     row = kb.write(call.op.name)
-    if row is None or row.helper is None:
+    helper = name or (row.helper if row is not None else None)
+    if row is None or helper is None:
         return Misfit("SW2001", f"{call.row.api} has no helper class in the target's knowledge base", _HINTS["SW2001"])
     emitter = _Emitter(kb, call, place, row)
     try:
-        return emitter.finish(emitter.layer_helper(row.helper))
+        return emitter.finish(emitter.layer_helper(helper))
     except _NoRngsError:
         return Misfit(
             "SW4001", f"{call.row.api} needs random numbers, and there is no random stream here", _HINTS["SW4001"]

@@ -18,7 +18,7 @@ from .context import Finding
 from .events import Event, aliases_at, other_branch
 from .flow import Names, bound_names
 from .in_place_calls import without_data
-from .overwriting import choices, events_of
+from .overwriting import choices, events_of, reader_of
 
 # A write into what `module.state_dict()` gives: code, message and hint.
 WRITES_STATE = (
@@ -76,6 +76,23 @@ def is_read_later(function: FunctionInfo, events: list[Event], index: int) -> bo
     if any(part is not function.node and name in Names.of(part).reads for part in inner):
         return True
     return _read_after(events, index, name)
+
+
+def is_private(function: FunctionInfo | None, node: cst.BaseExpression, context: Context) -> bool:
+    """Is an argument an array that its function has just made, and reads nowhere else?"""
+    if function is None or not isinstance(function.node, cst.FunctionDef):
+        return False
+    if isinstance(node, cst.Call):
+        made = context.facts(node)
+        return bool(made) and all(isinstance(v, Tensor) for v in made) and not reader_of(function, context).sources(node)
+    if not isinstance(node, cst.Name):
+        return False
+    parts = list(walk(function.node))
+    attributes = {part.attr for part in parts if isinstance(part, cst.Attribute)}
+    names = [p for p in parts if isinstance(p, cst.Name) and p.value == node.value and p not in attributes]
+    assigned = [part for part in parts if isinstance(part, cst.Assign) and len(part.targets) == 1]
+    bound = [part for part in assigned if part.targets[0].target in names]
+    return len(names) == 2 and len(bound) == 1 and is_private(function, bound[0].value, context)
 
 
 def risky_settings(function: FunctionInfo, context: Context) -> list[Event]:

@@ -11,6 +11,7 @@ from ..analysis.project import dotted
 from ..analysis.values import Api
 from ..convert.base import CallArg, Emission, Misfit, Place
 from ..convert.precedence import NOT, OBJECT, level, parenthesized
+from .aliases import is_private
 from .context import Context, Finding, fill_style
 from .traced import Traced
 
@@ -59,6 +60,9 @@ class _Here:
 
     def is_array(self, name: str) -> bool:
         return not self._walk.effects.handed.is_variable(self._walk.function, name)
+
+    def is_private(self, node: cst.BaseExpression) -> bool:
+        return is_private(self._walk.function, node, self._walk.context)
 
 
 RESET = "reset_parameters"  # which constructors of the source's layers call, and those of the target do not

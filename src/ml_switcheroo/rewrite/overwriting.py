@@ -63,15 +63,20 @@ NEVER, ALWAYS = Overwrites(), Overwrites(always=True)
 KNOWN_TRUE = (Api, ClassRef, Factory, FunctionRef, Instance, Layer, Partial)
 
 
-def events_of(function: FunctionInfo, context: Context) -> list[Event]:
-    """What a function does to its names, calls that overwrite them included."""
-    assert isinstance(function.node, cst.FunctionDef)
-    reader = Reader(
+def reader_of(function: FunctionInfo, context: Context) -> Reader:
+    """What reads the events of a function, and tells what an expression in it shares its memory with."""
+    return Reader(
         context,
         lambda call: overwrites(call, function, context),
         overwritten_beside,
         lambda call, rarely: given_back(call, context, rarely=rarely),
     )
+
+
+def events_of(function: FunctionInfo, context: Context) -> list[Event]:
+    """What a function does to its names, calls that overwrite them included."""
+    assert isinstance(function.node, cst.FunctionDef)
+    reader = reader_of(function, context)
     reader.block(function.node.body)
     return reader.events
 

@@ -44,30 +44,33 @@ class MaxPool3d(_MaxPoolNd):
 
 
 class MaxPool1dWithIndices(_MaxPoolNd):
-    """Largest value of every window over (N, C, L) and its flat position."""
+    """Largest value of every window over (N, C, L) and, if return_indices, its flat position."""
 
     def __call__(self, input):
-        return max_pool1d_with_indices(
+        values, indices = max_pool1d_with_indices(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
+        return (values, indices) if self.return_indices else values
 
 
 class MaxPool2dWithIndices(_MaxPoolNd):
-    """Largest value of every window over (N, C, H, W) and its flat position."""
+    """Largest value of every window over (N, C, H, W) and, if return_indices, its flat position."""
 
     def __call__(self, input):
-        return max_pool2d_with_indices(
+        values, indices = max_pool2d_with_indices(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
+        return (values, indices) if self.return_indices else values
 
 
 class MaxPool3dWithIndices(_MaxPoolNd):
-    """Largest value of every window over (N, C, D, H, W) and its flat position."""
+    """Largest value of every window over (N, C, D, H, W) and, if return_indices, its flat position."""
 
     def __call__(self, input):
-        return max_pool3d_with_indices(
+        values, indices = max_pool3d_with_indices(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
+        return (values, indices) if self.return_indices else values
 
 
 class MaxUnpool1d(nnx.Module):
@@ -221,13 +224,15 @@ class AdaptiveMaxPool1d(nnx.Module):
 
 
 class AdaptiveMaxPool1dWithIndices(nnx.Module):
-    """Largest values of windows that divide (N, C, L) into output_size parts, and their flat positions."""
+    """Largest values of windows that divide (N, C, L) into output_size parts; if return_indices, their positions."""
 
     def __init__(self, output_size, return_indices=False, *, rngs: nnx.Rngs | None = None):
+        self.return_indices = return_indices
         self.output_size = output_size if isinstance(output_size, int) or output_size is None else tuple(output_size)
 
     def __call__(self, input):
-        return adaptive_max_pool1d_with_indices(input, self.output_size)
+        values, indices = adaptive_max_pool1d_with_indices(input, self.output_size)
+        return (values, indices) if self.return_indices else values
 
 
 class AdaptiveMaxPool2d(nnx.Module):
@@ -243,13 +248,15 @@ class AdaptiveMaxPool2d(nnx.Module):
 
 
 class AdaptiveMaxPool2dWithIndices(nnx.Module):
-    """Largest values of windows that divide (N, C, H, W) into output_size parts, and their flat positions."""
+    """Largest values of windows that divide (N, C, H, W) into output_size parts; if return_indices, their positions."""
 
     def __init__(self, output_size, return_indices=False, *, rngs: nnx.Rngs | None = None):
+        self.return_indices = return_indices
         self.output_size = output_size if isinstance(output_size, int) or output_size is None else tuple(output_size)
 
     def __call__(self, input):
-        return adaptive_max_pool2d_with_indices(input, self.output_size)
+        values, indices = adaptive_max_pool2d_with_indices(input, self.output_size)
+        return (values, indices) if self.return_indices else values
 
 
 class AdaptiveMaxPool3d(nnx.Module):
@@ -265,10 +272,12 @@ class AdaptiveMaxPool3d(nnx.Module):
 
 
 class AdaptiveMaxPool3dWithIndices(nnx.Module):
-    """Largest values of windows that divide (N, C, D, H, W) into output_size parts, and their flat positions."""
+    """Largest values of windows that divide (N, C, D, H, W) into output_size parts; if return_indices, their positions."""
 
     def __init__(self, output_size, return_indices=False, *, rngs: nnx.Rngs | None = None):
+        self.return_indices = return_indices
         self.output_size = output_size if isinstance(output_size, int) or output_size is None else tuple(output_size)
 
     def __call__(self, input):
-        return adaptive_max_pool3d_with_indices(input, self.output_size)
+        values, indices = adaptive_max_pool3d_with_indices(input, self.output_size)
+        return (values, indices) if self.return_indices else values

@@ -62,7 +62,8 @@ def only_tensors_have(name: str, call: cst.Call) -> bool:
     if name not in COMMON_METHODS or any(a.keyword is not None and a.keyword.value in _OWN_KEYWORDS for a in call.args):
         return True
     first = call.args[0].value if call.args and call.args[0].keyword is None else None
-    return name == "flatten" and isinstance(first, (cst.Integer, cst.UnaryOperation))  # not an order's name
+    # the flatten of others takes the name of an order; their size is a number, and no method that takes an axis
+    return name in ("flatten", "size") and isinstance(first, (cst.Integer, cst.UnaryOperation))
 
 
 def base_type(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ml_switcheroo.analysis.values import Scalar, Values
+from ml_switcheroo.analysis.values import Const, Scalar, Values
 from ml_switcheroo.kb.model import ApiParam, HubOp, ReadRow, Signature
 
 from .base import Bound, CallArg, KnowledgeBase, Misfit, OpCall
@@ -244,6 +244,9 @@ class _Reader:
                 return self._fail(_ARITY, "SW2004", f"{self.api} gets twice the argument {name}", index)
             if param.kind == "va" and arg.keyword is None:
                 self.bound[hub] = self._variadic(hub, items, param is self.signature[0])
+            elif self.op.kind == "layer" and self.op.params[hub].type == "bool" and arg.values == {Const(None)}:
+                no = cst.Name("False")  # constructors ask `if bias:`
+                self.bound[hub] = Bound(no, no, frozenset({Const(False)}), arg.keyword is None, index)
             else:
                 node = _as_written(arg.node, arg.values, self.op.params[hub].type, self._kinds(arg))
                 self.bound[hub] = Bound(node, arg.original, arg.values, arg.keyword is None, index)

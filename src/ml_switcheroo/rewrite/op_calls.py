@@ -103,7 +103,9 @@ class OpCalls(ProjectCalls):
                 emit_helper_call(self.kb, call, self.place()) if needs_helper else emit(self.kb, call, self.place())
             )
             stays = call.op.name in self.effects.asked_types.layers or original in self.effects.objects
-            if stays and call.op.kind == "layer" and isinstance(result, Emission) and not _makes(result.node):
+            stays = stays and isinstance(result, Emission) and not _makes(result.node)
+            hidden = isinstance(result, Misfit) and bool(call.rest)  # a helper looks at its arguments when it is built
+            if call.op.kind == "layer" and (stays or hidden):
                 helper = emit_helper_call(self.kb, call, self.place())
                 result = result if isinstance(helper, Misfit) else helper
             if not isinstance(result, Misfit):

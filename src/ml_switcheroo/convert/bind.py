@@ -140,6 +140,7 @@ class _Reader:
             failure = self._place(param, items)
             if failure is not None:
                 return failure
+        self._set(params)
         given = {param.name for param, _ in filled}
         left_out = [param for param in params if param.name not in given and param.kind not in ("va", "vk")]
         failure = self._check_left_out(left_out)
@@ -264,8 +265,13 @@ class _Reader:
         """An argument that the hub lacks: dropped where the row allows it or where it only says what holds anyway."""
         rule = self.row.extra.get(param.name, "")
         known, value = literal(arg.original)
-        if rule.startswith("only"):
-            if known and any(same(value, allowed) for allowed in _allowed(rule)):
+        if rule.startswith("sets") and known:
+            return None
+        if rule.startswith("new array") and (dtype := _dtype_of_new(arg)) is not None:
+            self.bound.setdefault("dtype", Bound(dtype, dtype, frozenset({Scalar("dtype")}), False, index))
+            return None
+        if rule.startswith(("only", "sets")):
+            if known and rule.startswith("only") and any(same(value, allowed) for allowed in _allowed(rule)):
                 return None
             shown = _text(arg.original)
             return self._fail(_ARGUMENT, "SW2002", f"{self.api} with {param.name}={shown} cannot be converted", index)
@@ -278,7 +284,7 @@ class _Reader:
                 return None
             problem = f"the argument {param.name} of {self.api} is not needed, but computing it has effects"
             return self._fail(_REFUSED, "SW2002", problem, index, f"compute {param.name} in a line of its own")
-        reason = rule.removeprefix("refuse").lstrip(" :") or "it has no counterpart"
+        reason = rule.removeprefix("refuse").removeprefix("new array").lstrip(" :") or "it has no counterpart"
         rank = _REFUSED if rule else _ARGUMENT
         problem = f"the argument {param.name} of {self.api} cannot be converted: {reason}"
         return self._fail(rank, "SW2002", problem, index)
@@ -351,6 +357,19 @@ class _Reader:
                 found[hub] = param.default
         return found
 
+    def _set(self, params: Signature) -> None:
+        """What arguments that the hub lacks say of those that it has; the last in the signature wins."""
+        for param in params:
+            rule = self.row.extra.get(param.name, "")
+            if not rule.startswith("sets") or param.name not in self.extras:
+                continue
+            hub, settings = settings_of(rule)
+            _, value = literal(self.extras[param.name].original)
+            for given, text in settings:
+                if same(value, given):
+                    node, values = cst.parse_expression(text), frozenset({Const(ast.literal_eval(text))})
+                    self.bound[hub] = Bound(node, node, values, False, self.extras[param.name].index)
+
     # -- kinds and conditions
 
     def _check_kinds(self, call: OpCall) -> _Failure | None:
@@ -421,6 +440,25 @@ def _choose(api: str, fits: list[_Fit]) -> OpCall | Misfit:
 
 
 # --- small helpers
+
+
+def settings_of(rule: str) -> tuple[str, list[tuple[object, str]]]:
+    """`sets reduction: True = "mean", False = "sum"`: the hub's parameter, and what it is for which argument."""
+    hub, _, pairs = rule.removeprefix("sets").partition(":")
+    split = [pair.partition("=") for pair in pairs.split(",")]
+    return hub.strip(), [(ast.literal_eval(given.strip()), text.strip()) for given, _, text in split]
+
+
+def _dtype_of_new(arg: CallArg) -> cst.BaseExpression | None:
+    """The dtype that the target's call names, where an array is made just to be filled: `out=torch.LongTensor(n)`."""
+    if (
+        not isinstance(arg.original, cst.Call)
+        or not isinstance(arg.node, cst.Call)
+        or not is_pure(arg.original, calls=True)
+    ):
+        return None
+    named = (a.value for a in arg.node.args if a.keyword is not None and a.keyword.value == "dtype")
+    return next(named, None)
 
 
 def _allowed(rule: str) -> list[object]:

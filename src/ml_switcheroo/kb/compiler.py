@@ -243,10 +243,15 @@ def pack_read(sources: Sources, spoke: Spoke, row: Row, hub: HubRow, api: str) -
                 name,
             )
     for name, action in extra.items():
-        if action != "drop" and not (isinstance(action, str) and action.startswith(("refuse", "only "))):
-            raise RowError(
-                f"extra: {name}: expected drop, 'refuse: reason' or 'only VALUE', got {action!r}", "extra", name
+        if action != "drop" and not (
+            isinstance(action, str) and action.startswith(("refuse", "only ", "sets ", "new array"))
+        ):
+            expected = (
+                "drop, 'refuse: reason', 'only VALUE', 'new array: reason' or 'sets PARAMETER: VALUE = VALUE, ...'"
             )
+            raise RowError(f"extra: {name}: expected {expected}, got {action!r}", "extra", name)
+        if isinstance(action, str) and action.startswith("sets "):
+            _check_settings(action, hub, name)
         if isinstance(action, str) and action.startswith("only "):
             _check_expression(action.removeprefix("only "), "extra", name)
     when = row.data.get("when")
@@ -529,6 +534,21 @@ def _check_expression(text: str, *keys: Any) -> ast.expr:
         return ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         raise RowError(f"{text!r} is no Python expression: {error.msg}", *keys) from None
+
+
+def _check_settings(action: str, hub: HubRow, name: str) -> None:
+    """`sets reduction: True = 'mean', False = 'sum'`."""
+    parameter, _, pairs = action.removeprefix("sets ").partition(":")
+    if parameter.strip() not in hub.params:
+        raise RowError(
+            f"extra: {name}: {hub.op} has no parameter {parameter!r}{near(parameter, hub.params)}", "extra", name
+        )
+    for pair in pairs.split(","):
+        for text in pair.split("=", 1):
+            try:
+                ast.literal_eval(text.strip())
+            except (ValueError, SyntaxError):
+                raise RowError(f"extra: {name}: {text.strip()!r} is no literal", "extra", name) from None
 
 
 def _names(text: str) -> set[str]:

@@ -84,7 +84,9 @@ def is_private(function: FunctionInfo | None, node: cst.BaseExpression, context:
         return False
     if isinstance(node, cst.Call):
         made = context.facts(node)
-        return bool(made) and all(isinstance(v, Tensor) for v in made) and not reader_of(function, context).sources(node)
+        return (
+            bool(made) and all(isinstance(v, Tensor) for v in made) and not reader_of(function, context).sources(node)
+        )
     if not isinstance(node, cst.Name):
         return False
     parts = list(walk(function.node))

@@ -57,7 +57,15 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         replaced(FN, "{inplace: drop}", "{in_place: drop}"),
         f"{FN}:1: error: relu: extra names 'in_place', which no signature of alpha.relu has: (input, inplace=False)",
     ),
-    "bad extra": (replaced(FN, "inplace: drop", "inplace: forget"), "expected drop, 'refuse: reason' or 'only VALUE'"),
+    "bad extra": (replaced(FN, "inplace: drop", "inplace: forget"), "expected drop, 'refuse: reason', 'only VALUE', "),
+    "a setting of no parameter": (
+        replaced(FN, "inplace: drop", "inplace: 'sets y: True = 1'"),
+        "extra: inplace: relu has no parameter 'y'",
+    ),
+    "a setting that is no literal": (
+        replaced(FN, "inplace: drop", "inplace: 'sets x: True = some'"),
+        "extra: inplace: 'some' is no literal",
+    ),
     "no signature fits": (
         replaced(FN, "relu: {api: alpha.relu, args: {input: x}, ", "relu: {api: alpha.relu, "),
         f"{FN}:1: error: relu: alpha.relu: no signature fits: (input, inplace=False): 'input' is no parameter of relu",

@@ -84,8 +84,28 @@ class Places(Indexing):
                     "this changes an array in place that a tuple holds, which takes no new elements",
                     "keep the arrays in a list",
                 )
+            if self._is_made_anew(original.value) and self._holds_state(original):
+                self.context.report(
+                    original,
+                    "SW4002",
+                    "this changes a variable through a list that is made anew each time, where the target has its value",
+                    "write to the attribute of the module: self.weight[...] = value",
+                )
             return updated, lambda v: cst.Assign([as_target(updated.deep_clone())], v)
         return None
+
+    def _is_made_anew(self, node: cst.BaseExpression) -> bool:
+        """Is this what a property or a function gives?"""
+        if isinstance(node, cst.Call):
+            return True
+        if not isinstance(node, cst.Attribute):
+            return False
+        owners = [v.cls for v in self.facts(node.value) if isinstance(v, Instance)]
+        methods = (self.engine.find_method(owner, node.attr.value) for owner in owners)
+        return any(method is not None and method.kind == "property" for method in methods)
+
+    def _holds_state(self, node: cst.BaseExpression) -> bool:
+        return any(isinstance(v, Tensor) and v.role != "value" for v in self.facts(node))
 
     def _names_variables(self, node: cst.BaseExpression) -> bool:
         """A name of `module.state_dict()` that stands for the variables."""

@@ -77,7 +77,8 @@ class Traced:
     def scan(self, function: FunctionInfo) -> _Scanner:
         """What a function does that cannot be traced, and which of its checks have to look for values first."""
         scanner = _Scanner(self, function)
-        if isinstance(function.node, cst.FunctionDef) and function.name != "__init__":
+        builds = function.name == "__init__" and (function.cls is None or function.cls.is_module)
+        if isinstance(function.node, cst.FunctionDef) and not builds:
             function.node.body.visit(scanner)
         return scanner
 

@@ -445,6 +445,9 @@ class Walk(cst.CSTTransformer):
     def is_parts(self, node: cst.BaseExpression) -> bool:
         raise NotImplementedError
 
+    def check_kept(self, node: cst.BaseExpression, values: Sequence[cst.BaseExpression]) -> None:
+        raise NotImplementedError
+
     def layer_attribute(
         self, original: cst.Attribute, updated: cst.Attribute, owners: Values, attr: str
     ) -> cst.BaseExpression:

@@ -16,6 +16,8 @@ from ..analysis.values import (
 from ..convert.base import CallArg, Emission, Misfit, OpCall
 from ..convert.bind import bind
 from ..convert.emit import emit, emit_helper_call
+from ..convert.template import is_whole
+from .flow import bound_names
 from .in_place_calls import changed_argument, pure_name, without_data
 from .project_calls import ProjectCalls
 from .wide import within
@@ -64,10 +66,31 @@ class OpCalls(ProjectCalls):
         ]
         return updated.with_changes(args=args)
 
+    def _value_of_element(self, arg: CallArg) -> cst.BaseExpression:
+        """`F.linear(x, self.weights[0])`: an element of a list of parameters is a variable, and the value is meant."""
+        if arg.star or arg.original in self.plain or not self._is_element(arg.original):
+            return arg.node
+        if is_whole(arg.node):
+            return arg.node
+        return self.style_expression(self.style.variable_read, x=arg.node)
+
+    def _is_element(self, node: cst.BaseExpression) -> bool:
+        """Is this a parameter that a container holds, or a name that may stand for one?"""
+        if not any(isinstance(v, Tensor) and v.role == "parameter" for v in self.facts(node)):
+            return False
+        if isinstance(node, cst.Subscript):
+            return any(isinstance(v, Container) for v in self.facts(node.value))
+        if not isinstance(node, cst.Name) or self.function is None:
+            return False
+        handed = self.effects.handed.is_variable(self.function, node.value)
+        return not handed and _takes_elements(self.function.node, node.value)
+
     def api_call(self, original: cst.Call, updated: cst.Call, name: str) -> cst.BaseExpression:
         if original.func in self.switched:
             return self.switch_call(original, updated)
         args = self.clip_arguments(original, self.arguments(original, self._with_values(original, updated)))
+        if not name.endswith(self.engine.inplace_suffix):  # `nn.init.normal_` takes the variable itself
+            args = [replace(arg, node=self._value_of_element(arg)) for arg in args]
         inherited = self.of_base(original, updated, name)
         if inherited is not None:
             return inherited
@@ -181,6 +204,27 @@ class OpCalls(ProjectCalls):
         """Does a function take a list of arrays?"""
         hubs = [self.kb.hub(row.op) for row in self.kb.read(name)]
         return any(p.type == "list[tensor]" for hub in hubs if hub is not None for p in hub.params.values())
+
+
+def _takes_elements(function: cst.CSTNode, name: str) -> bool:
+    """Is a name bound to elements of something: `w, b = weights`, `w = weights[0]`, `for w in weights`?"""
+    for part in walk(function):
+        if isinstance(part, (cst.For, cst.CompFor)) and name in bound_names(part.target):
+            return True
+        if isinstance(part, cst.Assign) and len(part.targets) == 1:
+            target: cst.BaseExpression = part.targets[0].target
+            value = part.value
+            if not isinstance(target, cst.Tuple):
+                pairs = [(target, value)]
+            elif isinstance(value, cst.Tuple) and len(target.elements) == len(value.elements):
+                pairs = [(t.value, v.value) for t, v in zip(target.elements, value.elements, strict=True)]
+            elif name in bound_names(target):
+                return True
+            else:
+                continue
+            if any(isinstance(t, cst.Name) and t.value == name and isinstance(v, cst.Subscript) for t, v in pairs):
+                return True
+    return False
 
 
 def _makes(node: cst.BaseExpression) -> bool:

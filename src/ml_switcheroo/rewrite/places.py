@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, UNKNOWN, Const, Container, Instance, Layer, Scalar, Tensor, Text
 from ..convert.precedence import OBJECT, SUM, bare, fit
 from ..convert.template import is_whole
@@ -88,8 +89,8 @@ class Places(Indexing):
                 self.context.report(
                     original,
                     "SW4002",
-                    "this changes a variable through a list that is made anew each time, where the target has its value",
-                    "write to the attribute of the module: self.weight[...] = value",
+                    "this changes a variable through a list that is made anew, which may hold its value in the target",
+                    "write to the attribute of the module",
                 )
             return updated, lambda v: cst.Assign([as_target(updated.deep_clone())], v)
         return None
@@ -98,6 +99,10 @@ class Places(Indexing):
         """Is this what a property or a function gives?"""
         if isinstance(node, cst.Call):
             return True
+        if isinstance(node, cst.Name) and self.function is not None:
+            assigned = (part for part in walk(self.function.node) if isinstance(part, cst.Assign))
+            made = (part.value for part in assigned if part.targets[0].target.deep_equals(node))
+            return any(self._is_made_anew(value) for value in made if not isinstance(value, cst.Name))
         if not isinstance(node, cst.Attribute):
             return False
         owners = [v.cls for v in self.facts(node.value) if isinstance(v, Instance)]

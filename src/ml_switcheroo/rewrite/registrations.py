@@ -66,6 +66,7 @@ class Registrations(OpCalls):
         if order[0] not in given or order[1] not in given:
             return False
         name, value = given[order[0]], given[order[1]]
+        self.check_kept(original, [value.original])
         persistent = given.get("persistent")
         keep: bool | cst.BaseExpression = True
         if persistent is not None and persistent.values != frozenset({Const(True)}):

@@ -19,6 +19,7 @@ from .project import dotted
 from .values import (
     NONE,
     NOTHING,
+    UNKNOWN,
     UNKNOWNS,
     ClassRef,
     Const,
@@ -326,6 +327,9 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
             for element in target.slice:
                 if isinstance(element.slice, cst.Index):
                     keys |= self.evaluate(element.slice.value)
+                    if UNKNOWN in owners and any(isinstance(v, Tensor) for v in keys):
+                        self.evidence_of_tensor(target.value)  # `conf[overlap < 0.5] = 0`
+                        owners = self.evaluate(target.value)
                 elif isinstance(element.slice, cst.Slice):
                     for part in (element.slice.lower, element.slice.upper, element.slice.step):
                         if part is not None:

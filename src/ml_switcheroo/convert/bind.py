@@ -265,6 +265,8 @@ class _Reader:
         """An argument that the hub lacks: dropped where the row allows it or where it only says what holds anyway."""
         rule = self.row.extra.get(param.name, "")
         known, value = literal(arg.original)
+        if not known:  # `self.max_norm`, which is None for all layers of the target
+            known, value = literal(arg.node)
         if rule.startswith("sets") and known:
             return None
         if rule.startswith("new array") and (dtype := _dtype_of_new(arg)) is not None:

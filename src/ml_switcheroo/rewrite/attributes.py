@@ -12,7 +12,7 @@ from .fused import attribute
 from .in_memory import as_target
 from .placeholders import holds_arrays, holds_modules, is_setting, nests_modules
 from .places import Places
-from .variables import layer_ops
+from .variables import FOREIGN, layer_ops
 
 
 class AttributeStores(Places):
@@ -168,6 +168,10 @@ class AttributeStores(Places):
                     f"{attr} of this layer cannot be replaced",
                     "build the layer with the weight that it shall have",
                 )
+            elif ops - {"Module"} and any(
+                isinstance(v, Tensor) and v.role != "value" for v in self.facts(original.value)
+            ):
+                self.context.report(original, *FOREIGN)
             return updated
         rule = str(next(iter(rules.values())))
         path, _, order = rule.partition(" ")

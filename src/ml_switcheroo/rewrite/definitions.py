@@ -424,6 +424,9 @@ class Definitions(Walk):
             found.append(style.mode_start)
         if cls in self.keeps_stream and style.stream is not None and not inherited_stream:
             found.append(f"{style.stream_attribute.replace('{stream}', style.stream)} = {style.stream}")
+        if style.data is not None:
+            nothing = style.data.replace("{x}", "None")
+            found += [f"{{self}}.{name} = {nothing}" for name in self.effects.undeclared.get(cls, ())]
         return found
 
     def _texts(self, start: list[str], params: cst.Parameters) -> list[cst.BaseStatement]:

@@ -31,7 +31,7 @@ from ..analysis.values import (
 )
 from .asked_types import AskedTypes
 from .handed import Handed
-from .placeholders import all_stores, placeholders, shared_places
+from .placeholders import all_stores, placeholders, shared_places, undeclared
 from .procedures import procedures
 from .reach import reached
 from .scratch import scratch_buffers
@@ -83,6 +83,8 @@ class Effects:
         stores = all_stores(engine)
         self.scratch = scratch_buffers(engine)  # buffers outside the checkpoint that forward passes write
         self.placeholders = placeholders(engine, stores, self.scratch)
+        self.undeclared, late = undeclared(engine, stores)  # attributes that a constructor has to declare as data
+        self.placeholders |= late
         self.objects = shared_places(engine, stores)  # layers that must stay objects, since others take their place
         # functions that write into their argument's memory, and calls that choose that they do (overwriting.py)
         self.overwriting: dict[FunctionInfo, Overwrites] = {}

@@ -279,6 +279,7 @@ class MethodCalls(Registrations, Inherited, Modes, Freezing, InMemory):
             if self.kb.is_known_api(api):
                 self.context.report(original, "SW2001", f"{api} is not known")
             return None
+        self.check_foreign(original, api, owners)
         if self._registers(original, updated, api, owners):
             op = self.kb.read(api)[0].op
             return (None if original in self.alone else self.registration_call(original, op)) or updated

@@ -16,8 +16,10 @@ from ..analysis.nodes import children
 from ..analysis.project import dotted
 from ..analysis.values import (
     NOTHING,
+    Api,
     Const,
     Container,
+    FunctionRef,
     Instance,
     Layer,
     Made,
@@ -28,9 +30,10 @@ from ..analysis.values import (
     Value,
     Values,
 )
+from .flow import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..analysis.engine import Engine
     from ..analysis.model import ClassInfo, FunctionInfo, Site
@@ -97,6 +100,61 @@ def shared_places(engine: Engine, known: Stores) -> set[cst.CSTNode]:
             if any(_gives_data(engine, other) for other in others):
                 found.update(_choices(store.value))
     return found
+
+
+def undeclared(engine: Engine, known: Stores) -> tuple[dict[ClassInfo, list[str]], set[cst.CSTNode]]:
+    """The attributes that methods of a class fill with arrays, and which no constructor sets: `self.attn = attn`.
+
+    The second result are the arrays in assignments to those of which code asks whether they are there yet.
+    """
+    asked = _asked_for(engine)
+    found: dict[ClassInfo, list[str]] = {}
+    values: set[cst.CSTNode] = set()
+    for cls, stores in known.items():
+        late = [s for s in stores if s.method.name != "__init__" and _is_array(engine, s)] if cls.is_module else []
+        if not late:
+            continue
+        family = (*cls.mro(), *_below(cls))
+        early = _set_when_built(family)
+        for member in family:
+            early |= {*member.methods, *member.persistent, *Names.of(member.node.body).writes}
+        late = [store for store in late if store.name not in early]
+        values |= {store.value for store in late if store.name in asked}
+        if names := [name for name in dict.fromkeys(store.name for store in late) if name not in asked]:
+            found[cls] = names
+    return found, values
+
+
+def _is_array(engine: Engine, store: _Store) -> bool:
+    values = engine.facts.get(store.value, NOTHING) - {Const(None)}
+    return bool(values) and all(isinstance(v, Tensor) and v.role == "value" for v in values)
+
+
+def _set_when_built(family: Sequence[ClassInfo]) -> set[str]:
+    """The attributes that constructors of these classes set, and the methods of theirs that they call."""
+    waiting = [init for cls in family if (init := cls.methods.get("__init__")) is not None]
+    methods: set[FunctionInfo] = set()
+    while waiting:
+        method = waiting.pop()
+        if method not in methods:
+            methods.add(method)
+            called = (v.function for callees in method.calls.values() for v in callees if isinstance(v, FunctionRef))
+            waiting += [function for function in called if function.cls in family]
+    names = {method.name for method in methods}
+    return {attribute for cls in family for attribute, writers in cls.writers.items() if writers & names}
+
+
+def _asked_for(engine: Engine) -> set[str]:
+    """The names of attributes that something looks for with hasattr(), or with getattr() and a default."""
+    questions = {Api("builtins.hasattr"), Api("builtins.getattr")}
+    return {
+        v.value
+        for function in engine.visits
+        for call, callees in function.calls.items()
+        if callees & questions and len(call.args) > 1
+        for v in engine.facts.get(call.args[1].value, NOTHING)
+        if isinstance(v, Const) and isinstance(v.value, str)
+    }
 
 
 def _choices(value: cst.BaseExpression) -> Iterator[cst.BaseExpression]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import Api, Const, FunctionRef, Instance, Values
+from ..analysis.values import Api, Const, FunctionRef, Instance, Layer, Values
 from ..convert.precedence import ANYTHING, BIT_OR, OBJECT, OR, bare, fit, slot
 from .base import Registration
 from .op_calls import OpCalls
+from .variables import FOREIGN
 
 if TYPE_CHECKING:
     from ..convert.base import CallArg
@@ -45,6 +46,12 @@ class Registrations(OpCalls):
                 return cst.RemoveFromParent()
             return cst.Assign([cst.AssignTarget(attribute)], fit(value, ANYTHING))
         return cst.Expr(set_attribute(owner, name, value))
+
+    def check_foreign(self, original: cst.Call, api: str, owners: Values) -> None:
+        """`conv.register_buffer("mask", x)`: what moves the weights knows the tensors of each kind of layer."""
+        registers = self.kb.read(api)[0].op in ("register_buffer", "register_parameter")
+        if registers and any(isinstance(v, Layer) and v.op != "Module" for v in owners):
+            self.context.report(original, *FOREIGN)
 
     def _registers(self, original: cst.Call, updated: cst.Call, api: str, owners: Values) -> bool:
         """Takes a registration of a buffer, parameter or child apart; the statement around it becomes an assignment."""

@@ -91,6 +91,14 @@ class Variables:
         return bool(suffix) and name.endswith(suffix) and name in self.engine.tensor_methods
 
 
+# A tensor that is put into a layer of the framework: code, message and hint.
+FOREIGN = (
+    "SW5001",
+    "a layer of the framework gets a tensor of its own, which the migration script would not find a place for",
+    "inherit from the layer, and keep the tensor in the class of your own",
+)
+
+
 def layer_ops(owners: Iterable[object]) -> set[str]:
     """The hub names of the layers that these objects are, or inherit from."""
     found = {v.op for v in owners if isinstance(v, Layer)}

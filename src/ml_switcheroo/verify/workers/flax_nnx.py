@@ -50,6 +50,8 @@ def main(worker: Worker) -> None:
     call = _caller(args, kwargs)
     compiled = bool(worker.job.get("compiles", True))
     outputs = worker.job.get("outputs", ["forward", "jit"])
+    # A model may be compiled before it was ever called: what a first call leaves in it must not hide what is missing.
+    untouched = nnx.clone(model) if "jit" in outputs else model
     if "forward" in outputs:
         with worker.step("forward"):
             worker.save("forward.npz", flatten(model(*args, **kwargs), numbers=True))
@@ -57,8 +59,8 @@ def main(worker: Worker) -> None:
         try:
             with worker.step("jit"):
                 traced = nnx.jit(call)
-                worker.save("jit.npz", traced(model, _tensors(args, kwargs)))
-                traced(model, _tensors(args, kwargs))  # what tracing left behind in the model would show now
+                worker.save("jit.npz", traced(untouched, _tensors(args, kwargs)))
+                traced(untouched, _tensors(args, kwargs))  # what tracing left behind in the model would show now
         except StepError:
             compiled = False  # what follows can still be told apart, eagerly
     transform: Callable[..., Any] = nnx.jit if compiled else lambda function: function

@@ -267,7 +267,10 @@ def _is_held(function: FunctionInfo, events: list[Event], index: int, context: C
     write = events[index]
     if isinstance(write.node, cst.AugAssign) and not isinstance(write.node.target, cst.Subscript):
         return _names_variable(function, events, index, context) or _shares_state(events, index)
-    if context.effects.handed.is_variable(function, write.name) or _held_at(function, events, index, context):
+    handed = context.effects.handed
+    if handed.is_variable(function, write.name) or handed.is_made(function, write.name):
+        return False
+    if _held_at(function, events, index, context):
         return False
     if _shares_state(events, index):
         return True

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import NOTHING, ClassRef, FunctionRef, Instance, Tensor
+from ..analysis.nodes import walk
+from ..analysis.values import NOTHING, Api, ClassRef, FunctionRef, Instance, Tensor
+from .flow import bound_names
 from .in_place_calls import without_data
 from .parameter_loops import Loops, States
 from .parameter_uses import Uses
@@ -46,6 +48,7 @@ class Handed(Variables):
         self.saved: set[cst.CSTNode] = set()  # calls for the state of a module that must give its variables
         self.states: dict[FunctionInfo, set[str]] = {}  # names of `module.state_dict()` whose elements are changed
         self.items: dict[FunctionInfo, set[str]] = {}  # variables that loops over a module's parameters change
+        self._made: dict[FunctionInfo, frozenset[str]] = {}
         for function in engine.visits:
             if isinstance(function.node, cst.FunctionDef):
                 self._look_at_loops(function, function.node)
@@ -88,6 +91,28 @@ class Handed(Variables):
                 return name in self.names.get(function, ()) or self.is_item(function, name)
             function = function.outer
         return False
+
+    def is_made(self, function: FunctionInfo | None, name: str) -> bool:
+        """Does a name stand for a parameter that this function makes (`w = nn.Parameter(x)`), and nothing else?"""
+        if function is None or name not in function.variables or name in function.parameters:
+            return False
+        if function not in self._made:
+            made: dict[str, bool] = {}
+            for part in walk(function.node):
+                if isinstance(part, (cst.For, cst.CompFor, cst.AugAssign, cst.NamedExpr, cst.AnnAssign)):
+                    made |= dict.fromkeys(bound_names(part.target), False)
+                elif isinstance(part, cst.Assign):
+                    whole = all(isinstance(target.target, (cst.Name, cst.Attribute)) for target in part.targets)
+                    new = whole and self._makes_parameter(part.value)
+                    for target in part.targets:
+                        made |= {n: new and made.get(n, True) for n in bound_names(target.target)}
+            self._made[function] = frozenset(n for n, certain in made.items() if certain)
+        return name in self._made[function]
+
+    def _makes_parameter(self, node: cst.BaseExpression) -> bool:
+        callees = self.engine.facts.get(node.func, NOTHING) if isinstance(node, cst.Call) else NOTHING
+        rows = [row for v in callees if isinstance(v, Api) for row in self.kb.read(v.name)]
+        return bool(rows) and all(row.op == "Parameter" for row in rows)
 
     def is_state(self, function: FunctionInfo | None, name: str) -> bool:
         """Does a name stand for the variables of a module by their names?"""

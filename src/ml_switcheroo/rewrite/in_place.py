@@ -121,7 +121,7 @@ class InPlace(Places):
         assert receiver is not None
         first, place = self.first_receiver(receiver, self.receivers.get(call, receiver))
         root, seen = without_data(first), self.memory_of(first)
-        variable = isinstance(seen, cst.Name) and self.effects.handed.is_variable(self.function, seen.value)
+        variable = isinstance(seen, cst.Name) and self._is_handed_variable(seen.value)
         if seen is None or value.deep_equals(place) or not (variable or self._is_seen(statement, seen, receiver)):
             return None
         storable = self.storable(first, place) if not isinstance(root, cst.Call) else None

@@ -57,7 +57,7 @@ class Places(Indexing):
             return self._reshaped(original, updated)
         if isinstance(original, cst.Call) and original in self.filled:
             return self.storable(without_data(original), updated)
-        if isinstance(original, cst.Name) and self.effects.handed.is_variable(self.function, original.value):
+        if isinstance(original, cst.Name) and self._is_handed_variable(original.value):
             name = original.value
             return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(original, v)
         if isinstance(original, cst.Name):
@@ -111,6 +111,10 @@ class Places(Indexing):
 
     def _holds_state(self, node: cst.BaseExpression) -> bool:
         return any(isinstance(v, Tensor) and v.role != "value" for v in self.facts(node))
+
+    def _is_handed_variable(self, name: str) -> bool:
+        handed = self.effects.handed
+        return handed.is_variable(self.function, name) or handed.is_made(self.function, name)
 
     def _names_variables(self, node: cst.BaseExpression) -> bool:
         """A name of `module.state_dict()` that stands for the variables."""

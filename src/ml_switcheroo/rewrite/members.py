@@ -343,6 +343,10 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
             node = cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])
             self.variables[original] = (node, ())
             return self.style_expression(self.style.variable_read, x=node)
+        if self.kb.helper("weight_view") is not None and original not in self.plain:
+            node = cst.Call(cst.Name(self.context.helper_name("weight_view")), [cst.Arg(updated.value)])
+            self.variables[original] = (node, ())
+            return self.style_expression(self.style.variable_read, x=node)
         if self.kb.helper("weight_of") is None or original not in self.plain:
             self.context.report(
                 original, "SW1002", "which layer this is decides how its weight is stored, and the class is not known"

@@ -272,7 +272,7 @@ class AdaptiveMaxPool3d(nnx.Module):
 
 
 class AdaptiveMaxPool3dWithIndices(nnx.Module):
-    """Largest values of windows that divide (N, C, D, H, W) into output_size parts; if return_indices, their positions."""
+    """Largest values of windows that divide (N, C, D, H, W) into output_size parts; positions too if return_indices."""
 
     def __init__(self, output_size, return_indices=False, *, rngs: nnx.Rngs | None = None):
         self.return_indices = return_indices

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _COMMON = """
     all any append argmax argmin argsort astype clip conj copy count cumprod cumsum diagonal dot flatten get index
     insert item items keys log map max mean min name pop prod ravel register_hook remove repeat reshape resize round
-    set shape size sort split squeeze std sum swapaxes take to trace transpose type update values var add numpy nonzero
+    set shape size sort split squeeze std sum swapaxes take to trace transpose type update values var add nonzero
     tolist apply train eval cpu cuda float double half bool int share_memory_ requires_grad_ sample normal real imag
     backward data new unique match
 """

@@ -1,5 +1,7 @@
 """Checkpointing of activations, and sequences cut from a padded batch."""
 
+import contextlib
+
 import jax
 from flax import nnx
 
@@ -41,3 +43,10 @@ def assert_that(condition, message="") -> None:
 def repeat_value(value, times: int) -> tuple:
     """A tuple: of the elements that value has, or of value as often as wanted."""
     return tuple(value) if hasattr(value, "__iter__") else (value,) * times
+
+
+def no_autocast(enabled):
+    """A block that changes nothing; it cannot be enabled, since JAX has no autocast."""
+    if enabled:
+        raise ValueError("JAX has no autocast: give the layers dtype=jnp.bfloat16, or cast the inputs and parameters")
+    return contextlib.nullcontext()

@@ -89,7 +89,11 @@ class _Reader:
         """The expression as text, with the version itself, and the names of the file that stand for parts of it."""
         changes: dict[cst.CSTNode, str] = {}
         callees = {part.func for part in walk(node) if isinstance(part, cst.Call)}
+        labels: set[cst.CSTNode | None] = {part.attr for part in walk(node) if isinstance(part, cst.Attribute)}
+        labels |= {part.keyword for part in walk(node) if isinstance(part, cst.Arg)}
         for part in walk(node):
+            if part in labels:  # a name of an attribute, which no variable of the file stands for
+                continue
             if part in callees and isinstance(part, (cst.Name, cst.Attribute)):
                 name = part.attr.value if isinstance(part, cst.Attribute) else part.value
                 if name in _PARSERS:

@@ -66,6 +66,7 @@ class _Here:
 
 
 RESET = "reset_parameters"  # which constructors of the source's layers call, and those of the target do not
+EMPTY_BLOCK = "contextlib.nullcontext()"  # how rows write a block that changes nothing
 
 
 class Walk(cst.CSTTransformer):
@@ -104,6 +105,7 @@ class Walk(cst.CSTTransformer):
         self.forgotten: set[cst.CSTNode] = set()  # calls that forget gradients, where steps are converted
         self.clips: set[cst.CSTNode] = set()  # calls that clip gradients, in steps that are converted
         self.listings: set[cst.CSTNode] = set()  # the calls of parameters() in them
+        self.empty_blocks: set[cst.CSTNode] = set()  # partial() of what then gives a block that changes nothing
         self.bound_keywords: dict[cst.CSTNode, list[str]] = {}  # function of a partial() -> the keywords it is given
         self.on_path: set[cst.CSTNode] = set()  # what attributes are taken of
         self.types: set[cst.CSTNode] = set()  # names that stand for types (annotations, isinstance)
@@ -464,5 +466,5 @@ class Walk(cst.CSTTransformer):
 
 
 def is_empty_context(node: cst.BaseExpression) -> bool:
-    """`contextlib.nullcontext()`"""
-    return isinstance(node, cst.Call) and not node.args and dotted(node.func) == "contextlib.nullcontext"
+    """Is this a block that changes nothing?"""
+    return isinstance(node, cst.Call) and not node.args and f"{dotted(node.func)}()" == EMPTY_BLOCK

@@ -21,6 +21,7 @@ from ..analysis.values import (
     unbound,
 )
 from .asked_types import TESTS
+from .base import EMPTY_BLOCK, is_empty_context
 from .in_place_calls import same_place, without_data
 from .methods import MethodCalls
 from .named_reads import NamedReads
@@ -38,6 +39,9 @@ class Calls(MethodCalls, NamedReads, Notes):
         self.mark_named_note(node, values)
         if node.args and any(isinstance(v, Api) and v.name == "functools.partial" for v in values):
             self.bound_keywords[node.args[0].value] = [a.keyword.value for a in node.args[1:] if a.keyword is not None]
+            if self._binds_empty_block(node):
+                self.empty_blocks.add(node)
+                self.callees.add(node.args[0].value)
         libraries = self.engine.libraries
         if any(
             isinstance(v, Api) and (v.name in libraries or v.name.rpartition(".")[0] + ".*" in libraries)
@@ -104,6 +108,9 @@ class Calls(MethodCalls, NamedReads, Notes):
         note = self.note_set(original_node, updated_node, values)
         if note is not None:
             return note
+        if original_node in self.empty_blocks:
+            self.context.changed = True
+            return self.style_expression(EMPTY_BLOCK.removesuffix("()"))
         if original_node in self.kept:
             return self._kept_number(original_node, updated_node)
         switched = self.flag_switched(original_node, updated_node)
@@ -138,6 +145,18 @@ class Calls(MethodCalls, NamedReads, Notes):
         if any(isinstance(v, Api) and self._is_library(v.name) for v in values):
             updated_node = self._with_arrays(original_node, updated_node)
         return self.with_own_module(original_node, self.plain_call(original_node, updated_node, values))
+
+    def _binds_empty_block(self, node: cst.Call) -> bool:
+        """`partial(autocast, enabled=False)`: does a call of what is bound give a block that changes nothing?"""
+        bound = node.args[0].value
+        name = self.context.source_api(self.facts(bound))
+        row = self._write_row(name) if name is not None and self.is_direct(bound) else None
+        if row is None or not any(form.emit == EMPTY_BLOCK for form in row.forms):
+            return False
+        call, before = cst.Call(bound, node.args[1:]), len(self.context.findings)
+        result = self.api_call(call, call, str(name))
+        del self.context.findings[before:]
+        return is_empty_context(result)
 
     def _kept_number(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
         """`loss.item()` or `float(loss)`, as an array without gradient."""

@@ -57,6 +57,9 @@ class Places(Indexing):
             return self._reshaped(original, updated)
         if isinstance(original, cst.Call) and original in self.filled:
             return self.storable(without_data(original), updated)
+        if isinstance(original, cst.Call) and self._is_variable(without_data(original)) and not original.args:
+            inner = updated.args[0].value if isinstance(updated, cst.Call) and len(updated.args) == 1 else updated
+            return self.storable(without_data(original), inner)  # `self.weight.detach()`
         if isinstance(original, cst.Name) and self._is_handed_variable(original.value):
             name = original.value
             return self.style_expression(self.style.variable_read, x=cst.Name(name)), lambda v: self._fill(original, v)

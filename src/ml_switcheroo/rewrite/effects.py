@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.calls import base_type
 from ..analysis.nodes import walk
 from ..analysis.values import (
     NDARRAY,
@@ -93,7 +94,27 @@ class Effects:
         self.returned: dict[FunctionInfo, tuple[frozenset[str], frozenset[str]]] = {}
         self.choices: dict[FunctionInfo, list[Choice]] | None = None
         self.asked_types = AskedTypes(engine)
+        self.with_sizes = self._called_with_sizes()
         self.unregistered = unregistered_lists(engine)
+
+    def _called_with_sizes(self) -> dict[str, str]:
+        """The functions of the framework that are called under another name with a shape as separate arguments.
+
+        By their name, the hub parameter that takes the shape: `make = torch.zeros`, then `make(2, 3)`.
+        """
+        found: dict[str, str] = {}
+        for function in self.engine.visits:
+            for call, callees in function.calls.items():
+                names = [v.name for v in callees if isinstance(v, Api)]
+                if len(callees) < 2 or not names or len(call.args) < 2 or any(a.keyword or a.star for a in call.args):
+                    continue
+                for row in (row for name in names for row in self.kb.read(name)):
+                    hub = self.kb.hub(row.op)
+                    shapes = [p.name for p in hub.params.values() if base_type(p.type) == "shape"] if hub else []
+                    taken = [p.name for s in row.signatures for p in s[:1] if p.kind == "va"]
+                    if shapes and any(row.args.get(name, name) == shapes[0] for name in taken):
+                        found[row.api] = shapes[0]
+        return found
 
     def _factories(self) -> None:
         """Unknown callables whose results end up where only modules can be."""

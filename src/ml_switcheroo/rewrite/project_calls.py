@@ -82,8 +82,11 @@ class ProjectCalls(Walk):
 
     def _takes_none(self, value: Value) -> bool:
         """Would calling this with a random stream fail?"""
+        if isinstance(value, Api) and self.context.is_source(value.name):
+            row = self._write_row(value.name)
+            return self._is_function(value.name) and row is not None and not self._may_take_stream(row)
         if isinstance(value, Api):
-            return not self.context.is_source(value.name)
+            return True
         return isinstance(value, Layer) or (isinstance(value, Instance) and value.cls.is_module)
 
     def _makes_module(self, value: Value) -> bool:
@@ -270,6 +273,8 @@ def add_keyword(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Cal
 
 def _takes(params: cst.Parameters, call: cst.Call) -> bool:
     """Do the arguments of a call suit the parameters of a lambda by their number and names?"""
+    if isinstance(params.star_arg, cst.Param):
+        return not any(a.keyword is not None or a.star == "**" for a in call.args)
     names = [p.name.value for p in params.params]
     placed = [a for a in call.args if a.keyword is None]
     named = {a.keyword.value for a in call.args if a.keyword is not None}

@@ -385,6 +385,9 @@ class References(Members, TypeTests, Notes, Walk):
             return self.fitted(original, cst.Lambda(params=named, body=node))
         if keywords and isinstance(node, cst.Call):
             return node.func
+        if len(required) == 1 and required[0] == self.effects.with_sizes.get(row.api):  # `make(2, 3)`
+            sizes = cst.Parameters(star_arg=cst.Param(cst.Name(required[0])))
+            return self.fitted(original, cst.Lambda(params=sizes, body=node))
         if (
             isinstance(node, cst.Call)
             and [a.value.value if isinstance(a.value, cst.Name) and a.keyword is None else None for a in node.args]

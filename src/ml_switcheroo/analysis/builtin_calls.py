@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import libcst as cst
 
 from .base import Arguments, EngineBase
 from .model import Cell, ClassInfo, FunctionInfo, ModuleInfo, Site
+from .usual import usual_names
 from .values import (
     BOOL,
     FLOAT,
@@ -33,9 +34,6 @@ from .values import (
     classes,
     number_type,
 )
-
-if TYPE_CHECKING:
-    import libcst as cst
 
 MATH_INTS = frozenset({"ceil", "floor", "gcd", "comb", "factorial", "isqrt", "trunc"})
 # NumPy's functions of single numbers: numbers of numbers, arrays of arrays.
@@ -290,6 +288,10 @@ class BuiltinCalls(EngineBase):
             return first
         if name == "getattr":
             found = self.computed_attribute(args.get(0), args.get(1), node)
+            for owner in first:
+                if isinstance(owner, Api) and isinstance(node, cst.Call):
+                    for usual in usual_names(self.kb, owner.name, node, args.get(1)):
+                        found |= self.attribute_of(frozenset({owner}), usual, node)
             if found and all(isinstance(v, Api) and self.kb.is_known_api(v.name) for v in found):
                 return found  # what the framework has: no default
             return found | args.get(2) or self.missing()

@@ -50,6 +50,7 @@ FRAMEWORK_KEYS = frozenset(
         "own_backward",
         "loading_methods",
         "mixins",
+        "usual_names",
         "training",
         "stream",
         "style",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from ..analysis.usual import usual_names
 from ..analysis.values import NOTHING, UNKNOWN, Api, Const, Instance, Layer, Scalar, Text, Value, Values
 from .base import Walk
 
@@ -140,7 +141,10 @@ class NamedReads(Walk):
         }
         known = sorted(certain.union(*likely.values()))
         others = [v for v in names if not isinstance(v, Const) and not likely.get(v)]
-        if not known or any(v != Scalar("str") for v in others):
+        usual = usual_names(self.kb, owner, original, names)
+        if usual:
+            known, others = sorted({*known, *usual}), [*others, Scalar("str")]
+        elif not known or any(v != Scalar("str") for v in others):
             self.context.report(
                 original,
                 "SW5003",

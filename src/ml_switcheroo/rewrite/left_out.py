@@ -9,6 +9,7 @@ import libcst as cst
 
 from ..analysis.nodes import walk
 from ..analysis.values import Instance, Tensor
+from ..convert.precedence import dotted
 from .base import Walk
 from .placeholders import holds_modules
 
@@ -111,6 +112,17 @@ class LeftOut(Walk):
             and names == _plain_names(updated.targets[0].target)
             and names != before
         )
+
+    def stores_itself(self, original: cst.Assign, updated: cst.Assign) -> bool:
+        """`self.table = self.table`, which `self.table = self.table.to(device)` becomes."""
+        if len(updated.targets) != 1 or not isinstance(original.targets[0].target, cst.Attribute):
+            return False
+        place, target = original.targets[0].target, updated.targets[0].target
+        if not target.deep_equals(updated.value) or place.deep_equals(original.value) or not dotted(place):
+            return False
+        owners = [v.cls for v in self.facts(place.value) if isinstance(v, Instance)]
+        methods = (self.engine.find_method(owner, place.attr.value) for owner in owners)
+        return not any(method is not None and method.kind == "property" for method in methods)
 
     def is_nothing(self, original: cst.Call, updated: cst.BaseExpression) -> bool:
         """A statement whose call came down to a bare name or None does nothing any more."""

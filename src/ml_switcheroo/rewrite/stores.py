@@ -112,6 +112,14 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         self.small = original_node
         if self.is_unkept(original_node) or self.asks_in_vain(original_node):
             return cst.RemoveFromParent()
+        stored = self._assigned(original_node, updated_node)
+        if isinstance(stored, cst.Assign) and not self.failed() and self.stores_itself(original_node, stored):
+            return cst.RemoveFromParent()
+        return stored
+
+    def _assigned(
+        self, original_node: cst.Assign, updated_node: cst.Assign
+    ) -> cst.BaseSmallStatement | cst.FlattenSentinel[cst.BaseSmallStatement] | cst.RemovalSentinel:
         if isinstance(original_node.value, cst.Attribute):
             self.bound_values[original_node] = updated_node.value
         if self._fills_itself(original_node):

@@ -76,7 +76,10 @@ class OpCalls(ProjectCalls):
 
     def _is_element(self, node: cst.BaseExpression) -> bool:
         """Is this a parameter that a container holds, or a name that may stand for one?"""
-        if not any(isinstance(v, Tensor) and v.role == "parameter" for v in self.facts(node)):
+        values = self.facts(node)
+        if not any(isinstance(v, Tensor) and v.role == "parameter" for v in values):
+            return False
+        if not all(isinstance(v, Tensor) or v == Const(None) for v in values):  # numbers cannot be read so
             return False
         if isinstance(node, cst.Subscript):
             return any(isinstance(v, Container) for v in self.facts(node.value))

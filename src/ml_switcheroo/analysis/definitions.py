@@ -7,6 +7,7 @@ import libcst as cst
 from .annotations import annotation_values
 from .base import EngineBase
 from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo
+from .nodes import walk
 from .project import dotted
 from .values import (
     NOTHING,
@@ -21,6 +22,9 @@ from .values import (
     Tensor,
     Values,
 )
+
+OF_DICT = frozenset(dir(dict))
+ONLY_OF_DICT = frozenset({"get", "items", "keys", "update"})
 
 
 class Definitions(EngineBase):
@@ -72,6 +76,7 @@ class Definitions(EngineBase):
         return function
 
     def _seed_parameters(self, function: FunctionInfo, params: cst.Parameters) -> None:
+        mappings = _mappings(function.node) if self._is_forward(function) or self.is_pass(function) else frozenset()
         for index, parameter in enumerate(_parameters(params)):
             cell = function.variables[parameter.name.value]
             name = parameter.name.value
@@ -103,6 +108,10 @@ class Definitions(EngineBase):
                 values |= default | _types_of(default)
             elif not values and (self._is_forward(function) or self.is_pass(function)):
                 values = frozenset({Tensor(weak=True)})
+                if name in mappings:
+                    batch = self.site(parameter, "dict")
+                    self.write(batch.elements, values)
+                    values = frozenset({Container(batch)})
             if self._is_forward(function) and parameter.default is not None and values == frozenset({Const(None)}):
                 values |= {Tensor(weak=True)}
             self.write(cell, values)
@@ -213,6 +222,26 @@ def _parameters(params: cst.Parameters) -> list[cst.Param]:
     if params.star_kwarg is not None:
         found.append(params.star_kwarg)
     return found
+
+
+def _mappings(function: cst.CSTNode) -> frozenset[str]:
+    """The names that a function uses as dictionaries, and as nothing else: `batch["image"]`, `batch.get(key)`."""
+    found: set[str] = set()
+    others: set[str] = set()
+    for node in walk(function):
+        if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name):
+            if node.attr.value in ONLY_OF_DICT:
+                found.add(node.value.value)
+            elif node.attr.value not in OF_DICT:
+                others.add(node.value.value)
+        elif isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name):
+            first = node.slice[0].slice
+            index = first.value if isinstance(first, cst.Index) and len(node.slice) == 1 else None
+            if isinstance(index, (cst.SimpleString, cst.FormattedString)):
+                found.add(node.value.value)
+            elif index is None or isinstance(index, (cst.Integer, cst.UnaryOperation)):
+                others.add(node.value.value)
+    return frozenset(found - others)
 
 
 def _types_of(values: Values) -> Values:

@@ -428,20 +428,14 @@ _TABLE = (
         "convert the checkpoint once with gen-weight-script, and load the result",
     ),
     Code(
-        "SW7002",
-        "warning",
-        "import of something that is not converted along",
-        "The file uses code of another module that was not converted with it and depends on the source framework.",
-        "from other_project.layers import Block",
-        "convert the whole folder, or the other module as well",
-    ),
-    Code(
         "SW7003",
         "error",
-        "library that is not supported",
-        "The library works on tensors of the source framework and has no counterpart in the knowledge base.",
-        "import torch_scatter",
-        "replace the call with operations of the framework itself",
+        "package for the source framework",
+        "The package is written for the source framework, its source is not converted with this file, and the "
+        "knowledge base has no row for the name: what it gives is of no use among converted code. A warning where the "
+        "file can do without it: in its script part, or where the import is an optional one.",
+        "from torchvision import models\n\nbackbone = models.resnet18()",
+        "convert the source of the package with this file, or use what the target has for it",
     ),
     # --- SW9: bugs of our own
     Code(

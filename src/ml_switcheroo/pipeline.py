@@ -182,6 +182,7 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
     from .plugins import PLUGINS
     from .rewrite.context import Context
     from .rewrite.names import bound_names
+    from .rewrite.packages import uses_of_packages
     from .rewrite.tidy import tidy
     from .rewrite.translate import translate
 
@@ -200,6 +201,7 @@ def _convert_module(project: Project, module: ModuleInfo, text: str, path: str, 
         plugins=PLUGINS,
     )
     context.bound |= {name for name in imported if context.stays(name)}
+    context.of_packages = uses_of_packages(text, context)
     tree = tidy(translate(module.tree, context), context, compat)
     if context.changed:
         _check_neighbours(tree, context, project.source)

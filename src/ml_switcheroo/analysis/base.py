@@ -84,6 +84,7 @@ class EngineBase:
         self.own_backward: dict[str, Any] = mapping(framework.get("own_backward"))
         self.libraries = mapping(framework.get("libraries"))  # array libraries that stay: name -> result
         self.roots = frozenset(strings(framework.get("roots")))
+        self.packages = strings(framework.get("packages"))  # patterns: they are written for the framework
         self.tensor_methods = kb.tensor_methods()
         self.facts: dict[cst.CSTNode, Values] = {}
         self.annotation_texts: dict[cst.CSTNode, cst.BaseExpression] = {}  # types written as texts: "Tensor"

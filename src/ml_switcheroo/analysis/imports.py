@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import libcst as cst
 
 from .base import EngineBase
@@ -55,7 +57,7 @@ class Imports(EngineBase):
             full = f"{source}.{name}"
             value: Value = (
                 Imported(source, name)
-                if (mine or self.finder.locate(full)) and full not in self.kb.claimed
+                if (mine or self.finder.locate(full)) and not self._means(full)
                 else Api(self.kb.canonical(full))
             )
             if alias in self._replaced_imports(self.current.module):
@@ -139,9 +141,17 @@ class Imports(EngineBase):
                 return found
         return values
 
+    def _means(self, name: str) -> bool:
+        """Does a row say what a name of the project means, whatever its code does?
+
+        What rows say of packages for the framework is for files that come without them.
+        """
+        package = name.split(".", 1)[0]
+        return name in self.kb.claimed and not any(fnmatchcase(package, pattern) for pattern in self.packages)
+
     def imported(self, source: str, name: str) -> Values:
         """What `from source import name` gives; without a name, the module."""
-        if f"{source}.{name}" in self.kb.claimed:  # a row says what it means, whatever its code does
+        if self._means(f"{source}.{name}"):
             return frozenset({Api(f"{source}.{name}")})
         asker = self.current.module if self.current is not None else None
         module = self.finder.find(source, asker)

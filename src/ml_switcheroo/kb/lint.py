@@ -50,6 +50,8 @@ FRAMEWORK_KEYS = frozenset(
         "own_backward",
         "loading_methods",
         "mixins",
+        "packages",
+        "free_names",
         "usual_names",
         "training",
         "stream",

@@ -45,6 +45,7 @@ class Context:
     imported: frozenset[str] = frozenset()  # names that imports of this file bind
     bound: frozenset[str] = frozenset()  # all names that this file binds anywhere: helpers must not take them
     plugins: Plugins = field(default_factory=Plugins)
+    of_packages: dict[cst.CSTNode, list[Finding]] = field(default_factory=dict)  # by statement (packages.py)
     findings: list[Finding] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
     imports: set[str] = field(default_factory=set)

@@ -29,6 +29,7 @@ class StatementEdits(Walk):
     def enter(self, node: cst.CSTNode) -> bool:
         self.marks.append(len(self.context.findings))
         self.context.findings += self.untraced.get(node, ())
+        self.context.findings += self.context.of_packages.get(node, ())
         return True
 
     def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:

@@ -123,7 +123,17 @@ class Statements(Definitions, Imports, Narrowing, EngineBase):
     def _assign(self, node: cst.Assign) -> None:
         values = self.evaluate(node.value)
         for target in node.targets:
-            self.assign(target.target, values)
+            parts = _around_star(target.target, node.value)
+            if parts is None:
+                self.assign(target.target, values)
+                continue
+            self.record(target.target, values)
+            self.loops.add(target.target)
+            for name, part in parts:
+                found = self.evaluate(part.value)
+                if isinstance(part, cst.StarredElement):
+                    found = self.elements(found, part.value)
+                self.assign(name, found or self.missing())
 
     def _annotated(self, node: cst.AnnAssign) -> None:
         values = annotation_values(self, node.annotation.annotation)
@@ -440,6 +450,22 @@ Statements.STATEMENTS = {
     cst.Import: Statements._import,
     cst.ImportFrom: Statements._import_from,
 }
+
+
+def _around_star(
+    target: cst.BaseExpression, value: cst.BaseExpression
+) -> list[tuple[cst.BaseExpression, cst.BaseElement]] | None:
+    """`b, n, _, kind = *x.shape, x.dtype`: which element each name gets, also where those after a star are counted."""
+    kinds = (cst.Tuple, cst.List)
+    if not isinstance(target, kinds) or not isinstance(value, kinds):
+        return None
+    stars = [i for i, element in enumerate(value.elements) if isinstance(element, cst.StarredElement)]
+    spread = len(target.elements) - len(value.elements) + 1
+    if len(stars) != 1 or spread < 0 or any(isinstance(e, cst.StarredElement) for e in target.elements):
+        return None
+    before, after = value.elements[: stars[0]], value.elements[stars[0] + 1 :]
+    parts = [*before, *[value.elements[stars[0]]] * spread, *after]
+    return [(name.value, part) for name, part in zip(target.elements, parts, strict=True)]
 
 
 def _sets(body: cst.BaseSuite) -> bool:

@@ -250,7 +250,8 @@ def _call(node: ast.Call, facts: Facts) -> Any:
     if node.func.id == "kind":
         return _kind(name, bound, facts)
     if node.func.id == "floating":
-        return True if bound is not None and is_floating(facts.kb, bound.values) else UNKNOWN
+        certain = is_floating(facts.kb, bound.values) if bound is not None else None
+        return UNKNOWN if certain is None else certain
     if node.func.id == "built":
         return True if bound is not None and is_built(bound.values) else UNKNOWN
     if node.func.id == "truth":

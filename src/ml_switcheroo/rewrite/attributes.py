@@ -64,7 +64,7 @@ class AttributeStores(Places):
         self, original: cst.Assign, updated: cst.Assign, target: cst.Attribute, new: cst.Attribute
     ) -> cst.BaseSmallStatement:
         values = self.facts(original.value)
-        value = self.constant(original.value, updated.value)
+        value = self.constant(original.value, updated.value, stays=True)
         updated = updated.with_changes(value=value)
         owners = self.facts(target.value)
         instances = [v for v in owners if isinstance(v, Instance) and v.cls.is_module]

@@ -312,10 +312,17 @@ class Walk(cst.CSTTransformer):
     def switch_call(self, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
         raise NotImplementedError
 
-    def constant(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
+    def constant(
+        self, original: cst.BaseExpression, value: cst.BaseExpression, *, stays: bool = False
+    ) -> cst.BaseExpression:
         raise NotImplementedError
 
-    def constant_array(self, value: cst.BaseExpression, certain: bool = True) -> cst.BaseExpression:
+    def constant_array(
+        self, value: cst.BaseExpression, certain: bool = True, *, stays: bool = False
+    ) -> cst.BaseExpression:
+        raise NotImplementedError
+
+    def records_nothing(self) -> bool:
         raise NotImplementedError
 
     def constant_arguments(self, original: cst.Call, updated: cst.Call) -> cst.Call:

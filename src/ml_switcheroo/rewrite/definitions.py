@@ -266,8 +266,7 @@ class Definitions(Walk):
             or original_node.value is None
         ):
             return updated_node
-        decorators = function.node.decorators if isinstance(function.node, cst.FunctionDef) else ()
-        if not any(self.decorator_kinds.get(d) == "stop" for d in decorators):
+        if not self.records_nothing():
             return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
         if function.builds or not any(isinstance(v, (Tensor, Container)) for v in self.facts(original_node.value)):
             return updated_node

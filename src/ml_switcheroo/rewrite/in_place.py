@@ -72,8 +72,9 @@ class InPlace(Places):
         root = without_data(receiver)
         hidden = isinstance(root, cst.Name) and root is not receiver  # from the gradient: `y.data.clamp_(0, 1)`
         roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
-        if "buffer" in roles:
-            return self.constant_array(value)
+        if "buffer" in roles or ("parameter" not in roles and self._is_variable(root)):
+            past = self.past_gradient(root, current, value, root is not receiver)
+            return past if past is not value else self.constant_array(value, stays=True)
         if hidden and roles == {"value"} and self.function in self.effects.reached and self.style.stop_gradient:
             # The gradient goes past the change: that of the old value.
             stopped = self.style_expression(self.style.stop_gradient, x=bare(value))

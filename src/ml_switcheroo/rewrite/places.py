@@ -40,7 +40,11 @@ class Places(Indexing):
         `hidden` says that the source hides the change from the gradient by `.data`, not by a block.
         """
         roles = {v.role for v in self.facts(root) if isinstance(v, Tensor)}
-        if "parameter" not in roles or self.function not in self.effects.reached or self.style.stop_gradient is None:
+        if self.function not in self.effects.reached or self.style.stop_gradient is None:
+            return value
+        if hidden and "parameter" not in roles and self._is_variable(root):
+            return self.style_expression(self.style.stop_gradient, x=bare(value))
+        if "parameter" not in roles:
             return value
         change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(current.deep_clone(), SUM + 1))
         if hidden:

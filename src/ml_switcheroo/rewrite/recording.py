@@ -129,14 +129,23 @@ class Recording(Walk):
 
     # ---- results -----------------------------------------------------------------------------------------------------
 
-    def constant(self, original: cst.BaseExpression, value: cst.BaseExpression) -> cst.BaseExpression:
-        """What is computed here, as a constant for the gradient where the source records none."""
-        certain = self._holds_arrays(original)
-        return value if certain is False else self.constant_array(value, certain is True)
+    def constant(
+        self, original: cst.BaseExpression, value: cst.BaseExpression, *, stays: bool = False
+    ) -> cst.BaseExpression:
+        """What is computed here, as a constant for the gradient where the source records none.
 
-    def constant_array(self, value: cst.BaseExpression, certain: bool = True) -> cst.BaseExpression:
+        What a function that records none gives back is one; what it stores in a module (`stays`) has to be one, too.
+        """
+        certain = self._holds_arrays(original)
+        return value if certain is False else self.constant_array(value, certain is True, stays=stays)
+
+    def constant_array(
+        self, value: cst.BaseExpression, certain: bool = True, *, stays: bool = False
+    ) -> cst.BaseExpression:
         """The same for a value that is an array for certain, or may be or hold one."""
         state = self.recording[-1]
+        if stays and state is ON and self.function in self.effects.reached and self.records_nothing():
+            state = OFF
         if state is ON or self.style.stop_gradient is None:
             return value
         if any(f.name == "__init__" or f.builds for f in self.functions):
@@ -150,6 +159,12 @@ class Recording(Walk):
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         args = [cst.Arg(cst.Name(str(state)), comma=comma), cst.Arg(inner)]
         return cst.Call(cst.Name(self.context.helper_name(self.style.block_result)), args)
+
+    def records_nothing(self) -> bool:
+        """Is the function at hand one without gradients: `@no_grad()`?"""
+        node = self.function.node if self.function is not None else None
+        decorators = node.decorators if isinstance(node, cst.FunctionDef) else ()
+        return any(self.decorator_kinds.get(decorator) == "stop" for decorator in decorators)
 
     def constant_arguments(self, original: cst.Call, updated: cst.Call) -> cst.Call:
         """`outputs.append(y)` in such a block."""

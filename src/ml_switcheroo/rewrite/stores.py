@@ -207,7 +207,7 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         put = is_put(original)
         if isinstance(target, cst.Subscript) and isinstance(new_target, cst.Subscript) and not put:
             self.alone_value[target] = original.value
-            value = self.constant(original.value, updated.value)
+            value = self.constant(original.value, updated.value, stays=not isinstance(target.value, cst.Name))
             stored = self.store_item(target, new_target, value, "")
             if stored is not None:
                 return stored

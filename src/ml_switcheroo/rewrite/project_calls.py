@@ -40,7 +40,8 @@ class ProjectCalls(Walk):
             if self._is_local(original.func) and self._is_function(api):
                 return self.api_call(original, updated, api)  # a variable that holds this one function of the framework
         functions = [v for v in unbound(values) if isinstance(v, Api) and self._is_function(v.name)]
-        alike = all(self._keeps_arguments(v.name) for v in functions)
+        plain = not any(a.keyword is not None for a in original.args)
+        alike = all(self._keeps_arguments(v.name) or (plain and self._passes_on(v.name)) for v in functions)
         rows = [self._write_row(v.name) for v in functions]
         if functions and alike and any("rngs" in row.needs for row in rows if row is not None):
             if all(self._may_take_stream(row) for row in rows):
@@ -143,6 +144,16 @@ class ProjectCalls(Walk):
         if row.helper is not None:
             return True
         return all(form.helper is not None for form in row.forms if form.refuse is None)
+
+    def _passes_on(self, name: str) -> bool:
+        """Does what stands for it take the same parameters in this order: `checkpoint(function, *args)`?"""
+        row, rows = self._write_row(name), self.kb.read(name)
+        hub = self.kb.hub(rows[0].op) if rows else None
+        if row is None or hub is None or len(row.forms) != 1 or not row.forms[0].emit:
+            return False
+        function, _, rest = row.forms[0].emit.partition("(")
+        given = [part.strip().removeprefix("*") for part in rest.removesuffix(")").split(",")]
+        return function.isidentifier() and given == list(hub.params)
 
     def _call_of_any(self, original: cst.Call, updated: cst.Call, functions: list[Api]) -> cst.Call | None:
         """A call of one of several functions of the framework, all of which take the same arguments in the target."""

@@ -105,6 +105,15 @@ class Calls(MethodCalls, NamedReads, Notes):
                 return same
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
+        for argument in original_node.args:
+            if argument.value in self.effects.handed.untied:
+                self.context.report(
+                    argument.value,
+                    "SW5003",
+                    "the module keeps this parameter, and would get its value alone: other callers give arrays, or the "
+                    "target stores weights in another order of axes",
+                    "give the module the one that holds the parameter, and read the parameter in the forward pass",
+                )
         note = self.note_set(original_node, updated_node, values)
         if note is not None:
             return note

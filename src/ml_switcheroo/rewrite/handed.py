@@ -41,6 +41,7 @@ class Handed(Variables):
         super().__init__(engine, kb)
         self.names: dict[FunctionInfo, set[str]] = {}
         self.arguments: set[cst.CSTNode] = set()
+        self.untied: set[cst.CSTNode] = set()  # arguments that a module keeps, and of which it gets the value only
         self.views: set[cst.CSTNode] = set()  # arguments that must look as they do in the source
         self.fillers: dict[FunctionInfo, set[str]] = {}
         self._uses: dict[FunctionInfo, Uses] = {}
@@ -62,6 +63,9 @@ class Handed(Variables):
         self._keep_certain(calls)
         even = self._even(calls)
         for caller, callee, name, arg in calls:
+            uses = self._uses.get(callee)
+            if uses is not None and name in uses.kept - self.names.get(callee, set()) and self._is_parameter(arg):
+                self.untied.add(arg)
             if name in self.names.get(callee, ()) and (kind := self._kind(caller, arg)) is not None:
                 self.arguments |= {arg, without_data(arg)}
                 if kind == "weight" and name not in even.get(callee, ()):
@@ -330,6 +334,10 @@ class Handed(Variables):
             rules = [self.rule(op, arg.attr.value) for op in ops]
             return "weight" if rules and all(isinstance(rule, str) for rule in rules) else None
         return "weight" if arg.attr.value in ("weight", "bias") and not isinstance(arg.value, cst.Call) else None
+
+    def _is_parameter(self, node: cst.BaseExpression) -> bool:
+        values = self.engine.facts.get(node, NOTHING)
+        return bool(values) and all(isinstance(v, Tensor) and v.role == "parameter" for v in values)
 
 
 def _is_part(node: cst.BaseExpression, values: Values) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import Visitor
-from ..analysis.values import NOTHING, FunctionRef, Tensor
+from ..analysis.values import NOTHING, FunctionRef, Instance, Tensor
 from .flow import bound_names
 from .in_place_calls import before_comma, without_data
 
@@ -30,6 +30,7 @@ class Uses(Visitor):
         self.bound: set[str] = set()
         self.scaled: set[str] = set()  # changed in place by numbers: `weight.mul_(0.5)`
         self.replaced: set[str] = set()  # changed in another way, or made a weight
+        self.kept: set[str] = set()  # made an attribute of a module
         self.by_axes: set[str] = set()  # used in a way for which the order of the axes matters
         self.returned: list[cst.BaseExpression] = []
         self.plain: set[cst.CSTNode] = set()  # uses for which it does not
@@ -69,9 +70,20 @@ class Uses(Visitor):
 
     def visit_Assign(self, node: cst.Assign) -> bool:
         target = node.targets[0].target
-        if isinstance(node.value, cst.Name) and isinstance(target, cst.Attribute) and self.known.is_weight(target):
-            self._changed(node.value)
+        if isinstance(node.value, cst.Name) and isinstance(target, cst.Attribute):
+            if self._keeps(target, node.value):
+                self.kept.add(node.value.value)
+                self._changed(node.value)
+            elif self.known.is_weight(target):
+                self._changed(node.value)
         return True
+
+    def _keeps(self, target: cst.Attribute, value: cst.Name) -> bool:
+        """Does a module keep a variable of another one: `self.shift = shift`?"""
+        facts = self.known.engine.facts
+        owners, values = facts.get(target.value, NOTHING), facts.get(value, NOTHING)
+        modules = bool(owners) and all(isinstance(v, Instance) and v.cls.is_module for v in owners)
+        return modules and any(isinstance(v, Tensor) and v.role == "parameter" for v in values)
 
     def visit_Return(self, node: cst.Return) -> bool:
         if node.value is not None:

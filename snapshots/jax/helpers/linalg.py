@@ -63,6 +63,16 @@ def cholesky_inverse(x, upper=False) -> jax.Array:
     return cholesky_solve(identity, x, upper)
 
 
+def svd(x, full_matrices=True):
+    """U, S and Vh; vectors that belong to no singular value are constants for the gradient, as in torch."""
+    result = jnp.linalg.svd(x, full_matrices=False)
+    if full_matrices and x.shape[-2] != x.shape[-1]:
+        rest, count = jnp.linalg.svd(jax.lax.stop_gradient(x)), result.S.shape[-1]
+        u = jnp.concatenate([result.U, rest.U[..., count:]], -1)
+        return result._replace(U=u, Vh=jnp.concatenate([result.Vh, rest.Vh[..., count:, :]], -2))
+    return result
+
+
 def svd_v(x, some=True) -> tuple[jax.Array, jax.Array, jax.Array]:
     """U, S and V (not transposed) of x = U @ diag(S) @ V.mT."""
     u, s, vh = jnp.linalg.svd(x, full_matrices=not some)

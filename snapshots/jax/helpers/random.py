@@ -52,6 +52,12 @@ def exponential_like(x: jax.Array, lambd: float = 1, *, rngs: nnx.Rngs) -> jax.A
     return jax.random.exponential(rngs(), x.shape, dtype=x.dtype) / lambd
 
 
+def randint(low, high, size, dtype=None, *, rngs: nnx.Rngs) -> jax.Array:
+    """Whole numbers from low up to but not high, of any dtype."""
+    x = jax.random.randint(rngs(), size, low, high)
+    return x if dtype is None else x.astype(dtype)
+
+
 def randint_like(x: jax.Array, high: int, low: int = 0, *, rngs: nnx.Rngs) -> jax.Array:
     """Whole numbers from low up to, not including, high, in the shape and dtype of x."""
     return jax.random.randint(rngs(), x.shape, low, high).astype(x.dtype)

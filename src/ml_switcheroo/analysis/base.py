@@ -317,15 +317,19 @@ class EngineBase:
 
     def evidence_of_tensor(self, node: cst.BaseExpression) -> None:
         """A name of unknown kind met an operation of tensors only: from here on, and at its parameter, it is one."""
+        self.evidence_of(node, Tensor(weak=True))
+
+    def evidence_of(self, node: cst.BaseExpression, value: Value) -> None:
+        """The same for anything that a name of unknown kind turns out to be."""
         name = getattr(node, "value", None)
         if type(node).__name__ != "Name" or not isinstance(name, str):
             return
         known = self.env.get(name)
         if not known or UNKNOWN not in known or any(not isinstance(v, Unknown) and v != Const(None) for v in known):
             return
-        self.env[name] = (known - UNKNOWNS) | {Tensor(weak=True)}
+        self.env[name] = (known - UNKNOWNS) | {value}
         if self.current is not None and name in self.current.parameters:
-            self.write(self.current.variables[name], frozenset({Tensor(weak=True)}))
+            self.write(self.current.variables[name], frozenset({value}))
 
 
 class Arguments:

@@ -12,6 +12,7 @@ from .container_calls import ContainerCalls
 from .functions import OwnBackward
 from .method_calls import MethodCalls
 from .model import MODULE_CONTAINERS, Cell, ClassInfo, FunctionInfo, Site
+from .nodes import walk
 from .values import (
     ARRAY_METHODS,
     MASK,
@@ -137,6 +138,9 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
                 self.evidence_of_tensor(func.value)
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Tensor(weak=True)}), name)}
             elif name in PARAMETER_LISTS and owners == UNKNOWNS:  # nothing but a module has such a method
+                callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Layer("Module")}), name)}
+            elif name == "apply" and owners == UNKNOWNS and len(node.args) == 1 and self._is_of_framework(args.get(0)):
+                self.evidence_of(func.value, Layer("Module"))
                 callees = (callees - UNKNOWNS) | {MethodRef(frozenset({Layer("Module")}), name)}
         if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name):
             cls = self.current.cls
@@ -665,6 +669,21 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         if args.nodes and args.nodes[0].keyword is None and not args.nodes[0].star:
             self.evidence_of_tensor(args.nodes[0].value)
 
+    def _evidence_of_module(self, node: cst.BaseExpression) -> None:
+        """`init.constant_(module.weight, 1)`: what has the weight that is filled is a module."""
+        if isinstance(node, cst.Attribute) and node.attr.value == "data":
+            node = node.value
+        if isinstance(node, cst.Attribute) and node.attr.value in ("weight", "bias"):
+            self.evidence_of(node.value, Layer("Module"))
+
+    def _is_of_framework(self, values: Values) -> bool:
+        """Is this one function, in whose code there are names of the framework?"""
+        functions = [v.function.node for v in values if isinstance(v, FunctionRef)]
+        if len(functions) != 1 or len(values) != 1:
+            return False
+        found = (v for part in walk(functions[0]) for v in self.facts.get(part, NOTHING))
+        return any(isinstance(v, Api) and v.name.split(".", 1)[0] in self.roots for v in found)
+
     def _tensor_evidence(self, hub: HubOp, row: ReadRow, args: Arguments) -> None:
         """Names that stand where an op takes a tensor are tensors."""
         names = [p.name for p in row.signatures[0]] if row.signatures else list(hub.params)
@@ -680,5 +699,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
             param = hub.params.get(row.args.get(name, name))
             if param is not None and param.type.split("[")[0] == "tensor":
                 self.evidence_of_tensor(argument.value)
+                if "mutates" in hub.effects and hub.kind == "function":
+                    self._evidence_of_module(argument.value)
             if len(self.kb.read(row.api)) > 1:
                 return  # what else is given decides which op this is, so that it says nothing by itself

@@ -80,6 +80,7 @@ class Walk(cst.CSTTransformer):
         self.engine = context.engine
         self.effects = context.effects
         self.functions: list[FunctionInfo] = []
+        self.by_fans: set[cst.CSTNode] = set()  # weights for which it matters which axes are inputs and outputs
         self.loose: set[cst.CSTNode] = set()  # weights and biases of unknown layers that are changed in place
         self.defaults: list[FunctionInfo] = []  # functions in whose default values the walk is: they belong outside
         self.classes: list[ClassInfo] = []

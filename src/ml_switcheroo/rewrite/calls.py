@@ -78,6 +78,8 @@ class Calls(MethodCalls, NamedReads, Notes):
             for argument in node.args[:1]:
                 self.plain |= {argument.value, without_data(argument.value)}
                 self.filled.add(argument.value)
+                if any(map(self._asks_for_fans, called)):  # of a layer of any class, in the source's order of axes
+                    self.by_fans.add(without_data(argument.value))
         return True
 
     def _mark_fills(self, node: cst.Call) -> None:
@@ -95,6 +97,11 @@ class Calls(MethodCalls, NamedReads, Notes):
         rows = self.kb.read(name)
         hub = self.kb.hub(rows[0].op) if rows else None
         return hub is not None and hub.kind == "function" and "mutates" in hub.effects
+
+    def _asks_for_fans(self, name: str) -> bool:
+        """Is this an initialiser for which it matters which axes of a weight are its inputs and outputs?"""
+        row = self._write_row(name)
+        return row is not None and any(form.plugin == "init_fan" for form in row.forms)
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         values = self.facts(original_node.func)

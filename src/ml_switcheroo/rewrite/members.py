@@ -337,7 +337,8 @@ class Members(Modes, Fused, Freezing, Dtypes, Walk):
         """The weight of a layer of unknown class."""
         if original in self.safe_stores:  # which _store_weight refuses
             return updated
-        if original in self.effects.handed.views and self.kb.helper("weight_view") is not None:
+        ordered = original in self.effects.handed.views or original in self.by_fans
+        if ordered and self.kb.helper("weight_view") is not None:
             return cst.Call(cst.Name(self.context.helper_name("weight_view")), [cst.Arg(updated.value)])
         if original in self.symmetric and self.kb.helper("weight_of") is not None:
             node = cst.Call(cst.Name(self.context.helper_name("weight_of")), [cst.Arg(updated.value)])

@@ -195,6 +195,14 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
             if self.classes[-1].serves_modules and self.engine.forward in self.classes[-1].methods:
                 self.context.changed = True  # `forward = log_prob`
                 return updated.with_changes(targets=[as_target(cst.Name(self.style.forward))])
+        if (
+            isinstance(original.value, cst.Name)
+            and original.value.value == self.engine.forward
+            and self.in_class_body()
+        ):
+            if self.classes[-1].serves_modules and self.engine.forward in self.classes[-1].methods:
+                self.context.changed = True  # `predict = forward`
+                return updated.with_changes(value=cst.Name(self.style.forward))
         if isinstance(target, cst.Name) and self.is_alias_of_framework(original):
             self.context.changed = True
             return cst.RemoveFromParent()

@@ -86,6 +86,14 @@ class DeadBranches(StatementEdits):
     def leave_If(  # type: ignore[override]  # an `elif` becomes an `else`, which libcst takes and does not declare
         self, original_node: cst.If, updated_node: cst.If
     ) -> cst.BaseStatement | cst.Else | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
+        if self._always_raises(original_node, updated_node):
+            self.context.report(
+                original_node.test,
+                "SW2003",
+                "this always holds in the target, which has no such type: nothing after it would ever run",
+                "take the check out, and convert what computes with arrays",
+            )
+            return super().leave_If(original_node, updated_node)
         left = super().leave_If(original_node, updated_node)
         if not isinstance(left, cst.If):
             return left
@@ -109,6 +117,14 @@ class DeadBranches(StatementEdits):
         if left.orelse is not None:
             return self._spliced(original_node, left.orelse.body, left.leading_lines)
         return gone(left.leading_lines)
+
+    def _always_raises(self, original: cst.If, updated: cst.If) -> bool:
+        """Would a forward pass end here with an error: `if not isinstance(x, PackedSequence): raise ...`?"""
+        if self.function not in self.effects.reached or not isinstance(original.body, cst.IndentedBlock):
+            return False
+        last = original.body.body[-1]
+        raises = isinstance(last, cst.SimpleStatementLine) and isinstance(last.body[-1], cst.Raise)
+        return raises and self.outcome(original.test, updated.test) is True
 
     def leave_IndentedBlock(
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock

@@ -202,6 +202,8 @@ def _of_function(function: FunctionInfo, context: Context, name: str | None = No
             if not any(e.name == name and e.kind != "bind" for e in events[index + 1 :]):
                 continue  # refused where it is written
         if event.kind == "bind":
+            if any(_asks_for_none(test, name) for test in event.tests):
+                continue  # `if out is None: out = ...`: what is given is not replaced
             if event.certain or spared is not None:
                 return NEVER
             spared = event
@@ -212,6 +214,11 @@ def _of_function(function: FunctionInfo, context: Context, name: str | None = No
         else:
             return Overwrites(False, _settings(function, event, True, context)) if event.always else NEVER
     return NEVER
+
+
+def _asks_for_none(test: tuple[cst.BaseExpression, bool], name: str | None) -> bool:
+    node, value = _plain_test(test)
+    return isinstance(node, cst.Name) and node.value == name and not value
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from ..analysis.values import UNKNOWN, Const, Container, Tensor
+from ..analysis.values import UNKNOWN, UNKNOWNS, Const, Container, Tensor
 from ..convert.precedence import SUM, TERM, bare, fit
 from .attributes import AttributeStores
 from .base import Walk, is_empty_context
@@ -65,6 +65,15 @@ class Stores(Registrations, Modes, Fused, Freezing, Seeds, LeftOut, Parts, Attri
         return True
 
     def visit_Expr(self, node: cst.Expr) -> bool:
+        if isinstance(node.value, cst.Call) and self.facts(node.value.func) <= UNKNOWNS:
+            for arg in node.value.args:
+                if arg.keyword is not None and arg.keyword.value == "out" and self._is_array(arg.value):
+                    self.context.report(
+                        arg.value,
+                        "SW4002",
+                        "what is called here writes its result into this array, which cannot be changed in the target",
+                        "let it give its result back, and put that in its place",
+                    )
         single = before_comma(node)
         if single is not None:
             self.singles[node] = cst.Expr(single)

@@ -138,3 +138,17 @@ def test_types_listed_in_another_file_are_doubtful_unless_it_is_converted_as_wel
     assert "KINDS = (nnx.Linear, nnx.LayerNorm)\nKIND = nnx.Linear" in kinds
     whole = convert(files["pkg/init.py"], path=path, project=project)
     assert not [d for d in whole.diagnostics if d.severity != "info"]
+
+
+def test_a_package_that_is_at_hand_stands_for_itself(tmp_path: Path) -> None:
+    """Rows for a library of the framework are for files that come without it."""
+    drop = "from torch import nn\n\n\nclass DropPath(nn.Module):\n    def forward(self, x):\n        return x\n"
+    net = NET.replace("Noise", "DropPath").format(where="timm.layers")
+    alone = convert(net, target="jax")
+    assert "def drop_path(" in alone.code
+    assert "timm" not in alone.code.replace("Layers of the package timm", "")
+    write(tmp_path, {"net.py": net, "timm/__init__.py": "", "timm/layers/__init__.py": drop})
+    beside = convert(net, target="jax", path=tmp_path / "net.py")
+    assert "from timm.layers import DropPath" in beside.code
+    assert "def drop_path(" not in beside.code
+    assert [d.code for d in beside.diagnostics] == ["SW0014"]

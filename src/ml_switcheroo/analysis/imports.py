@@ -57,7 +57,7 @@ class Imports(EngineBase):
             full = f"{source}.{name}"
             value: Value = (
                 Imported(source, name)
-                if (mine or self.finder.locate(full)) and not self._means(full)
+                if (mine or self.finder.locate(full)) and not self.is_claimed(full)
                 else Api(self.kb.canonical(full))
             )
             if alias in self._replaced_imports(self.current.module):
@@ -141,7 +141,7 @@ class Imports(EngineBase):
                 return found
         return values
 
-    def _means(self, name: str) -> bool:
+    def is_claimed(self, name: str) -> bool:
         """Does a row say what a name of the project means, whatever its code does?
 
         What rows say of packages for the framework is for files that come without them.
@@ -151,7 +151,7 @@ class Imports(EngineBase):
 
     def imported(self, source: str, name: str) -> Values:
         """What `from source import name` gives; without a name, the module."""
-        if self._means(f"{source}.{name}"):
+        if self.is_claimed(f"{source}.{name}"):
             return frozenset({Api(f"{source}.{name}")})
         asker = self.current.module if self.current is not None else None
         module = self.finder.find(source, asker)

@@ -82,7 +82,7 @@ class _ImportEditor(cst.CSTTransformer):
 
     def _passed_on(self, source: str, name: str) -> bool:
         """Does another file only pass a name of the framework on? Its conversion has that name no more."""
-        if f"{source}.{name}" in self.context.kb.claimed:
+        if self.context.engine.is_claimed(f"{source}.{name}"):
             return True
         values = self.context.engine.settled(source, name)
         if self.context.source_api(values) is None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import libcst as cst
 
 from ..analysis.model import MODULE_CONTAINERS
+from ..analysis.nodes import walk
 from ..analysis.values import (
     UNKNOWNS,
     Api,
@@ -98,6 +99,25 @@ class Calls(MethodCalls, NamedReads, Notes):
         hub = self.kb.hub(rows[0].op) if rows else None
         return hub is not None and hub.kind == "function" and "mutates" in hub.effects
 
+    def _check_chain(self, call: cst.Call) -> None:
+        """`x.mul_(2).add_(x)`: the argument is what the first call has made of x."""
+        receiver = self.inplace_receiver(call)
+        root = self.inplace_receiver(receiver) if receiver is not None else None
+        if root is None or self.writes_through:
+            return
+        while (inner := self.inplace_receiver(root)) is not None:
+            root = inner
+        root = without_data(root)
+        for argument in call.args:
+            if any(part.deep_equals(root) for part in walk(argument.value) if isinstance(part, type(root))):
+                self.context.report(
+                    argument.value,
+                    "SW4002",
+                    "this reads what the same line has changed in place already, and would get the old values",
+                    "write each change on a line of its own",
+                )
+                return
+
     def _asks_for_fans(self, name: str) -> bool:
         """Is this an initialiser for which it matters which axes of a weight are its inputs and outputs?"""
         row = self._write_row(name)
@@ -112,6 +132,7 @@ class Calls(MethodCalls, NamedReads, Notes):
                 return same
         if original_node in self.listings:
             return updated_node  # with_modules() puts the module in its place
+        self._check_chain(original_node)
         for argument in original_node.args:
             if argument.value in self.effects.handed.untied:
                 self.context.report(

@@ -10,10 +10,12 @@ import libcst as cst
 from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, Api, Container, Instance, Layer, Tensor
 from ..convert.layout import followed, quiet
+from ..convert.precedence import bare, parenthesized
 from .aliases import check_aliases
 from .base import RESET, Walk, is_empty_context
 from .flow import statements_of
 from .idle import without_idle
+from .recording import holds_arrays_only
 from .statements import Collector
 from .traced import BRANCH
 
@@ -268,9 +270,18 @@ class Definitions(Walk):
             return updated_node
         if not self.records_nothing():
             return updated_node.with_changes(value=self.constant(original_node.value, updated_node.value))
-        if function.builds or not any(isinstance(v, (Tensor, Container)) for v in self.facts(original_node.value)):
+        values = self.facts(original_node.value)
+        building = function.builds and function not in self.effects.reached
+        if building or not any(isinstance(v, (Tensor, Container)) for v in values):
             return updated_node
-        return updated_node.with_changes(value=self.style_expression(self.style.stop_gradient, x=updated_node.value))
+        if all(map(holds_arrays_only, values)):
+            value = self.style_expression(self.style.stop_gradient, x=updated_node.value)
+        else:
+            inner = updated_node.value if isinstance(updated_node.value, cst.Tuple) else bare(updated_node.value)
+            if isinstance(inner, cst.Tuple) and not inner.lpar:
+                inner = parenthesized(inner)
+            value = cst.Call(cst.Name(self.context.helper_name(self.style.constants)), [cst.Arg(inner)])
+        return updated_node.with_changes(value=value)
 
     def leave_UnaryOperation(
         self, original_node: cst.UnaryOperation, updated_node: cst.UnaryOperation

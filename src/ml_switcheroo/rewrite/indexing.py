@@ -7,8 +7,8 @@ from functools import cached_property
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import Const, Container, Scalar, Tensor, Unknown
-from ..convert.precedence import bare
+from ..analysis.values import Api, Const, Container, Scalar, Tensor, Unknown
+from ..convert.precedence import SUM, bare, fit
 from .in_memory import InMemory
 from .listed import Listed
 from .masks import along, mask_axis, masks
@@ -177,6 +177,24 @@ class Indexing(InMemory, Listed):
     def _picks(self, node: cst.BaseExpression) -> bool:
         """May this index be an array, or a list of places?"""
         return isinstance(node, cst.List) or any(isinstance(v, Tensor) for v in self.facts(node))
+
+    def leave_Index(self, original_node: cst.Index, updated_node: cst.Index) -> cst.Index:
+        """`x[mask.byte()]`: bytes select by their truth, where those of the target are places."""
+        if not self._are_bytes(original_node.value):
+            return updated_node
+        zero = cst.ComparisonTarget(cst.NotEqual(), cst.Integer("0"))
+        return updated_node.with_changes(value=cst.Comparison(fit(updated_node.value, SUM), [zero]))
+
+    def _are_bytes(self, node: cst.BaseExpression) -> bool:
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            return False
+        if not any(isinstance(v, Tensor) for v in self.facts(node.func.value)):
+            return False
+        ops = {row.op for row in self.kb.read(f"{self.engine.tensor_type}.{node.func.attr.value}")}
+        if "byte" in ops:
+            return True
+        named = (v.name for arg in node.args for v in self.facts(arg.value) if isinstance(v, Api))
+        return bool(ops & {"to", "type"}) and any(row.op == "uint8" for name in named for row in self.kb.read(name))
 
     def index_argument(self, subscript: cst.Subscript) -> cst.BaseExpression:
         """What stands between the brackets, as an argument of a helper."""

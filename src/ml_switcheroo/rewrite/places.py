@@ -12,7 +12,7 @@ import libcst as cst
 
 from ..analysis.nodes import walk
 from ..analysis.values import NOTHING, UNKNOWN, Const, Container, Instance, Layer, Scalar, Tensor, Text
-from ..convert.precedence import OBJECT, SUM, bare, fit
+from ..convert.precedence import OBJECT, SUM, bare, fit, parenthesized
 from ..convert.template import is_whole
 from .aliases import held_at
 from .in_memory import as_target
@@ -46,12 +46,15 @@ class Places(Indexing):
             return self.style_expression(self.style.stop_gradient, x=bare(value))
         if "parameter" not in roles:
             return value
-        change = cst.BinaryOperation(fit(value, SUM), cst.Subtract(), fit(current.deep_clone(), SUM + 1))
         if hidden:
-            stopped = self.style_expression(self.style.stop_gradient, x=change)
+            stopped = self.style_expression(self.style.stop_gradient, x=bare(value))
         else:
-            stopped = self.constant_array(change)
-        return value if stopped is change else cst.BinaryOperation(current.deep_clone(), cst.Add(), stopped)
+            stopped = self.constant_array(value)
+        if stopped is value:
+            return value
+        old = self.style_expression(self.style.stop_gradient, x=bare(current.deep_clone()))
+        gone = cst.BinaryOperation(fit(current.deep_clone(), SUM), cst.Subtract(), old)  # zero, with the old gradient
+        return cst.BinaryOperation(stopped, cst.Add(), parenthesized(gone))
 
     def storable(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> Storable | None:
         """How a new value of `original` is stored; None where it has no place."""

@@ -23,6 +23,8 @@ from .base import Walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..analysis.values import Value
+
 KINDS = ("stop", "record", "switch")
 ON, OFF = None, ""  # of Walk.recording; any other text is the name of the block that decides
 GROWING = frozenset({"append", "extend", "insert", "appendleft", "add"})
@@ -148,7 +150,7 @@ class Recording(Walk):
             state = OFF
         if state is ON or self.style.stop_gradient is None:
             return value
-        if any(f.name == "__init__" or f.builds for f in self.functions):
+        if any(f.name == "__init__" or (f.builds and f not in self.effects.reached) for f in self.functions):
             return value
         value = value if value.lpar or not isinstance(value, cst.Tuple) else parenthesized(value)
         if state is OFF and certain:
@@ -195,6 +197,14 @@ class Recording(Walk):
         in_module = any(f.cls is not None and f.cls.is_module for f in self.functions)
         computed = isinstance(node, (cst.BinaryOperation, cst.UnaryOperation))
         return None if computed or (in_module and isinstance(node, (cst.Call, cst.IfExp))) else False
+
+
+def holds_arrays_only(value: Value) -> bool:
+    """Is this an array, or a tuple or list of arrays and nothing else?"""
+    if isinstance(value, Container):
+        cells = [value.site.elements, *(value.site.ordered or ()), *value.site.named.values()]
+        return all(isinstance(v, (Tensor, Unknown)) or v == Const(None) for cell in cells for v in cell.values)
+    return isinstance(value, (Tensor, Unknown)) or value == Const(None)
 
 
 def _negated(node: cst.BaseExpression) -> cst.BaseExpression:

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from ..analysis.nodes import walk
 from ..analysis.project import dotted
-from ..analysis.values import Const, FunctionRef, Instance, Values
+from ..analysis.values import Const, FunctionRef, Instance, Layer, Tensor, Values
 from .base import Walk
 
 if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
+
+
+KEPT = "a method that an attribute keeps goes on using the parameters of this object in copies of it"
 
 
 class OwnMethods(Walk):
@@ -29,6 +33,26 @@ class OwnMethods(Walk):
             self.mark_methods(target, value.orelse)
         elif isinstance(target, cst.Attribute) and isinstance(value, cst.Attribute) and self.style.immutable:
             self.stored_methods[value] = target
+        elif isinstance(target, cst.Attribute) and self.style.immutable:
+            for part in _kept_in(value):
+                self._check_kept_method(target, part)
+
+    def _check_kept_method(self, target: cst.Attribute, part: cst.BaseExpression) -> None:
+        """`self.losses = {"dice": self.dice}`, `self.loss = getattr(self, name)`: methods of this very object."""
+        owners = [v.cls for v in self.facts(target.value) if isinstance(v, Instance) and v.cls.is_module]
+        methods = [v for cls in owners for v in self.facts(part) if _is_own(cls, v)]
+        if (isinstance(part, cst.Lambda) and owners and self._reads_state(part, target.value)) or any(
+            isinstance(v, FunctionRef) and _uses_itself(v.function) for v in methods
+        ):
+            self.context.report(
+                part, "SW5001", KEPT, "keep the name of the method, and choose with if where it is called"
+            )
+
+    def _reads_state(self, function: cst.Lambda, module: cst.BaseExpression) -> bool:
+        """Does a function without a name read parameters or parts of this module?"""
+        read = (p for p in walk(function.body) if isinstance(p, cst.Attribute) and p.value.deep_equals(module))
+        kinds = (Tensor, Layer, Instance, FunctionRef)
+        return any(isinstance(v, kinds) for part in read for v in self.facts(part))
 
     def chosen_methods(self, owners: Values, attr: str) -> list[FunctionInfo]:
         """The methods of a module's own class among which an attribute chooses; none if it may hold anything else."""
@@ -61,7 +85,7 @@ class OwnMethods(Walk):
             self.context.report(
                 original,
                 "SW5001",
-                "a method that an attribute keeps goes on using the parameters of this object in copies of it",
+                KEPT,
                 "keep the name of the method, and choose with if where it is called",
             )
             return updated
@@ -126,3 +150,20 @@ def _is_own(cls: ClassInfo, value: object) -> bool:
         and value.function.kind == "method"
         and (value.function.cls in cls.mro() or value.function.cls in cls.subclasses)
     )
+
+
+def _kept_in(value: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """What a display holds, or the call that gives what is kept."""
+    if isinstance(value, cst.Dict):
+        return [element.value for element in value.elements]
+    if isinstance(value, (cst.List, cst.Tuple)):
+        return [element.value for element in value.elements]
+    return [value] if isinstance(value, (cst.Call, cst.Lambda)) else []
+
+
+def _uses_itself(function: FunctionInfo) -> bool:
+    """Does a method read anything of its object?"""
+    if not isinstance(function.node, cst.FunctionDef):
+        return False
+    names = function.parameters[:1]
+    return any(isinstance(part, cst.Name) and part.value in names for part in walk(function.node.body))

@@ -20,6 +20,8 @@ from .statements import Collector
 from .traced import BRANCH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..analysis.model import ClassInfo, FunctionInfo
     from ..analysis.values import Value
 
@@ -108,10 +110,19 @@ class Definitions(Walk):
     ) -> cst.Decorator | cst.RemovalSentinel:
         kind = self.decorator_kinds.get(original_node)
         made_empty = updated_node.decorator is not original_node.decorator and is_empty_context(updated_node.decorator)
-        if kind is None and not made_empty:
+        if kind is None and not made_empty and not self._is_not_enforced(original_node):
             return updated_node
         self.context.changed = True
         return cst.RemoveFromParent()
+
+    def _is_not_enforced(self, decorator: cst.Decorator) -> bool:
+        """`@abstractmethod` in a module without ABC: nobody asks for the method, but modules of the target would."""
+        if self.facts(decorator.decorator) != {Api("abc.abstractmethod")} or not self.classes:
+            return False
+        cls = self.classes[-1]
+        abstract = any(Api("abc.ABC") in base for c in cls.mro() for base in c.bases)
+        meta = any(k.keyword is not None and k.keyword.value == "metaclass" for c in cls.mro() for k in _keywords(c))
+        return cls.is_module and not abstract and not meta
 
     def visit_Param_default(self, node: cst.Param) -> None:
         if self._has_parameter(node):
@@ -621,3 +632,7 @@ def _sets_or_passes_on(part: cst.CSTNode) -> bool:
         return isinstance(part.target, cst.Attribute)
     called = isinstance(part, cst.Call) and isinstance(part.func, cst.Attribute) and part.func.attr.value == "__new__"
     return called and isinstance(part, cst.Call) and (len(part.args) > 1 or any(arg.star for arg in part.args))
+
+
+def _keywords(cls: ClassInfo) -> Sequence[cst.Arg]:
+    return cls.node.keywords if isinstance(cls.node, cst.ClassDef) else ()

@@ -54,6 +54,7 @@ STYLE = Style(
     ),
     transpose="jnp.transpose({x}, {axes})",
     stop_gradient="lax.stop_gradient({x})",
+    result_class="jax.tree_util.register_dataclass",
     constants="stop_gradients",
     no_grad="no_grad",
     block_result="result_of",

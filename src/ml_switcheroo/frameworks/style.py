@@ -65,6 +65,7 @@ class Style:
     transpose: str = "{x}.transpose({axes})"
     stop_gradient: str | None = None  # expression with {x}
     single: str = "{x}.squeeze()"  # an array of one element without its axes
+    result_class: str = ""  # decorator of a dataclass that compiled functions give back
     constants: str = ""  # helper(x): x, which may hold arrays in containers, as a constant for gradients
     no_grad: str = ""  # helper(enabled=True): a `with` block; none where blocks cannot depend on the run
     block_result: str = ""  # helper(block, x): what is computed in such a block

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from ..analysis.nodes import walk
-from ..analysis.values import NOTHING, Api, Container, Instance, Layer, Tensor
+from ..analysis.values import NOTHING, Api, Const, Container, Instance, Layer, Scalar, Tensor, Text
 from ..convert.layout import followed, quiet
 from ..convert.precedence import bare, parenthesized
 from .aliases import check_aliases
@@ -411,7 +411,17 @@ class Definitions(Walk):
         updated_node = _without_gap(original_node, updated_node)
         if cls.is_module:
             updated_node = self._module_class(cls, updated_node)
+        elif self.style.result_class and cls.dataclass and self._is_result(cls):
+            decorator = cst.Decorator(self.target_text(self.style.result_class))
+            updated_node = updated_node.with_changes(decorators=[decorator, *updated_node.decorators])
         return self._leave_compound(original_node, updated_node)
+
+    def _is_result(self, cls: ClassInfo) -> bool:
+        """Does a forward pass give back an object of this class, which holds arrays and no texts?"""
+        given = any(Instance(cls) in function.result.values for function in self.effects.reached)
+        held = [v for cell in cls.attributes.values() for v in cell.values]
+        texts = any(isinstance(v, Text) or v == Scalar("str") or _is_text(v) for v in held)
+        return given and any(isinstance(v, Tensor) for v in held) and not texts
 
     def _module_class(self, cls: ClassInfo, node: cst.ClassDef) -> cst.ClassDef:
         """The constructor that a module class of the target needs."""
@@ -636,3 +646,7 @@ def _sets_or_passes_on(part: cst.CSTNode) -> bool:
 
 def _keywords(cls: ClassInfo) -> Sequence[cst.Arg]:
     return cls.node.keywords if isinstance(cls.node, cst.ClassDef) else ()
+
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, Const) and isinstance(value.value, str)

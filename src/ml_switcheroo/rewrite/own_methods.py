@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..analysis.model import ClassInfo, FunctionInfo
 
 
-KEPT = "a method that an attribute keeps goes on using the parameters of this object in copies of it"
+KEPT = "a function that an attribute keeps goes on using the parameters of this object in copies of it"
 
 
 class OwnMethods(Walk):
@@ -38,21 +38,22 @@ class OwnMethods(Walk):
                 self._check_kept_method(target, part)
 
     def _check_kept_method(self, target: cst.Attribute, part: cst.BaseExpression) -> None:
-        """`self.losses = {"dice": self.dice}`, `self.loss = getattr(self, name)`: methods of this very object."""
+        """`self.losses = {"dice": self.dice}`, `self.act = lambda x: x * self.scale`: functions of this very object."""
         owners = [v.cls for v in self.facts(target.value) if isinstance(v, Instance) and v.cls.is_module]
+        hint = "keep the name of the method, and choose with if where it is called"
         methods = [v for cls in owners for v in self.facts(part) if _is_own(cls, v)]
-        if (isinstance(part, cst.Lambda) and owners and self._reads_state(part, target.value)) or any(
-            isinstance(v, FunctionRef) and _uses_itself(v.function) for v in methods
-        ):
-            self.context.report(
-                part, "SW5001", KEPT, "keep the name of the method, and choose with if where it is called"
-            )
+        if any(isinstance(v, FunctionRef) and _uses_itself(v.function) for v in methods):
+            self.context.report(part, "SW5001", KEPT, hint)
+        elif owners and isinstance(part, cst.Lambda) and self._reads_parameters(part, target.value):
+            others = any(not isinstance(v, FunctionRef) for cls in owners for v in cls.attribute(target.attr.value))
+            self.context.report(part, "SW5001", KEPT, hint, severity="warning" if others else "error")
 
-    def _reads_state(self, function: cst.Lambda, module: cst.BaseExpression) -> bool:
+    def _reads_parameters(self, function: cst.Lambda, module: cst.BaseExpression) -> bool:
         """Does a function without a name read parameters or parts of this module?"""
         read = (p for p in walk(function.body) if isinstance(p, cst.Attribute) and p.value.deep_equals(module))
-        kinds = (Tensor, Layer, Instance, FunctionRef)
-        return any(isinstance(v, kinds) for part in read for v in self.facts(part))
+        values = [v for part in read for v in self.facts(part)]
+        kinds = (Layer, Instance, FunctionRef)
+        return any(isinstance(v, kinds) or (isinstance(v, Tensor) and v.role == "parameter") for v in values)
 
     def chosen_methods(self, owners: Values, attr: str) -> list[FunctionInfo]:
         """The methods of a module's own class among which an attribute chooses; none if it may hold anything else."""

@@ -102,7 +102,8 @@ def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean") -> jax
     kept = target != ignore_index
     label = jnp.where(kept, target, 0)
     share = kept.astype(x.dtype) if weight is None else jnp.where(kept, weight[label], 0)
-    loss = -share * jnp.take_along_axis(x, jnp.expand_dims(label, axis), axis).squeeze(axis)
+    picked = jnp.take_along_axis(x, jnp.expand_dims(label, axis), axis).squeeze(axis)
+    loss = -share * jnp.where(kept, picked, 0)  # which may be -inf where nothing is kept
     return loss.sum() / share.sum() if reduction == "mean" else reduce_loss(loss, reduction)
 
 

@@ -35,7 +35,7 @@ class _NormBase(nnx.BatchNorm):
         else:
             axes = tuple(range(self.first_axis, x.ndim - 1))
             mean = x.mean(axes, keepdims=True)
-            var = jnp.square(x - lax.stop_gradient(mean)).mean(axes, keepdims=True)  # it is flat in the mean
+            var = jnp.square(x - mean).mean(axes, keepdims=True)
             if self.track_running_stats:
                 count = math.prod(x.shape[axis] for axis in axes)
                 self.mean[...] += self.momentum * (self.batch_average(mean) - self.mean[...])

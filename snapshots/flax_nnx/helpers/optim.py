@@ -11,16 +11,42 @@ from flax import nnx
 
 def SGD(params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False):
     """An optimizer for the parameters of a module: steps against the gradient, with momentum."""
-    if dampening:
-        raise NotImplementedError("SGD with dampening has no counterpart in optax")
-    return optimizer_for(params, optax.trace(momentum, nesterov), lr, weight_decay)
+
+    def init(params):
+        return jnp.ones([]), jax.tree.map(jnp.zeros_like, params)
+
+    def update(grads, state, params=None):
+        share, trace = state  # the first step takes the whole gradient
+        trace = jax.tree.map(lambda t, g: momentum * t + share.astype(g.dtype) * g, trace, grads)
+        return trace, (jnp.full([], 1 - dampening, jnp.float32), trace)
+
+    damped = momentum != 0 and dampening != 0
+    scale = optax.GradientTransformation(init, update) if damped else optax.trace(momentum, nesterov)
+    return optimizer_for(params, scale, lr, weight_decay)
 
 
 def Adam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, decoupled_weight_decay=False):
     """An optimizer for the parameters of a module: Adam, whose weight decay is part of the gradient."""
-    if amsgrad:
-        raise NotImplementedError("amsgrad has no counterpart in optax")
-    return optimizer_for(params, optax.scale_by_adam(*betas, eps), lr, weight_decay, decoupled_weight_decay)
+    b1, b2 = betas
+
+    def init(params):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return jnp.zeros([]), zeros, zeros, zeros
+
+    def update(grads, state, params=None):
+        count, mu, nu, top = state
+        count = count + 1
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, mu, grads)
+        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, nu, grads)
+        top = jax.tree.map(jnp.maximum, top, nu)  # before the correction of its bias, unlike optax.amsgrad
+
+        def step(m, v):
+            return m / (1 - b1**count) / (jnp.sqrt(v / (1 - b2**count)) + eps)
+
+        return jax.tree.map(step, mu, top), (count, mu, nu, top)
+
+    scale = optax.GradientTransformation(init, update) if amsgrad else optax.scale_by_adam(b1, b2, eps)
+    return optimizer_for(params, scale, lr, weight_decay, decoupled_weight_decay)
 
 
 def AdamW(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False):

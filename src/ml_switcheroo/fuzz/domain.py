@@ -33,6 +33,7 @@ VALUES = ("normal", "normal", "normal", "positive", "unit", "special")
 MISSING = object()
 SEEDS = 100_000  # more than a call has: another call's arrays are drawn from further seeds
 OBJECTS = frozenset({"optimizer", "schedule", "distribution"})  # results that are compared by what is done with them
+MADE = OBJECTS | {"module"}  # arguments that another operation makes
 UNDRAWABLE = frozenset(
     ["module", "callable", "class", "device", "generator", "keywords", "dict", "optimizer", "schedule",
      "distribution", "parameters", "iterator", "ndarray", "memory_format", "bytes", "slice"]
@@ -59,6 +60,13 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Object:
+    """What the program around the call has of this kind: its model, its optimizer."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
 class Source:
     """An argument as the source writes it, such as a function."""
 
@@ -77,6 +85,7 @@ class Scene:
     known: dict[str, Any] = field(default_factory=dict)  # arguments that shapes may name: `tensor[N in_channels L]`
     layer: bool = False  # are these the arguments of a layer's constructor?
     dtypes: tuple[str, ...] = CAST  # for arguments that are a dtype
+    objects: frozenset[str] = frozenset()  # kinds of values that the program around the call has
     count: int = 0
 
     def seed(self) -> int:
@@ -115,6 +124,7 @@ def calls(
     large: bool = False,
     joint: Mapping[str, str] | None = None,
     hub: Callable[[str], HubOp | None] | None = None,
+    objects: frozenset[str] = frozenset(),
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments by parameter name; parameters that have a default are left out at times.
 
@@ -122,6 +132,7 @@ def calls(
     `large`: with thousands of elements, for what is compared by its distribution.
     `joint`: an entry of `draw` in the row, which says more than the types do.
     `hub`: where the operations are that make objects (`dist: "one of Normal Beta"`).
+    `objects`: kinds of values that the program around the call has.
     """
     joint = joint or {}
     types = {name: parse_type(param.type) for name, param in params.items()}
@@ -130,9 +141,9 @@ def calls(
     types |= {n: parse_type(t) for n, t in joint.items() if n in params and n not in fixed}
     for name, param in params.items():
         if param.default is None and name not in fixed:
-            _check(name, types[name])
+            _check(name, types[name], objects)
 
-    return _whole(params, types, fixed, first, known, joint, hub, layer=layer, large=large)
+    return _whole(params, types, fixed, first, known, joint, hub, objects, layer=layer, large=large)
 
 
 @st.composite
@@ -145,6 +156,7 @@ def _whole(
     known: Mapping[str, Any] | None,
     joint: Mapping[str, str],
     hub: Callable[[str], HubOp | None] | None,
+    objects: frozenset[str],
     *,
     layer: bool,
     large: bool,
@@ -166,7 +178,7 @@ def _whole(
         scene.base = scene.shape(joint["_shape"])
     if not scene.base and any(AXES.match(name) for name in (*params, *(known or ()))):
         scene.base = (3,)  # an axis of an array that has none: frameworks do not agree whether that is 0
-    scene.known, scene.layer = dict(known or {}), layer
+    scene.known, scene.layer, scene.objects = dict(known or {}), layer, objects
     if known is None and draw(st.integers(0, 15)) == 0 and scene.base:
         scene.base = (0, *scene.base[1:])
     given: dict[str, Any] = {}
@@ -178,9 +190,9 @@ def _whole(
             value = fixed[name]
         else:
             value = _draw(scene, name, types[name], param.default, leading=name == first or not given)
-        if param.type in OBJECTS and isinstance(value, str) and hub is not None and (maker := hub(value)) is not None:
+        if param.type in MADE and isinstance(value, str) and hub is not None and (maker := hub(value)) is not None:
             entry = draw(st.sampled_from(maker.draw)) if maker.draw else {}
-            inner = draw(calls(maker.params, joint=entry, hub=hub))
+            inner = draw(calls(maker.params, joint=entry, hub=hub, layer=maker.kind == "layer"))
             value = Made(value, {n: reseeded(v, (len(given) + 1) * SEEDS) for n, v in inner.items()})
         if value is not MISSING:
             given[name] = value
@@ -214,8 +226,8 @@ def _ordinary(value: Any) -> Any:
     return replace(value, values="normal") if isinstance(value, Recipe) and value.values == "special" else value
 
 
-def _check(name: str, kind: Type) -> None:
-    if kind.name in UNDRAWABLE and not kind.optional:
+def _check(name: str, kind: Type, objects: frozenset[str]) -> None:
+    if kind.name in UNDRAWABLE - objects and not kind.optional:
         raise UndrawableError(f"parameter {name} is a {kind.name}")
     if kind.name == "str":
         raise UndrawableError(f"parameter {name} is a text; its row does not say which (`one of a b`)")
@@ -223,6 +235,8 @@ def _check(name: str, kind: Type) -> None:
 
 def _draw(scene: Scene, name: str, kind: Type, default: str | None, leading: bool) -> Any:
     draw = scene.draw
+    if kind.name in scene.objects:
+        return Object(kind.name)
     if kind.name == "dtype" and scene.layer:
         return MISSING  # layers of other dtypes: see the operations themselves
     if kind.optional and draw(st.integers(0, 2)) == 0:

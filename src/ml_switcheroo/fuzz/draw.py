@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..kb.types import WRITTEN
 from .domain import OBJECTS, SEEDS, Made, UndrawableError, calls, inputs, reseeded
+from .objects import SHAPE, VALUE, Programs
 from .spelling import Example, Speller, Spelling, UnspellableError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .arrays import Recipe
 
 STALE = 30  # so many draws without a new one: there are no more
+CALL = "(call)"  # in what stands around a call
 PLAIN = -1  # the style in which every argument stands in its place
 
 
@@ -59,10 +61,12 @@ class Drawn:
                 example = speller.function(op, self.spelling, self.given, choose, variables=variables)
         except UnspellableError:
             return None
-        example.call += self.part
+        example.call = self.part.replace(CALL, example.call) if CALL in self.part else example.call + self.part
         if self.value is not None:
-            example.arguments["value"] = self.value
-            example.annotations["value"] = speller.tensor
+            example.arguments[VALUE] = self.value
+            example.annotations[VALUE] = speller.tensor
+        if self.inputs is None:
+            example.program = speller.programs.around(op)
         example.random = draws_numbers(op) and not self.exact
         example.smooth = example.smooth and self.smooth
         return example
@@ -104,6 +108,9 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int, kept: Kept | None 
     spellings = speller.spellings(op.name)
     first = next(iter(op.params), None)
     found: list[Drawn] = []
+    programs = speller.programs
+    around = programs.around(op)
+    objects = frozenset(programs.objects) if around else frozenset[str]()
 
     def one(data: st.DataObject) -> Drawn:
         # The first turn is always the simplest call: it ends here, after a choice that tells the next turn from it.
@@ -114,10 +121,10 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int, kept: Kept | None 
         joint = data.draw(st.sampled_from(op.draw)) if op.draw else {}
         hub = speller.kb.hub
         large = not layer and draws_numbers(op)
-        arguments = data.draw(calls(op.params, first, layer=layer, large=large, joint=joint, hub=hub))
+        arguments = data.draw(calls(op.params, first, layer=layer, large=large, joint=joint, hub=hub, objects=objects))
         called = data.draw(inputs(op, arguments, joint)) if layer else None
         style = data.draw(st.integers(0, 999))
-        smooth = joint.get("_gradients") != "none"
+        smooth = joint.get("_gradients") != "none" and not around
         then = hub(joint["_then"]) if "_then" in joint else None
         if then is not None:  # a method of the object: its other arguments are drawn as `_value` says
             made, *rest = then.params
@@ -127,10 +134,9 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int, kept: Kept | None 
             spelling = speller.spellings(then.name)[0]
         fixed = frozenset(name for name, text in joint.items() if text.startswith(("=", WRITTEN)))
         value = None
-        if then is None and "_value" in joint:
-            value = data.draw(calls({"value": Param("value", "tensor")}, joint=joint | {"value": joint["_value"]}))[
-                "value"
-            ]
+        if then is None and (text := joint.get("_value", SHAPE if around else "")):
+            plain = {"_dtype": "float32", "_values": "normal"} if around else {}
+            value = data.draw(calls({VALUE: Param(VALUE, "tensor")}, joint=joint | plain | {VALUE: text}))[VALUE]
         return Drawn(
             spelling,
             arguments,
@@ -171,12 +177,13 @@ def draws(op: HubOp, speller: Speller, seed: int, count: int, kept: Kept | None 
                 yield drawn
 
 
-def check(op: HubOp) -> None:
+def check(op: HubOp, programs: Programs) -> None:
     """Raises UndrawableError where a parameter is of a kind that cannot be drawn, or a result cannot be compared."""
-    if op.returns in OBJECTS and not all("_then" in joint for joint in op.draw or ({},)):
+    around = programs.around(op)
+    if op.returns in OBJECTS and not around and not all("_then" in joint for joint in op.draw or ({},)):
         raise UndrawableError(f"its result is a {op.returns}, which is no array")
     for joint in op.draw or ({},):
-        calls(op.params, joint=joint)
+        calls(op.params, joint=joint, objects=frozenset(programs.objects) if around else frozenset())
         if op.kind == "layer":
             inputs(op, joint=joint)
 

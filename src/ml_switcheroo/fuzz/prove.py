@@ -86,7 +86,7 @@ class Prover:
             return Proof(name, "not mapped", reason=f"{self.source} has no spelling of it")
         proof = Proof(name, "equal")
         try:
-            check(op)
+            check(op, self.speller.programs)
             with kept_draws(self.drawn, name) as kept:
                 self._compare(op, proof, kept)
         except UndrawableError as error:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .arrays import Recipe
-from .domain import OBJECTS, Dtype, Made, Source
+from .domain import OBJECTS, Dtype, Made, Object, Source
+from .objects import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +45,7 @@ class Example:
     random: bool = False  # is something drawn when it runs?
     module: str = ""  # where the operation is found
     settings: dict[str, str] = field(default_factory=dict)  # of a layer that stand in variables: their types and values
+    program: str = ""  # what stands around the call
 
     @property
     def recipes(self) -> list[Recipe]:
@@ -57,10 +59,15 @@ class Example:
         layer = f"self.layer = {self.layer}; " if self.layer else ""
         return "; ".join([*parts, f"{layer}{'; '.join((*self.before, self.call))}"])
 
+    def _body(self) -> list[str]:
+        if self.program:
+            return self.program.replace("{call}", self.call).splitlines()
+        return [*self.before, f"return {self.call}"]
+
     def text(self, name: str, base: str = "", forward: str = "forward") -> list[str]:
         """The lines of its definition."""
         parameters = ", ".join(f"{p}: {kind}" for p, kind in self.annotations.items())
-        body = [*self.before, f"return {self.call}"]
+        body = self._body()
         if not self.layer:
             return [f"def {name}({parameters}):", *(f"    {line}" for line in body), "", ""]
         settings = "".join(f", {p}: {text}" for p, text in self.settings.items())
@@ -87,6 +94,7 @@ class Speller:
         self.forward = str(kb.source_framework.get("forward"))
         self.suffix = str(kb.source_framework.get("inplace_suffix") or "")
         self.methods = kb.tensor_methods()
+        self.programs = Programs.of(kb.source_framework)
         self.by_op: dict[str, list[ReadRow]] = {}
         for name in kb.source_names():
             for row in kb.read(name):
@@ -154,6 +162,8 @@ class Speller:
 
     def _is_class(self, api: str) -> bool:
         """Is this a class of objects other than arrays?"""
+        if api == self.base:
+            return True
         hubs = [self.kb.hub(row.op) for row in self.kb.read(api)]
         return any(hub is not None and hub.returns in OBJECTS for hub in hubs)
 
@@ -204,6 +214,8 @@ class Speller:
             return self.dtype(value.name)
         if isinstance(value, Source):
             return value.text
+        if isinstance(value, Object):
+            return self.programs.objects[value.kind]
         if isinstance(value, Made):
             op, spellings = self.kb.hub(value.op), self.spellings(value.op)
             if op is None or not spellings:

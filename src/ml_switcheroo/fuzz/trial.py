@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..kb.types import parse_type
 from .arrays import to_json
 from .compare import compare_call, compare_weights, drawn_dtypes
 from .process import Process
@@ -66,7 +67,7 @@ class Trial:
         todo = [i for i, outcome in enumerate(outcomes) if outcome.status == "unused"][:wanted]
         if not todo:
             return outcomes
-        migrate = self._migration(text) if op.kind == "layer" and (op.weights or op.parts) else None
+        migrate = self._migration(text) if _has_weights(op) else None
         for i in list(todo) if migrate else ():
             assert migrate is not None
             if not Path(jobs[i]["weights"]).is_file():
@@ -96,6 +97,8 @@ class Trial:
     def _text(self, examples: Sequence[Example]) -> tuple[str, list[int]]:
         """The calls as one file, and the lines where they begin."""
         lines = [*self.speller.imports(examples), "", ""]
+        if any(example.program for example in examples):
+            lines += [*self.speller.programs.classes.splitlines(), "", ""]
         starts: list[int] = []
         for name, example in zip(_names(examples), examples, strict=True):
             starts.append(len(lines) + 1)
@@ -113,10 +116,11 @@ class Trial:
             "gradients": smooth and example.smooth and all(r.dtype not in ("float16", "bfloat16") for r in recipes),
             "train": bool(index % 2),
             "random": example.random,
+            "trained": bool(example.program),
         }
         if example.layer:
             for part in ("weights", "after", "moved", "migrated"):
-                job[part] = str(self.folder / f"{name}.{part}.safetensors") if op.weights or op.parts else ""
+                job[part] = str(self.folder / f"{name}.{part}.safetensors") if _has_weights(op) else ""
                 Path(job[part] or self.folder / "none").unlink(missing_ok=True)  # of the operation before
             job["gradients"] = job["gradients"] and not (job["train"] and example.random)
         return job
@@ -155,6 +159,12 @@ class Trial:
             return said.getvalue().strip().splitlines()[-1] if failed else ""
 
         return migrate
+
+
+def _has_weights(op: HubOp) -> bool:
+    """Is it a layer that has weights, itself or in a part (which it may be given)?"""
+    given = any(parse_type(param.type).name == "module" for param in op.params.values())
+    return op.kind == "layer" and bool(op.weights or op.parts or given)
 
 
 def _names(examples: Sequence[Example]) -> list[str]:

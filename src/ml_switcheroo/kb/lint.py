@@ -52,6 +52,7 @@ FRAMEWORK_KEYS = frozenset(
         "mixins",
         "packages",
         "free_names",
+        "programs",
         "usual_names",
         "training",
         "stream",

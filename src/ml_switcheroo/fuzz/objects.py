@@ -1,4 +1,4 @@
-"""Calls on what is no array: modules, their parameters, optimizers, schedules. Each stands in a small program of the source.
+"""Calls on what is no array (modules, optimizers, schedules): each stands in a small program of the source.
 
 The programs are texts of the source framework (`programs` in its `_framework.yaml`), since how a model is trained is
 what differs most between frameworks.

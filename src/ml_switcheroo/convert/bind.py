@@ -363,14 +363,21 @@ class _Reader:
         """What arguments that the hub lacks say of those that it has; the last in the signature wins."""
         for param in params:
             rule = self.row.extra.get(param.name, "")
-            if not rule.startswith("sets") or param.name not in self.extras:
+            if not rule.startswith("sets"):
                 continue
             hub, settings = settings_of(rule)
-            _, value = literal(self.extras[param.name].original)
+            if param.name in self.extras:
+                _, value = literal(self.extras[param.name].original)
+                index = self.extras[param.name].index
+            else:  # left out, which may say something else than leaving out what it sets
+                known, value = parse_value(param.default) if param.default is not None else (False, None)
+                index = _NOWHERE
+                if not known:
+                    continue
             for given, text in settings:
                 if same(value, given):
                     node, values = cst.parse_expression(text), frozenset({Const(ast.literal_eval(text))})
-                    self.bound[hub] = Bound(node, node, values, False, self.extras[param.name].index)
+                    self.bound[hub] = Bound(node, node, values, False, index)
 
     # -- kinds and conditions
 

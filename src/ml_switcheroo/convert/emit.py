@@ -334,7 +334,7 @@ class _PlainCall:
                 self._spread(param, bound)
             elif (
                 param.kind != "ko"
-                and (bound.positional or param.name in needs_position)
+                and (bound.positional or param.name in needs_position or self._leads(param, hub))
                 and self._is_next(param, needs_position)
             ):
                 self._add_position(bound.node, bound.index)
@@ -351,6 +351,11 @@ class _PlainCall:
         self._own_needs()
         pairs = [*self.positional, *stars["*"], *self.keywords, *stars["**"]]
         return [arg for arg, _ in pairs], [origin for _, origin in pairs]
+
+    def _leads(self, param: ApiParam, hub: str) -> bool:
+        """What an operation is about needs no name: frameworks call it otherwise, and not always as they say."""
+        first = hub == next(iter(self.emitter.call.op.params)) and param.name != hub
+        return first and not self.positional and not self.receiver
 
     def _positional_only(self) -> set[str]:
         return {param.name for param in self.signature if param.kind == "po"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,25 @@ import torch
 from ..worker import leaves, map_arrays, mixers
 
 torch.set_num_threads(1)
+# What it says of dtypes that it has no kernel for, where another framework is the source.
+LACKS = re.compile(
+    r"not implemented for '|does not support bool|could not infer output dtype|only support(s)? float|"
+    r"Expected.*(floating|float)|must be floating|not supported (for|on) (bool|Bool)|expected scalar type"
+)
+NO_GRADIENT = re.compile(
+    r"derivative for|derivative of|is not differentiable|modified by an inplace operation|does not require grad|"
+    r"Autograd not support"
+)
 
 
 def run(function: Any, given: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     """Call a function or a module; outputs, and the gradients of its floating inputs."""
     try:
         return _run(function, given, job)
+    except RuntimeError as error:
+        if not job["gradients"] or not NO_GRADIENT.search(str(error)):
+            raise
+        return _run(function, given, job | {"gradients": False})
     finally:  # of what is chosen for the whole program the next call must not know
         torch.set_autocast_enabled("cpu", False)
         torch.set_default_dtype(torch.float32)

@@ -254,6 +254,8 @@ def _call(node: ast.Call, facts: Facts) -> Any:
         return UNKNOWN if certain is None else certain
     if node.func.id == "built":
         return True if bound is not None and is_built(bound.values) else UNKNOWN
+    if node.func.id == "spread":
+        return bound is not None and bound.spread
     if node.func.id == "truth":
         return True if bound is not None and is_mask(bound.values) else UNKNOWN
     if node.func.id == "items":

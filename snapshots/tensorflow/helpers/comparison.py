@@ -20,8 +20,9 @@ def is_close(
 ) -> tf.Tensor:
     """Where |x - other| <= atol + rtol * |other|; infinities are close to themselves only."""
     same = x == other
-    if not x.dtype.is_floating:
+    if not (x.dtype.is_floating or x.dtype.is_complex):
         x, other = tf.cast(x, tf.float64), tf.cast(other, tf.float64)
-    near = tf.math.is_finite(x) & tf.math.is_finite(other) & (tf.abs(x - other) <= atol + rtol * tf.abs(other))
+    size, length = tf.abs(x), tf.abs(other)
+    near = tf.math.is_finite(size) & tf.math.is_finite(length) & (tf.abs(x - other) <= atol + rtol * length)
     near = near | same
-    return near | (tf.math.is_nan(x) & tf.math.is_nan(other)) if equal_nan else near
+    return near | (tf.math.is_nan(size) & tf.math.is_nan(length)) if equal_nan else near

@@ -153,6 +153,7 @@ def _other_law(a: Any, b: Any) -> str:
     with np.errstate(all="ignore"):
         means = a.mean(), b.mean()
     if a.dtype.kind == "f":  # a value that many draws have is not rounded alike on both sides
+        a, b = a.astype("float64"), b.astype("float64")  # NumPy does not always sort halves right
         unit = SINGLE * max(float(np.abs(a[np.isfinite(a)]).max(initial=0.0)), 1e-30)
         with np.errstate(all="ignore"):
             a, b = np.round(a / unit), np.round(b / unit)

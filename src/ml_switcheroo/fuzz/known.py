@@ -2,7 +2,7 @@
 
 By direction and operation: a text says why the operation fails; `{"calls": PATTERN, "why": TEXT}`, or a list of those,
 names single calls by what their failure says, and all others must be equal. Entries are strict: one that nothing shows
-any more has to go.
+any more has to go, unless `"varies": true` says that this depends on the machine.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 KNOWN = Path(__file__).with_name("known_failures.json")
 
@@ -21,6 +22,7 @@ class Known:
 
     why: str
     calls: str = ""
+    varies: bool = False  # does it depend on the machine whether a call shows it?
 
     def explains(self, reason: str) -> bool:
         """Is this failure of a call such a one?"""
@@ -33,5 +35,5 @@ def known(source: str, target: str) -> dict[str, tuple[Known, ...]]:
     return {op: tuple(_entry(one) for one in (e if isinstance(e, list) else [e])) for op, e in entries.items()}
 
 
-def _entry(entry: str | dict[str, str]) -> Known:
-    return Known(entry) if isinstance(entry, str) else Known(entry["why"], entry["calls"])
+def _entry(entry: str | dict[str, Any]) -> Known:
+    return Known(entry) if isinstance(entry, str) else Known(**entry)

@@ -151,7 +151,9 @@ class Prover:
 
     def _unseen(self, proof: Proof) -> bool:
         """Are there known differences that no call has shown so far?"""
-        return any(one.calls and one.why not in proof.differences for one in self.known.get(proof.op, ()))
+        return any(
+            one.calls and not one.varies and one.why not in proof.differences for one in self.known.get(proof.op, ())
+        )
 
     def _is_known(self, outcome: Outcome, proof: Proof) -> bool:
         why = next((one.why for one in self.known.get(proof.op, ()) if one.explains(outcome.reason)), None)

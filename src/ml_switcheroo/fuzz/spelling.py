@@ -146,9 +146,9 @@ class Speller:
             call = f"{receiver}.{api.rpartition('.')[2]}{spelling.suffix}"
             if op.kind == "inplace" or spelling.suffix:
                 before = (f"{receiver} = {receiver}.{self.copy}()",)
-        elif self._is_class(api.rpartition(".")[0]):
+        elif first is not None and self._is_class(api.rpartition(".")[0]):
             method = True
-            call = f"{values.pop(str(first))}.{api.rpartition('.')[2]}"
+            call = f"{values.pop(first)}.{api.rpartition('.')[2]}"
         else:
             call = api
         if op.kind not in ("property", "constant"):

@@ -308,6 +308,8 @@ class Attributes(EngineBase):
             return frozenset({Const(None)})
         if head == "module":  # or a certain layer: module[Embedding]
             return frozenset({Layer(text[text.index("[") + 1 : text.rindex("]")] if "[" in text else "Module")})
+        if head.startswith("itself"):
+            return first
         if head.startswith("same"):
             return frozenset(Tensor() if isinstance(v, Tensor) else v for v in first)
         if head in ("list", "tuple") and node is not None:

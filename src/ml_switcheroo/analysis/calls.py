@@ -583,7 +583,7 @@ class Calls(BuiltinCalls, ContainerCalls, MethodCalls, OwnBackward, EngineBase):
         self._tensor_evidence(hub, row, args)
         if hub.returns == "bool" and (constant := self._constant(row.op)) is not None:
             return frozenset({Const(constant)})
-        same = hub.returns.removeprefix("same(").rstrip(")")  # as which argument
+        same = hub.returns.removeprefix("same(").removeprefix("itself(").rstrip(")")  # as which argument, or that one
         first = args.get(list(hub.params).index(same), same) if same in hub.params else args.get(0)
         return self.mask_made(hub, args) or self.typed(hub.returns, node, first) or UNKNOWNS
 

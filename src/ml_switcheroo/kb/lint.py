@@ -188,7 +188,7 @@ def _type_atoms(type_: Type) -> set[str]:
         return set() if any(not part for part in parts) else set().union(*parts)
     if type_.name == "one of":
         return {"int" if choice.lstrip("-").isdigit() else "str" for choice in type_.choices}
-    if type_.name in {"any", "same"}:
+    if type_.name in {"any", "same", "itself"}:
         return set()
     return _ATOMS.get(type_.name, {type_.name})
 

@@ -32,6 +32,7 @@ NAMES = frozenset(
         "scalar_or_tensor",
         "keywords",
         "same",
+        "itself",
         "slice",
         "generator",
         "complex",
@@ -49,7 +50,7 @@ NAMES = frozenset(
 )
 NO_TYPE = "()"  # what a row says of a type that nothing in the target has: isinstance(x, ()) never holds
 WRITTEN = "source "  # how an entry of `draw` begins that is an argument as the source writes it
-_TAKES_ARGUMENTS = frozenset({"tensor", "pair", "triple", "list", "tuple", "same", "module", "dict", "union"})
+_TAKES_ARGUMENTS = frozenset({"tensor", "pair", "triple", "list", "tuple", "same", "itself", "module", "dict", "union"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _single(text: str) -> Type:
             raise TypeTextError(f"type {name!r} takes nothing in brackets")
         end = _closing(rest)
         inside, rest = rest[1:end], rest[end + 1 :]
-        if name in {"tensor", "same", "module"}:  # axes, a parameter, a layer
+        if name in {"tensor", "same", "itself", "module"}:  # axes, a parameter, a layer
             shape = inside.strip()
         else:
             arguments = tuple(parse_type(_field_type(part)) for part in _split(inside, ",") if part.strip(" ."))

@@ -2,6 +2,7 @@
 # fmt: off (long signatures are filled, not one argument a line: these texts are copied into outputs)
 
 import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from flax import nnx
@@ -127,7 +128,7 @@ class LayerNorm(nnx.LayerNorm):
     def __init__(
         self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None, *, rngs: nnx.Rngs
     ):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (int(normalized_shape),)
         axes, dtype = tuple(range(-len(shape), 0)), dtype or jnp.float32
         super().__init__(
             shape[-1], epsilon=eps, use_scale=elementwise_affine, use_bias=elementwise_affine and bias,
@@ -143,7 +144,7 @@ class RMSNorm(nnx.RMSNorm):
     """Root-mean-square normalisation over the last axes, with torch's constructor."""
 
     def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None, *, rngs: nnx.Rngs):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (int(normalized_shape),)
         axes, dtype = tuple(range(-len(shape), 0)), dtype or jnp.float32
         super().__init__(
             shape[-1], epsilon=float(jnp.finfo(dtype).eps) if eps is None else eps, use_scale=elementwise_affine,

@@ -7,6 +7,12 @@ import jax
 import jax.numpy as jnp
 
 
+def full_of(size, fill_value) -> jax.Array:
+    """One value everywhere; floating-point numbers in single precision."""
+    dtype = jnp.result_type(fill_value)
+    return jnp.full(size, fill_value, dtype=jnp.float32 if jnp.issubdtype(dtype, jnp.floating) else dtype)
+
+
 def float_tensor(data: Any) -> jax.Array:
     """Float array of the given values, or of one given size."""
     if isinstance(data, tuple):

@@ -22,6 +22,12 @@ def draw_normal(
     return mean + std * jax.random.normal(rngs(), shape, dtype=dtype)
 
 
+def complex_uniform(size, dtype: jnp.dtype, *, rngs: nnx.Rngs) -> jax.Array:
+    """Complex numbers whose two parts are uniform draws from [0, 1)."""
+    real, imag = jax.random.uniform(rngs(), (2, *size), dtype=jnp.finfo(dtype).dtype)
+    return lax.complex(real, imag)
+
+
 def rand_like(x: jax.Array, dtype: jnp.dtype | None = None, *, rngs: nnx.Rngs) -> jax.Array:
     """Uniform draws from [0, 1) in the shape of x."""
     return jax.random.uniform(rngs(), x.shape, dtype=dtype or x.dtype)

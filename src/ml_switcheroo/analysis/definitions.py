@@ -131,6 +131,14 @@ class Definitions(EngineBase):
             function.returns = values
         self.assign(node.name, result)
 
+    def _look_again(self, changed: ClassInfo) -> None:
+        """Methods that have been read before all bases were known may have found others, or none, behind `super()`."""
+        for cls in self.classes.values():
+            if changed in cls.mro():
+                for method in cls.methods.values():
+                    if method.calls:
+                        self.enqueue(method)
+
     def _class(self, node: cst.ClassDef) -> None:
         assert self.current is not None
         cls = self.classes.get(node)
@@ -140,7 +148,8 @@ class Definitions(EngineBase):
             cls = ClassInfo(name=node.name.value, qualname=prefix + node.name.value, node=node, module=module)
             self.classes[node] = cls
             module.classes.setdefault(cls.qualname, cls)
-        cls.set_bases([self.evaluate(argument.value) for argument in node.bases if not argument.star])
+        if cls.set_bases([self.evaluate(argument.value) for argument in node.bases if not argument.star]):
+            self._look_again(cls)
         self._classify(cls)
         for decorator in node.decorators:
             values = self.evaluate(decorator.decorator)

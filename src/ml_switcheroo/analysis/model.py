@@ -114,11 +114,13 @@ class ClassInfo:
     generation: ClassVar[int] = 0  # grows with every change of a base of any class
     _order: tuple[int, list[ClassInfo]] = (-1, [])
 
-    def set_bases(self, bases: list[Values]) -> None:
-        """The values of the base classes, which may grow while the analysis goes on."""
-        if bases != self.bases:
-            self.bases = bases
-            ClassInfo.generation += 1
+    def set_bases(self, bases: list[Values]) -> bool:
+        """The values of the base classes, which may grow while the analysis goes on; are these others than before?"""
+        if bases == self.bases:
+            return False
+        self.bases = bases
+        ClassInfo.generation += 1
+        return True
 
     def mro(self) -> list[ClassInfo]:
         """The classes of the project among the bases, this one first, in the order of attribute lookup."""

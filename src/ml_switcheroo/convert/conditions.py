@@ -249,8 +249,9 @@ def _call(node: ast.Call, facts: Facts) -> Any:
         return False if facts.is_open(name) else bound is None or literal(bound.node)[0]
     if node.func.id == "kind":
         return _kind(name, bound, facts)
-    if node.func.id == "floating":
-        certain = is_floating(facts.kb, bound.values) if bound is not None else None
+    if node.func.id in ("floating", "complex"):
+        names = ("complex",) if node.func.id == "complex" else ("float", "bfloat", "complex")
+        certain = is_floating(facts.kb, bound.values, names) if bound is not None else None
         return UNKNOWN if certain is None else certain
     if node.func.id == "built":
         return True if bound is not None and is_built(bound.values) else UNKNOWN

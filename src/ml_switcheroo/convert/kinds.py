@@ -138,10 +138,12 @@ def _api_kind(kb: KnowledgeBase, name: str) -> str:
     return {"float": "dtype", "int": "dtype", "bool": "dtype"}.get(name.removeprefix("builtins."), "unknown")
 
 
-def is_floating(kb: KnowledgeBase, values: Values) -> bool | None:
-    """Is this a dtype of floating or complex numbers? None where that is not certain."""
+def is_floating(
+    kb: KnowledgeBase, values: Values, names: tuple[str, ...] = ("float", "bfloat", "complex")
+) -> bool | None:
+    """Is this a dtype of floating or complex numbers (or of those with these names)? None where that is not certain."""
     ops = [{row.op for row in kb.read(v.name)} if isinstance(v, Api) else set() for v in values]
-    found = {op.startswith(("float", "bfloat", "complex")) for one in ops for op in one}
+    found = {op.startswith(names) for one in ops for op in one}
     return found.pop() if ops and all(ops) and len(found) == 1 else None
 
 

@@ -1,6 +1,7 @@
 """A transformer encoder that forecasts the next values of a multivariate time series."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -66,7 +67,7 @@ class LayerNorm(nnx.LayerNorm):
     def __init__(
         self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None, *, rngs: nnx.Rngs
     ):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (int(normalized_shape),)
         axes, dtype = tuple(range(-len(shape), 0)), dtype or jnp.float32
         super().__init__(
             shape[-1], epsilon=eps, use_scale=elementwise_affine, use_bias=elementwise_affine and bias,

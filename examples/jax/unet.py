@@ -59,7 +59,7 @@ class BatchNorm2d(_BatchNorm):
 
 def to_tuple(value: int | Sequence[int], length: int) -> tuple[int, ...]:
     """One int for each spatial axis."""
-    values = (value,) if isinstance(value, int) else tuple(value)
+    values = tuple(value) if isinstance(value, Sequence) else (int(value),)
     return values * length if len(values) == 1 else values
 
 

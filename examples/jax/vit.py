@@ -11,7 +11,7 @@ from jax import lax
 
 def to_tuple(value: int | Sequence[int], length: int) -> tuple[int, ...]:
     """One int for each spatial axis."""
-    values = (value,) if isinstance(value, int) else tuple(value)
+    values = tuple(value) if isinstance(value, Sequence) else (int(value),)
     return values * length if len(values) == 1 else values
 
 
@@ -88,7 +88,7 @@ class LayerNorm(nnx.LayerNorm):
     def __init__(
         self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None, *, rngs: nnx.Rngs
     ):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (int(normalized_shape),)
         axes, dtype = tuple(range(-len(shape), 0)), dtype or jnp.float32
         super().__init__(
             shape[-1], epsilon=eps, use_scale=elementwise_affine, use_bias=elementwise_affine and bias,

@@ -8,6 +8,7 @@ import pytest
 
 from ml_switcheroo.analysis import engine as engines
 from ml_switcheroo.pipeline import Project, convert
+from ml_switcheroo.project import convert_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,3 +153,31 @@ def test_a_package_that_is_at_hand_stands_for_itself(tmp_path: Path) -> None:
     assert "from timm.layers import DropPath" in beside.code
     assert "def drop_path(" not in beside.code
     assert [d.code for d in beside.diagnostics] == ["SW0014"]
+
+
+LATE = {
+    "pkg/__init__.py": "",
+    "pkg/zbase.py": """
+from torch import nn
+
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+""",
+    "pkg/net.py": """
+from torch import nn
+from .zbase import Base
+
+class Net(Base):
+    def __init__(self, n=1):
+        super().__init__()
+        self.fc = nn.Linear(n, n)
+""",
+}
+
+
+def test_a_base_in_a_later_file_is_known_to_super(tmp_path: Path) -> None:
+    """The constructor of a base takes the random streams, whichever of the two files comes first."""
+    write(tmp_path, LATE)
+    convert_path(tmp_path / "pkg", tmp_path / "out")
+    assert "super().__init__(rngs=rngs)" in (tmp_path / "out" / "net.py").read_text()

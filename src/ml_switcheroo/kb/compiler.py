@@ -45,7 +45,9 @@ ROW_KEYS = frozenset(
 )
 SAYING = frozenset({"api", "write", "helper", "refuse", "plugin", "isinstance", "attributes", "weights"})
 FORM_KEYS = frozenset({"when", "args", *LADDER})
-WHEN_FUNCTIONS = frozenset({"given", "literal", "kind", "items", "len", "truth", "floating", "complex", "built", "spread"})
+WHEN_FUNCTIONS = frozenset(
+    {"given", "literal", "kind", "items", "len", "truth", "floating", "complex", "built", "spread"}
+)
 
 
 class RowError(Exception):

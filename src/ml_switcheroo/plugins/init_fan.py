@@ -23,12 +23,17 @@ def init_fan(kb: KnowledgeBase, call: OpCall, place: Place) -> Emission | Misfit
     """`kaiming_normal_(m.kernel)` for a layer's weight, `kaiming_normal_(self.w, axes=(0, 1))` for one made by hand."""
     result = emit_helper_call(kb, call, place)
     weight = next(iter(call.args.values()))
+    original = weight.original
+    past_gradient = isinstance(original, cst.Attribute) and original.attr.value == "data"
+    if past_gradient:  # of `self.w.data`, which the target writes as `self.w`
+        original = cst.ensure_type(original, cst.Attribute).value
     own = (
         isinstance(weight.node, cst.Attribute)
-        and isinstance(weight.original, cst.Attribute)
-        and weight.node.attr.value == weight.original.attr.value
+        and isinstance(original, cst.Attribute)
+        and weight.node.attr.value == original.attr.value
     )
-    made_by_hand = own and any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
+    parameter = past_gradient or any(isinstance(v, Tensor) and v.role == "parameter" for v in weight.values)
+    made_by_hand = own and parameter
     handed_over = isinstance(weight.original, cst.Name) and place.is_variable(weight.original.value)
     # What is computed from a weight has the source's axes, and so has an array that is no variable.
     array = (

@@ -42,6 +42,14 @@ def f(x, y):
 """,
         [(2, 3), (2, 3)],
     ),
+    "angles of what is zero": (
+        """
+def f(x, y):
+    z = torch.view_as_complex(torch.stack([x - x, y - y], -1))
+    return torch.angle(z) + torch.atan2(x * 0, y - y) + torch.atan2(x, y)
+""",
+        [(2, 3), (2, 3)],
+    ),
     "a wrong gradient stays as wrong as it was": (
         """
 class Clipped(torch.autograd.Function):

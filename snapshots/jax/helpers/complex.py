@@ -5,6 +5,12 @@ import jax.numpy as jnp
 from jax import lax
 
 
+def angle(x: jax.Array) -> jax.Array:
+    """Angle of complex numbers; its gradient at 0 is 0, where that of jnp.angle is NaN."""
+    zero = x == 0
+    return jnp.where(zero, lax.stop_gradient(jnp.angle(x)), jnp.angle(jnp.where(zero, 1, x)))
+
+
 def polar(abs: jax.Array, angle: jax.Array) -> jax.Array:
     """Complex numbers from length and angle."""
     return lax.complex(abs * jnp.cos(angle), abs * jnp.sin(angle))

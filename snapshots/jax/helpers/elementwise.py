@@ -5,6 +5,13 @@ import jax.numpy as jnp
 from jax import lax
 
 
+def atan2(x: jax.Array, other: jax.Array) -> jax.Array:
+    """Angle of the point (other, x); its gradient at the origin is 0, where that of jnp.arctan2 is NaN."""
+    origin = (x == 0) & (other == 0)
+    angle = jnp.arctan2(x, jnp.where(origin, 1, other))
+    return jnp.where(origin, lax.stop_gradient(jnp.arctan2(x, other)), angle)
+
+
 def div_trunc(x: jax.Array, other: jax.Array | float) -> jax.Array:
     """x / other rounded towards zero; integers stay integers."""
     dtype = jnp.result_type(x, other)

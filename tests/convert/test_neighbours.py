@@ -181,3 +181,20 @@ def test_a_base_in_a_later_file_is_known_to_super(tmp_path: Path) -> None:
     write(tmp_path, LATE)
     convert_path(tmp_path / "pkg", tmp_path / "out")
     assert "super().__init__(rngs=rngs)" in (tmp_path / "out" / "net.py").read_text()
+
+
+def test_a_folder_without_init_belongs_to_the_package_around(tmp_path: Path) -> None:
+    """`pkg/models/ranking/net.py` imports `pkg.basic`, where `models` has no `__init__.py`."""
+    write(
+        tmp_path,
+        {
+            "torch_pkg/__init__.py": "",
+            "torch_pkg/basic.py": BLOCK,
+            "torch_pkg/models/ranking/__init__.py": "",
+            "torch_pkg/models/ranking/net.py": NET.format(where="torch_pkg.basic"),
+        },
+    )
+    file = tmp_path / "torch_pkg/models/ranking/net.py"
+    done = convert(file.read_text(), path=str(file))
+    assert not [d for d in done.diagnostics if d.severity == "error"]
+    assert "self.noise = Noise(rngs=rngs)" in done.code

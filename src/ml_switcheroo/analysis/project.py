@@ -110,6 +110,7 @@ class ModuleFinder:
                 if parent == parent.parent or is_library_folder(parent):
                     break
                 self._add_root(parent, None)
+        self._add_package_around(root)
         self.limit += 1  # files that are converted do not count
         module = self._parse(name, path, text, tree)
         if module is None:
@@ -118,6 +119,14 @@ class ModuleFinder:
         self.modules[name] = module
         self.paths[name] = path
         return module
+
+    def _add_package_around(self, root: Path) -> None:
+        """`pkg/models/ranking/net.py` is a part of pkg, also where `models` has no `__init__.py`."""
+        around = next((p for p in root.parents[: MAX_PARENTS - 1] if (p / "__init__.py").exists()), None)
+        while around is not None and (around.parent / "__init__.py").exists() and around.parent != around:
+            around = around.parent
+        if around is not None:
+            self._add_root(around.parent, around.name)
 
     def forget_neighbours(self, reach: int) -> None:
         """As before anything was looked at, for another try that reads only neighbours within `reach`."""

@@ -86,8 +86,8 @@ TOUCHED: dict[str, tuple[str, str, str | None, tuple[str, str, str]]] = {
     "api": ("torch", "torch.nn.functional.softsign", "(input, steepness=1)", ("torch", "softsign", "")),
     "api gone": ("torch", "torch.nn.functional.softsign", None, ("torch", "softsign", "unknown name")),
     "api misfit": ("torch", "torch.nn.functional.softsign", "(tensor)", ("torch", "softsign", "no signature fits")),
-    "write": ("jax", "jax.nn.soft_sign", None, ("jax", "softsign", "")),
-    "helper": ("jax", "jax.nn.softplus", None, ("jax", "softplus", "")),
+    "write": ("jax", "jax.lax.lgamma", None, ("jax", "lgamma", "")),
+    "helper": ("jax", "jax.lax.reduce_window", None, ("jax", "avg_pool2d", "")),
     "helper of what stands on it": ("jax", "jax.nn.softplus", None, ("flax_nnx", "Softplus", "")),
 }
 
